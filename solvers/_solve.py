@@ -1,0 +1,162 @@
+"""The one call behind which every backend stands."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import torch
+
+from solvers.attempt import Attempt, judge, normalise
+from solvers.backends import Result
+from solvers.clock import Clock
+from solvers.errors import BackendMissingError, SolveError
+from solvers.implicit import differentiate
+from solvers.problem import Problem
+from solvers.registry import GRADIENTS, BackendInfo, get
+from solvers.residuals import Residuals, kkt_residuals
+from solvers.solution import Solution
+from solvers.status import Status
+
+DEFAULT_BACKEND = "interior_point"
+
+
+def solve(
+    problem: Problem,
+    backend: str = DEFAULT_BACKEND,
+    tol: float | None = None,
+    max_iter: int | None = None,
+    throw: bool = True,
+    gradient: str | None = None,
+    **options: Any,
+) -> Solution:
+    r"""Solves every column of the problem,
+
+        p* = argmin_p  1/2 ||C^T p - z||^2 + lam/2 ||p - a||^2   subject to   p >= 0, sum(p) = 1.
+
+    Float16 and bfloat16 are solved in float32 or better, also under autocast. Exact backends receive the problem
+    centred at the codebook's mean and scaled to unit size; neither changes the minimiser.
+
+    Args:
+        problem: latents (N, F), codebook (K, F), lam and anchor.
+        backend: a name among ``solvers.backends()``.
+        tol: bound of the relative KKT residual of every column; by default what the backend's entry promises
+            (``accuracy``) for the latents' dtype. A relaxation has no use for it.
+        max_iter: bound of the iterations of every column; by default the backend's own.
+        throw: raise when any column failed, after all were treated; otherwise return, with the failures in ``status``.
+        gradient: ``"implicit"`` (the shared implicit differentiation), ``"native"`` (the backend's own derivative) or
+            ``"none"``; by default the first that the backend offers.
+        **options: the backend's own options.
+
+    Returns:
+        A :class:`solvers.Solution`. A column with NaN or infinity in its latent, or one that did not converge, holds its
+        anchor, has zero gradient, and changes no other column.
+
+    Raises:
+        TypeError, ValueError: a wrong argument; an unknown backend or option is answered with the known ones.
+        BackendMissingError: the backend's package is not installed; the message has the command that installs it.
+        SolveError: with ``throw=True``, when columns failed; the exception carries the solution.
+
+    Source: arXiv 2310.03004, Eq. 7 (exact) and Algorithm 2 (relaxed).
+    """
+    info, run = _backend(problem, backend, tol, max_iter, options)
+    gradient = _gradient(info, gradient)
+    dtype = _compute_dtype(info, problem.latents.dtype)
+    tol = info.accuracy.get(_name(torch.promote_types(problem.latents.dtype, torch.float32)), 1.0) if tol is None else tol
+
+    clock = Clock(problem.latents.device)
+    with torch.autocast(problem.latents.device.type, enabled=False):
+        instance = normalise(problem, info, dtype)
+        native = gradient == "native" and torch.is_grad_enabled()
+        attempt = Attempt(run, tol, max_iter, options)
+        with torch.set_grad_enabled(native):
+            result = attempt(instance if native else instance.detach())
+            status = judge(problem, info, result, tol)
+            failed = status >= Status.MAX_ITER
+            weights = result.weights
+            if bool(failed.any()):
+                anchors = problem.dense_anchor(dtype=weights.dtype).detach()
+                if native and not bool(failed.all()):
+                    # No history through a failed column: its derivative may be NaN, and the codebook's is a sum.
+                    good = (~failed).nonzero().flatten()
+                    weights = anchors.index_copy(0, good, attempt(instance.select(good)).weights)
+                else:
+                    weights = torch.where(failed[:, None], anchors, weights)
+        if gradient == "implicit" and torch.is_grad_enabled():
+            weights = differentiate(instance, weights, result.support, failed)
+        weights = weights.to(problem.latents.dtype)
+    solution = Solution(
+        problem=problem,
+        backend=info.name,
+        weights=weights,
+        status=status,
+        iterations=result.iterations,
+        clock=clock.stop(),
+        errors=attempt.errors,
+        history=_history(problem, result),
+    )
+    if throw and bool(failed.any()):
+        raise _failure(solution)
+    return solution
+
+
+def _backend(
+    problem: Problem, backend: str, tol: float | None, max_iter: int | None, options: dict[str, Any]
+) -> tuple[BackendInfo, Callable[..., Result]]:
+    """The backend's entry and function, after every check that needs no solving."""
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem is a {type(problem).__name__}, must be a solvers.Problem")
+    info = get(backend)
+    if tol is not None and not tol > 0:
+        raise ValueError(f"tol is {tol}, must be > 0")
+    if max_iter is not None and (not isinstance(max_iter, int) or isinstance(max_iter, bool) or max_iter < 1):
+        raise ValueError(f"max_iter is {max_iter!r}, must be an integer >= 1")
+    if not info.available:
+        raise BackendMissingError(f"backend {backend!r}: {info.why_not}")
+    device = problem.latents.device.type
+    if device not in info.devices:
+        raise ValueError(f"latents are on {device}, backend {backend!r} computes on: {', '.join(info.devices)}")
+    run = info.load()
+    parameters = inspect.signature(run).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("tol", "max_iter")]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{name!r} is no option of backend {backend!r}, which takes: {', '.join(known) or 'none'}")
+    return info, run
+
+
+def _gradient(info: BackendInfo, gradient: str | None) -> str:
+    offered = (*info.gradient, "none")
+    if gradient is None:
+        return offered[0]
+    if gradient not in offered:
+        known = "" if gradient in GRADIENTS else f" (gradients are {', '.join(GRADIENTS)})"
+        raise ValueError(f"gradient is {gradient!r}, backend {info.name!r} offers: {', '.join(offered)}{known}")
+    return gradient
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _compute_dtype(info: BackendInfo, dtype: torch.dtype) -> torch.dtype:
+    wide = torch.promote_types(dtype, torch.float32)
+    return wide if _name(wide) in info.dtypes else torch.float64
+
+
+def _history(problem: Problem, result: Result) -> Residuals | None:
+    if result.history is None:
+        return None
+    steps = [kkt_residuals(problem, weights) for weights in result.history]
+    return Residuals(**{f.name: torch.stack([getattr(step, f.name) for step in steps]) for f in fields(Residuals)})
+
+
+def _failure(solution: Solution) -> SolveError:
+    lines = []
+    for status in Status:
+        columns = (solution.status == status).nonzero().flatten().tolist()
+        if status.is_failure and columns:
+            first = ", ".join(map(str, columns[:5])) + (", ..." if len(columns) > 5 else "")
+            lines.append(f"{len(columns)} of {solution.status.shape[0]} columns ({first}): {status.message}")
+    lines += [f"Column {column} raised {text}" for column, text in list(solution.errors.items())[:3]]
+    return SolveError(f"backend {solution.backend!r} failed. " + "\n".join(lines), solution)

@@ -1,0 +1,97 @@
+"""What happens around a backend's call: the problem made fit for it, its failures confined to columns, its word checked."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from solvers.backends import Instance, Result
+from solvers.errors import OptionError
+from solvers.problem import Problem
+from solvers.registry import BackendInfo
+from solvers.residuals import kkt_residuals
+from solvers.status import Status
+from solvers.support import Support
+
+
+def normalise(problem: Problem, info: BackendInfo, dtype: torch.dtype) -> Instance:
+    """The problem in compute precision and finite; for an exact backend centred and scaled, which leaves its minimiser
+    as it is. The relaxation is given the problem as it stands: its weights depend on the origin.
+
+    Dividing codebook and latents by s and lam by s^2 divides the objective by s^2; with s^2 = max_k |c_k|^2 + lam the
+    Hessian's entries are at most 1.
+    """
+    latents, codebook, lam = (x.to(dtype) for x in (problem.latents, problem.codebook, problem.lam))
+    anchor = problem.anchor.to(dtype) if problem.anchor.dim() == 2 else problem.anchor
+    floor = torch.ones((), dtype=dtype, device=latents.device)
+    # Before any arithmetic, so that no NaN reaches a gradient.
+    latents = torch.where(problem.finite[:, None], latents, 0.0)
+    if info.exact:
+        with torch.no_grad():
+            centre = codebook.mean(0)
+            scale = ((codebook - centre).square().sum(1).amax() + lam).sqrt()
+        latents, codebook, lam = (latents - centre) / scale, (codebook - centre) / scale, lam / scale / scale
+        floor = floor / scale / scale
+    return Instance(latents, codebook, lam, anchor, floor)
+
+
+class Attempt:
+    """Calls a backend; what it raises for a batch becomes a status of the columns to blame.
+
+    Attributes:
+        errors: what was raised, by column number.
+    """
+
+    def __init__(
+        self, run: Callable[..., Result], tol: float, max_iter: int | None, options: Mapping[str, Any]
+    ) -> None:
+        self.run, self.tol, self.max_iter, self.options = run, tol, max_iter, options
+        self.errors: dict[int, str] = {}
+
+    def __call__(self, instance: Instance, first: int = 0) -> Result:
+        n, K = instance.latents.shape[0], instance.codebook.shape[0]
+        if n == 0:
+            return self._without_solution(instance, K)
+        try:
+            return self.run(instance, tol=self.tol, max_iter=self.max_iter, **self.options)
+        except OptionError:
+            raise
+        except Exception as error:  # noqa: BLE001  a peer may raise anything, and one column may be to blame
+            if n == 1:
+                self.errors[first] = f"{type(error).__name__}: {error}"
+                return self._without_solution(instance, K)
+        # Halves, so that the columns that are not to blame are still solved in batches.
+        rows = torch.arange(n, device=instance.latents.device)
+        half = n // 2
+        left = self(instance.select(rows[:half]), first)
+        right = self(instance.select(rows[half:]), first + half)
+        return Result(
+            torch.cat([left.weights, right.weights]),
+            torch.cat([left.status, right.status]),
+            torch.cat([left.iterations, right.iterations]),
+            support=None if left.support is None or right.support is None else Support.join([left.support, right.support]),
+            certified=left.certified and right.certified,
+        )
+
+    def _without_solution(self, instance: Instance, K: int) -> Result:
+        n = instance.latents.shape[0]
+        numbers = torch.zeros(n, dtype=torch.long, device=instance.latents.device)
+        history = instance.latents.new_zeros(0, n, K) if self.options.get("history") else None
+        return Result(instance.latents.new_zeros(n, K), numbers + Status.FAILED, numbers, history=history)
+
+
+@torch.no_grad()
+def judge(problem: Problem, info: BackendInfo, result: Result, tol: float) -> Int[Tensor, " N"]:
+    """Each column's status. The certificate overrules a backend that does not certify its own weights."""
+    status = result.status
+    sound = torch.isfinite(result.weights).all(1)
+    if info.exact and not result.certified:
+        weights = torch.where(sound[:, None], result.weights, 0.0)
+        accurate = kkt_residuals(problem, weights).relative <= tol
+        finished = status != Status.FAILED
+        status = torch.where(finished & accurate, int(Status.SOLVED), status)
+        status = torch.where((status == Status.SOLVED) & ~accurate, int(Status.INACCURATE), status)
+    status = torch.where(sound, status, int(Status.FAILED))
+    return torch.where(problem.finite, status, int(Status.NON_FINITE))

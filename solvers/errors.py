@@ -1,0 +1,26 @@
+"""The exceptions of solvers, beyond ValueError and TypeError for wrong arguments."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from solvers.solution import Solution
+
+
+class BackendMissingError(ImportError):
+    """The backend's package is not installed; the message has the command that installs it."""
+
+
+class OptionError(ValueError):
+    """A backend's option has a value that it cannot take. Raised at once, never turned into a column's status."""
+
+
+class SolveError(RuntimeError):
+    """Some columns have no solution. Raised after every column was treated.
+
+    Attributes:
+        solution: the complete :class:`solvers.Solution`; failed columns hold their anchor and have zero gradient.
+    """
+
+    def __init__(self, message: str, solution: "Solution") -> None:
+        super().__init__(message)
+        self.solution = solution

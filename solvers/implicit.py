@@ -1,0 +1,83 @@
+"""Implicit differentiation of the exact problem, once, for every exact backend."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from solvers.backends import Instance
+from solvers.support import Support, solve_on_support
+
+_WEAK = 1e-9
+"""A weight below this counts as off. The multipliers of the instance are of unit size, so this is a relative measure."""
+
+_CHUNK_ELEMENTS = 2**21
+
+
+def differentiate(
+    problem: Instance, weights: Float[Tensor, "N K"], support: Support | None, failed: Bool[Tensor, " N"]
+) -> Float[Tensor, "N K"]:
+    r"""``weights`` with the derivative of the solution map attached.
+
+    With the support S of a column and dL/dp on it, u solves (u is zero off S and sums to 0)
+
+        [ H_SS  1 ] [ u  ]   [ dL/dp_S ]
+        [ 1^T   0 ] [ eta] = [    0    ],        H = C C^T + lam I,
+
+    and then dL/dz = C^T u, dL/dC = sum_n u (z - C^T p)^T - p (C^T u)^T, dL/da = lam u, dL/dlam = sum_n u^T (a - p).
+
+    Weakly active codewords, with weight and multiplier both zero, count as off: there the solution map has only
+    one-sided derivatives, and this is the one with the smaller support.
+
+    Args:
+        problem: the instance, its tensors with autograd history.
+        weights: (N, K) the solution, without history.
+        support: the active codewords when the backend knows them. Otherwise they are those whose weight exceeds their
+            multiplier (both of unit size in a scaled instance), which is right when the KKT residual is small against
+            the square of the margin.
+        failed: columns whose derivative is zero.
+
+    Source: the KKT system of arXiv 2310.03004, Eq. 7; B. Amos and J. Z. Kolter, "OptNet", arXiv 1703.00443, Eq. 6.
+    """
+    if support is None:
+        with torch.no_grad():
+            instance = problem.detach()
+            g = instance.gradient(weights)
+            mu = g - (weights * g).sum(1, keepdim=True)
+            support = Support.of((weights > mu) | (weights == weights.amax(1, keepdim=True)))
+    valid = support.valid & ~failed[:, None]
+    return _Implicit.apply(
+        problem.latents, problem.codebook, problem.lam, problem.anchor, weights, support.index, valid
+    )
+
+
+class _Implicit(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, latents, codebook, lam, anchor, weights, index, valid):  # noqa: ANN001, ANN205
+        ctx.save_for_backward(latents, codebook, lam, anchor, weights, index, valid)
+        return weights.view_as(weights)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):  # noqa: ANN001, ANN205
+        latents, codebook, lam, anchor, weights, index, valid = ctx.saved_tensors
+        valid = valid & (weights.gather(1, index) > _WEAK)
+        compact = Support(index, valid)
+        rhs = compact.gather(grad).double()
+        u = torch.empty_like(rhs)
+        wide, wide_lam = codebook.double(), lam.double()
+        rows = max(1, _CHUNK_ELEMENTS // max(1, index.shape[1] * max(index.shape[1], codebook.shape[1])))
+        for part in torch.arange(index.shape[0], device=index.device).split(rows):
+            codewords = wide[index[part]] * valid[part][..., None]
+            u[part] = solve_on_support(codewords, valid[part], wide_lam, rhs[part], 0.0)
+        u = compact.scatter(u, codebook.shape[0]).to(weights.dtype)
+        d_latents = u @ codebook
+        d_codebook = d_lam = d_anchor = None
+        if ctx.needs_input_grad[1]:
+            d_codebook = u.T @ (latents - weights @ codebook) - weights.T @ d_latents
+        if ctx.needs_input_grad[2]:
+            towards = (u * anchor).sum() if anchor.dim() == 2 else u.gather(1, anchor[:, None]).sum()
+            d_lam = (towards - (u * weights).sum()).to(lam.dtype)
+        if ctx.needs_input_grad[3]:
+            d_anchor = lam * u
+        return d_latents, d_codebook, d_lam, d_anchor, None, None, None

@@ -1,0 +1,163 @@
+"""The problem, checked when it is made."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_SIMPLEX_SLACK = 1e-3
+"""How far a dense anchor may leave the simplex: half-precision inputs cannot sum to 1 more closely."""
+
+
+class Problem:
+    r"""N columns of soft convex quantization, which share a codebook.
+
+    For each latent z with anchor a, over weights p in the simplex:
+
+        p* = argmin_p  1/2 ||C^T p - z||^2 + lam/2 ||p - a||^2   subject to   p >= 0, sum(p) = 1,
+
+    with z a row of ``latents`` (N, F) and C the ``codebook`` (K, F), one codeword a row. lam > 0 makes p* unique:
+    lam -> infinity gives the anchor (plain vector quantization), lam -> 0 the projection of z on the convex hull of
+    the codebook.
+
+    Args:
+        latents: (N, F), floating point. NaN and infinity are allowed: such a column fails alone, when solved.
+        codebook: (K, F), finite, of the same dtype and device as ``latents``, K >= 1.
+        lam: regularisation weight, a positive number or a 0-dimensional tensor (differentiable).
+        anchor: (N,) codeword numbers, or (N, K) points of the simplex (differentiable), or None for the nearest
+            codeword of each latent.
+
+    Raises:
+        TypeError: an argument of the wrong type or dtype.
+        ValueError: an argument of the wrong shape, device or value. The message names the argument, what it was and
+            what it must be.
+
+    Source: arXiv 2310.03004, Eq. 7; the factors 1/2 leave the minimiser as it is.
+    """
+
+    latents: Float[Tensor, "N F"]
+    codebook: Float[Tensor, "K F"]
+    lam: Float[Tensor, ""]
+    anchor: Int[Tensor, " N"] | Float[Tensor, "N K"]
+
+    def __init__(
+        self, latents: Tensor, codebook: Tensor, lam: float | Tensor = 0.1, anchor: Tensor | None = None
+    ) -> None:
+        _check_matrix("latents", latents, "(N, F)")
+        _check_matrix("codebook", codebook, "(K, F)")
+        if codebook.dtype != latents.dtype:
+            raise TypeError(f"codebook has dtype {codebook.dtype}, must have that of latents, {latents.dtype}")
+        if codebook.device != latents.device:
+            raise ValueError(f"codebook is on {codebook.device}, must be where latents are, {latents.device}")
+        if codebook.shape[0] == 0:
+            raise ValueError("codebook has 0 codewords, must have at least 1")
+        if codebook.shape[1] != latents.shape[1]:
+            raise ValueError(
+                f"codebook has shape {tuple(codebook.shape)}, must be (K, {latents.shape[1]}) to go with latents "
+                f"of shape {tuple(latents.shape)}"
+            )
+        if not torch.isfinite(codebook).all():
+            rows = (~torch.isfinite(codebook)).any(1).nonzero().flatten().tolist()
+            raise ValueError(f"codebook has NaN or infinity in codeword {rows[0]} ({len(rows)} in all), must be finite")
+        self.latents, self.codebook = latents, codebook
+        self.lam = _check_lam(lam, latents)
+        with torch.no_grad():
+            self.finite = torch.isfinite(latents).all(1)
+        self.anchor = self._nearest() if anchor is None else self._check_anchor(anchor)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(N, F, K)."""
+        return *self.latents.shape, self.codebook.shape[0]
+
+    def dense_anchor(self, rows: slice = slice(None), dtype: torch.dtype | None = None) -> Float[Tensor, "n K"]:
+        """The anchors of some columns as points of the simplex."""
+        anchor = self.anchor[rows]
+        dtype = dtype or self.latents.dtype
+        if anchor.dim() == 2:
+            return anchor.to(dtype)
+        dense = torch.zeros(anchor.shape[0], self.codebook.shape[0], dtype=dtype, device=anchor.device)
+        return dense.scatter_(1, anchor[:, None], 1.0)
+
+    def __repr__(self) -> str:
+        N, F, K = self.shape
+        kind = "dense" if self.anchor.dim() == 2 else "codewords"
+        return f"Problem(N={N}, F={F}, K={K}, lam={float(self.lam.detach()):g}, anchor={kind}, {self.latents.dtype})"
+
+    @torch.no_grad()
+    def _nearest(self) -> Int[Tensor, " N"]:
+        """The nearest codeword of each latent; a latent that is not finite gets that of its finite part."""
+        wide = torch.promote_types(self.latents.dtype, torch.float32)
+        latents = torch.where(self.finite[:, None], self.latents, torch.zeros_like(self.latents)).to(wide)
+        codebook = self.codebook.to(wide)
+        # Distances are the same wherever the origin lies; at the codebook's mean they lose the fewest digits.
+        centre = codebook.mean(0)
+        latents, codebook = latents - centre, codebook - centre
+        squares = codebook.square().sum(1)
+        rows = max(1, 2**24 // codebook.shape[0])
+        return torch.cat([torch.addmm(squares, z, codebook.T, alpha=-2).argmin(1) for z in latents.split(rows)])
+
+    def _check_anchor(self, anchor: Tensor) -> Tensor:
+        N, _, K = self.shape
+        if not isinstance(anchor, Tensor):
+            raise TypeError(f"anchor is a {type(anchor).__name__}, must be a tensor or None")
+        if anchor.device != self.latents.device:
+            raise ValueError(f"anchor is on {anchor.device}, must be where latents are, {self.latents.device}")
+        if anchor.dim() == 1 and not anchor.dtype.is_floating_point and anchor.dtype != torch.bool:
+            if anchor.shape[0] != N:
+                raise ValueError(f"anchor has shape {tuple(anchor.shape)}, must be ({N},) codeword numbers")
+            if N and not (anchor.ge(0) & anchor.lt(K)).all():
+                raise ValueError(
+                    f"anchor has codeword numbers from {int(anchor.min())} to {int(anchor.max())}, "
+                    f"must be from 0 to {K - 1}"
+                )
+            return anchor.long()
+        if anchor.dim() != 2 or anchor.dtype not in _FLOATS:
+            raise TypeError(
+                f"anchor has shape {tuple(anchor.shape)} and dtype {anchor.dtype}, must be ({N},) integers or "
+                f"({N}, {K}) of {self.latents.dtype}"
+            )
+        if anchor.shape != (N, K):
+            raise ValueError(f"anchor has shape {tuple(anchor.shape)}, must be ({N}, {K}) points of the simplex")
+        if anchor.dtype != self.latents.dtype:
+            raise TypeError(f"anchor has dtype {anchor.dtype}, must have that of latents, {self.latents.dtype}")
+        with torch.no_grad():
+            wide = anchor.double()
+            off = torch.maximum((wide.sum(1) - 1).abs(), (-wide).amax(1))
+            # Not `off > slack`: a NaN must be refused too.
+            bad = ~(off <= _SIMPLEX_SLACK)
+            if bad.any():
+                row = int(bad.nonzero()[0])
+                raise ValueError(
+                    f"anchor row {row} leaves the simplex by {float(off[row]):.3g} ({int(bad.sum())} rows do), "
+                    "must be >= 0 and sum to 1"
+                )
+        return anchor
+
+
+def _check_matrix(name: str, value: Tensor, shape: str) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} is a {type(value).__name__}, must be a torch.Tensor of shape {shape}")
+    if value.dtype not in _FLOATS:
+        raise TypeError(f"{name} has dtype {value.dtype}, must be float16, bfloat16, float32 or float64")
+    if value.dim() != 2 or value.shape[1] == 0:
+        raise ValueError(f"{name} has shape {tuple(value.shape)}, must be {shape} with F >= 1")
+
+
+def _check_lam(lam: float | Tensor, latents: Tensor) -> Tensor:
+    if isinstance(lam, bool) or not isinstance(lam, (int, float, Tensor)):
+        raise TypeError(f"lam is a {type(lam).__name__}, must be a number or a 0-dimensional tensor")
+    if isinstance(lam, Tensor):
+        if lam.dim() != 0 or not lam.dtype.is_floating_point:
+            raise ValueError(f"lam has shape {tuple(lam.shape)} and dtype {lam.dtype}, must be a 0-dimensional float")
+        if lam.device != latents.device:
+            raise ValueError(f"lam is on {lam.device}, must be where latents are, {latents.device}")
+    value = float(lam.detach()) if isinstance(lam, Tensor) else float(lam)
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"lam is {value}, must be finite and > 0")
+    if isinstance(lam, Tensor):
+        return lam
+    # A number is kept in float64: rounding 0.1 to the latents' half precision would change the problem.
+    return torch.tensor(value, dtype=torch.float64, device=latents.device)

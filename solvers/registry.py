@@ -1,0 +1,127 @@
+"""The registry of solver backends: one frozen entry each, capabilities as data.
+
+This module imports neither torch nor any backend, so that listing what is there takes milliseconds. The documentation
+table, the command line's listing and the conformance tests are generated from these entries.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+GRADIENTS = ("implicit", "native", "none")
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """One solver backend: what it is, what it can do, and where its code lives.
+
+    Args:
+        name: the name that ``solve(problem, backend=name)`` takes.
+        title: one line for people.
+        run: the function that solves, either the callable itself or ``"module:function"``, imported only when the
+            backend is asked for. Its contract is in :mod:`solvers.backends`.
+        exact: True when it solves Eq. 7 of arXiv 2310.03004; False for a relaxation of it.
+        batched: True when all columns are solved together, False when they are solved one after the other.
+        devices: torch device types that it computes on. Other devices are refused, never copied silently.
+        dtypes: floating-point types that it computes in, as ``"float32"``. An input of another type is solved in the
+            narrowest of these that is at least as wide, and the output is cast back.
+        gradient: the gradients it offers, the default one first: ``"implicit"`` (the shared implicit differentiation),
+            ``"native"`` (the backend's own derivative).
+        accuracy: the relative KKT residual that it promises, per input dtype; the default of ``tol``. A relaxation
+            promises none.
+        package: the import name of the package it needs, or None.
+        install: the exact command that installs that package.
+        citation: whom to cite.
+        limits: conformance checks that this backend fails, each with the reason. The suite expects them to fail.
+    """
+
+    name: str
+    title: str
+    run: str | Callable[..., Any]
+    exact: bool = True
+    batched: bool = True
+    devices: tuple[str, ...] = ("cpu",)
+    dtypes: tuple[str, ...] = ("float64",)
+    gradient: tuple[str, ...] = ("implicit",)
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+    package: str | None = None
+    install: str | None = None
+    citation: str = ""
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"name is {self.name!r}, must be a Python identifier")
+        if not self.dtypes or not self.devices or not self.gradient:
+            raise ValueError(f"backend {self.name!r}: dtypes, devices and gradient must each have at least one entry")
+        for gradient in self.gradient:
+            if gradient not in GRADIENTS:
+                raise ValueError(f"gradient has {gradient!r}, must be among {GRADIENTS}")
+        if self.exact and not {"float32", "float64"} <= set(self.accuracy):
+            raise ValueError(f"accuracy is {dict(self.accuracy)}, an exact backend must promise float32 and float64")
+        # Entries are shared by everyone in the process: nobody may change one in place.
+        object.__setattr__(self, "accuracy", MappingProxyType(dict(self.accuracy)))
+        object.__setattr__(self, "limits", MappingProxyType(dict(self.limits)))
+
+    @property
+    def available(self) -> bool:
+        """True when the package it needs is installed."""
+        return self.package is None or importlib.util.find_spec(self.package) is not None
+
+    @property
+    def why_not(self) -> str | None:
+        """What is missing and the command that installs it; None when available."""
+        return None if self.available else f"the package {self.package!r} is not installed; run: {self.install}"
+
+    def load(self) -> Callable[..., Any]:
+        """The function that solves, imported now."""
+        if callable(self.run):
+            return self.run
+        module, function = self.run.split(":")
+        return getattr(importlib.import_module(module), function)
+
+
+_REGISTRY: dict[str, BackendInfo] = {}
+
+
+def register(info: BackendInfo) -> BackendInfo:
+    """Adds a backend, so that ``solve(problem, backend=info.name)`` finds it.
+
+    Raises:
+        TypeError: when ``info`` is not a :class:`BackendInfo`.
+        ValueError: when the name is taken.
+    """
+    if not isinstance(info, BackendInfo):
+        raise TypeError(f"info is a {type(info).__name__}, must be a BackendInfo")
+    if info.name in _REGISTRY:
+        raise ValueError(f"info.name is {info.name!r}, which is registered already ({_REGISTRY[info.name].title})")
+    _REGISTRY[info.name] = info
+    return info
+
+
+def unregister(name: str) -> None:
+    """Takes a backend out again, for tests and notebooks.
+
+    Raises:
+        ValueError: when there is no such backend.
+    """
+    del _REGISTRY[get(name).name]
+
+
+def backends() -> tuple[BackendInfo, ...]:
+    """Every registered backend, in the order of registration."""
+    return tuple(_REGISTRY.values())
+
+
+def get(name: str) -> BackendInfo:
+    """The entry of that name.
+
+    Raises:
+        ValueError: when there is none; the message lists the known names.
+    """
+    if name not in _REGISTRY:
+        raise ValueError(f"backend is {name!r}, must be one of: {', '.join(_REGISTRY)}")
+    return _REGISTRY[name]

@@ -1,0 +1,158 @@
+"""The certificate: KKT residuals and error bounds, from the weights alone, by code that no solver shares.
+
+Everything is recomputed in float64 from the problem as the user gave it, not as a backend centred or scaled it.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from solvers.problem import Problem
+
+WEAK = 1e-6
+"""A codeword is weakly active when its weight and its scaled multiplier are both below this."""
+
+_CHUNK_ELEMENTS = 2**17
+"""Entries of a chunk's (rows, K) arrays. 1 MB in float64: the chunk's few arrays stay in the processor's cache."""
+
+_ROUNDING = 1e-14
+"""Weights closer to the simplex than this are taken to lie on it."""
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """KKT residuals of N columns, each (N,), float64, detached.
+
+    With the gradient g = C (C^T p - z) + lam (p - a), nu = p^T g and mu = g - nu:
+
+    Attributes:
+        primal: max(abs(sum(p) - 1), max_k(-p_k)), how far p leaves the simplex.
+        dual: max_k max(0, nu - g_k), the descent that a codeword still offers.
+        complementarity: max_k abs(p_k mu_k), weight on a codeword that should be off.
+        gap: the Frank-Wolfe gap p^T g - min_k g_k of p projected on the simplex, an upper bound of f(p) - f(p*).
+        margin: min(min over the support of p_k, min off the support of mu_k), strict complementarity. Near 0 the
+            solution is not differentiable and the gradient one-sided. The support is where p_k exceeds the scaled mu_k.
+        scale: max(1, max_k abs(g_k)), by which the relative residual divides.
+        weakly_active: how many codewords have both p_k and the scaled mu_k below 1e-6 (they count as off).
+        weights_bound: an upper bound of ||p - p*||: sqrt(gap / lam), plus the distance of p to the simplex.
+        reconstruction_bound: the same of ||C^T p - C^T p*||: sqrt(gap), plus ||C^T (p - projected p)||.
+
+    The bounds need no exact solve: for p on the simplex, lam ||p - p*||^2 + ||C^T p - C^T p*||^2 <= gap, because the
+    gap is at least g(p)^T (p - p*), which is at least (p - p*)^T (C C^T + lam I) (p - p*).
+
+    A column whose latent is not finite has an infinite dual, complementarity, gap and bounds, and margin 0.
+    """
+
+    primal: Float[Tensor, "*N"]
+    dual: Float[Tensor, "*N"]
+    complementarity: Float[Tensor, "*N"]
+    gap: Float[Tensor, "*N"]
+    margin: Float[Tensor, "*N"]
+    scale: Float[Tensor, "*N"]
+    weakly_active: Int[Tensor, "*N"]
+    weights_bound: Float[Tensor, "*N"]
+    reconstruction_bound: Float[Tensor, "*N"]
+
+    @property
+    def relative(self) -> Float[Tensor, "*N"]:
+        """max(primal, dual / scale, complementarity / scale), which ``tol`` bounds. Weights have no unit, so the
+        primal residual is not divided."""
+        return torch.maximum(self.primal, torch.maximum(self.dual, self.complementarity) / self.scale)
+
+
+@torch.no_grad()
+def kkt_residuals(problem: Problem, weights: Float[Tensor, "N K"]) -> Residuals:
+    """The KKT residuals and error bounds of any weights, whoever computed them.
+
+    Costs two (N x F x K) matrix products in float64 (two more for weights that leave the simplex by more than float64
+    rounding), and memory for a small chunk of columns at a time.
+
+    Args:
+        problem: the problem that the weights are meant to solve.
+        weights: (N, K), on the problem's device, of any floating-point dtype. They need not lie on the simplex.
+
+    Raises:
+        TypeError: weights that are no floating-point tensor.
+        ValueError: weights of another shape or device than the problem's.
+
+    Source: the KKT conditions of arXiv 2310.03004, Eq. 7; the gap: Jaggi, "Revisiting Frank-Wolfe", ICML 2013.
+    """
+    N, _, K = problem.shape
+    if not isinstance(weights, Tensor) or not weights.dtype.is_floating_point:
+        kind = weights.dtype if isinstance(weights, Tensor) else type(weights).__name__
+        raise TypeError(f"weights is {kind}, must be a floating-point tensor of shape ({N}, {K})")
+    if weights.shape != (N, K) or weights.device != problem.latents.device:
+        raise ValueError(
+            f"weights has shape {tuple(weights.shape)} on {weights.device}, must be ({N}, {K}) on "
+            f"{problem.latents.device}"
+        )
+    codebook, lam = problem.codebook.double(), problem.lam.double()
+    rows = max(1, _CHUNK_ELEMENTS // K)
+    with torch.autocast(problem.latents.device.type, enabled=False):
+        parts = [
+            _chunk(problem, codebook, lam, weights[start : start + rows].double(), slice(start, start + rows))
+            for start in range(0, max(N, 1), rows)
+        ]
+    return Residuals(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Residuals)})
+
+
+def _chunk(problem: Problem, codebook: Tensor, lam: Tensor, p: Tensor, rows: slice) -> Residuals:
+    finite = problem.finite[rows]
+    z = torch.where(finite[:, None], problem.latents[rows], 0.0).double()
+    error = p @ codebook - z
+    g = (error @ codebook.T).addcmul_(p, lam)
+    anchor = problem.anchor[rows]
+    if anchor.dim() == 2:
+        g -= lam * anchor.double()
+    else:
+        g.scatter_add_(1, anchor[:, None], -lam.expand(anchor.shape[0], 1))
+
+    nu = (p * g).sum(1)
+    lowest = g.amin(1)
+    scale = torch.maximum(g.amax(1), -lowest).clamp_min(1.0)
+    mu = g - nu[:, None]
+    scaled = mu / scale[:, None]
+    excess = p.sum(1) - 1
+    primal = torch.maximum(excess.abs(), -p.amin(1))
+
+    gap, moved, shift = nu - lowest, torch.zeros_like(nu), torch.zeros_like(nu)
+    if (primal > _ROUNDING).any():
+        step = _project(p) - p
+        shifted = step @ codebook
+        g_onto = (shifted @ codebook.T).addcmul_(step, lam).add_(g)
+        gap = ((p + step) * g_onto).sum(1) - g_onto.amin(1)
+        moved, shift = step.norm(dim=1), shifted.norm(dim=1)
+    gap = gap.clamp_min(0.0)
+
+    def known(x: Tensor) -> Tensor:
+        return torch.where(finite, x, torch.inf)
+
+    return Residuals(
+        primal=primal,
+        dual=known((nu - lowest).clamp_min(0.0)),
+        complementarity=known((p * mu).abs().amax(1)),
+        gap=known(gap),
+        margin=torch.where(finite, torch.where(p > scaled, p, mu).amin(1), 0.0),
+        scale=scale,
+        weakly_active=((p < WEAK) & (scaled.abs() < WEAK)).sum(1),
+        weights_bound=known((gap / lam).sqrt() + moved),
+        reconstruction_bound=known(gap.sqrt() + shift),
+    )
+
+
+def _project(p: Tensor) -> Tensor:
+    """Rows projected on the simplex by Michelot's algorithm: few passes, and no sort, when rows are nearly on it.
+
+    Source: C. Michelot, "A finite algorithm for finding the projection of a point onto the canonical simplex of R^n",
+    Journal of Optimization Theory and Applications 50 (1986).
+    """
+    active = torch.ones_like(p, dtype=torch.bool)
+    while True:
+        count = active.sum(1, keepdim=True)
+        threshold = ((p * active).sum(1, keepdim=True) - 1) / count
+        kept = active & (p > threshold)
+        if torch.equal(kept, active):
+            return (p - threshold).clamp_min(0.0)
+        active = kept
