@@ -85,6 +85,8 @@ class _Chunk:
 
     def __init__(self, problem: Instance, guess: Tensor, active: Tensor) -> None:
         self.problem = problem.to(torch.float64)
+        # Unused places point at a codeword of zeros.
+        self.padded = torch.nn.functional.pad(self.problem.codebook, (0, 0, 0, 1))
         support = Support.of(active)
         self.index, self.valid = support.index, support.valid
         self.p = support.gather(guess).double()
@@ -119,7 +121,7 @@ class _Chunk:
         solved = torch.empty_like(p)
         step = max(1, _CHUNK_ELEMENTS // max(1, size * max(size, self.problem.codebook.shape[1])))
         for part in torch.arange(rows.shape[0], device=rows.device).split(step):
-            codewords = self.problem.codebook[index[part]] * valid[part][..., None]
+            codewords = self.padded[torch.where(valid[part], index[part], self.padded.shape[0] - 1)]
             rhs = (codewords @ self.problem.latents[rows[part]][..., None]).squeeze(2)
             rhs += self.problem.lam * self._anchor_on(rows[part], index[part]) * valid[part]
             solved[part] = solve_on_support(codewords, valid[part], self.problem.lam, rhs, 1.0)

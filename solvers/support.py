@@ -64,7 +64,6 @@ def solve_on_support(
         [ 1^T   0 ] [ eta] = [ total ],       H_SS = C_S C_S^T + lam I.
 
     The S x S matrix is factored, or by Woodbury the F x F matrix C_S^T C_S + lam I where that is cheaper (S > 2 F).
-    One step of refinement follows, because Woodbury's subtraction loses digits at small lam.
 
     Args:
         codewords: (N, S, F) the codewords of the support, 0 in unused places.
@@ -85,19 +84,19 @@ def solve_on_support(
         matrix = codewords @ codewords.mT
         matrix.diagonal(dim1=1, dim2=2).add_(torch.where(valid, lam, 1.0))
     factor, info = torch.linalg.cholesky_ex(matrix)
-    # The vectors of a column that could not be factored become NaN, instead of garbage that looks like a solution.
-    factor = torch.where((info == 0)[:, None, None], factor, torch.nan)
+    # The solution of a column that could not be factored becomes NaN, instead of garbage that looks like one.
+    factor = torch.where((info == 0)[:, None, None], factor, torch.nan) if bool(info.any()) else factor
+    both = torch.stack([rhs, valid.to(rhs.dtype)], dim=2)
+    if woodbury:
 
-    def solve(b: Tensor) -> Tensor:
-        if woodbury:
+        def solve(b: Tensor) -> Tensor:
             return (b - codewords @ torch.cholesky_solve(codewords.mT @ b, factor)) / lam
-        return torch.cholesky_solve(b, factor)
 
-    ones = valid.to(rhs.dtype)
-    both = torch.stack([rhs, ones], dim=2)
-    x = solve(both)
-    x = x + solve(both - (codewords @ (codewords.mT @ x) + lam * x) * ones[..., None])
-    x = x * ones[..., None]
+        x = solve(both)
+        # Woodbury's subtraction loses digits at small lam; one step of refinement restores them.
+        x = x + solve(both - codewords @ (codewords.mT @ x) - lam * x)
+    else:
+        x = torch.cholesky_solve(both, factor)
     u, direction = x.unbind(2)
     eta = (u.sum(1) - total) / direction.sum(1)
     return u - eta[:, None] * direction

@@ -22,8 +22,8 @@ from solvers.polish import polish
 from solvers.status import Status
 from solvers.support import Support
 
-_CHUNK_ELEMENTS = 2**20
-"""Entries of a chunk's (n, K) and (n, F, F) arrays, about fifteen of which live at a time: 60 MB in float32."""
+_CHUNK_ELEMENTS = 2**24
+"""Entries of all of a chunk's arrays, about ten of (n, K) and three of (n, F, F): 64 MB in float32."""
 
 _PRODUCT_ELEMENTS = 2**22
 """Entries of a block of products of codebook columns, (K, pairs): 16 MB in float32."""
@@ -44,7 +44,7 @@ def solve(problem: Instance, *, tol: float, max_iter: int | None = None, history
     max_iter = 200 if max_iter is None else max_iter
     problem = _reduce(problem)
     N, F, K = *problem.latents.shape, problem.codebook.shape[0]
-    rows = max(1, _CHUNK_ELEMENTS // max(K, F * F))
+    rows = max(1, _CHUNK_ELEMENTS // (10 * K + 3 * F * F))
     parts = [_solve_chunk(problem, slice(i, i + rows), tol, max_iter, history) for i in range(0, N, rows)]
     weights, status, iterations, supports, iterates = zip(*parts, strict=True)
     if history:
@@ -82,6 +82,7 @@ def _solve_chunk(
             iterates.append(columns.weights())
         if not columns.running.numel():
             break
+    columns.finish()
     p, mu = columns.p, columns.mu
     # Where nothing is active, as after a breakdown, the polish starts from the largest weight.
     active = (p > mu) | (p == p.amax(1, keepdim=True))
@@ -95,87 +96,108 @@ def _solve_chunk(
 
 
 class _Columns:
-    """The primal-dual iterates of a chunk. ``running`` are the columns whose gap is not yet small enough."""
+    """The primal-dual iterates of a chunk. Running columns are kept together; finished ones are written to ``p``, ``mu``.
+
+    A strictly feasible start keeps every iterate feasible up to rounding, so C (C^T p - z) + lam (p - a) = nu + mu holds
+    throughout and is never evaluated: the iteration reads the problem through its start alone. What rounding does to
+    that is left to the polish.
+    """
 
     def __init__(self, problem: Instance) -> None:
-        self.problem = problem
         n, F, K = *problem.latents.shape, problem.codebook.shape[0]
-        self.p = problem.latents.new_full((n, K), 1.0 / K)
-        g = problem.gradient(self.p)
-        lowest = g.amin(1, keepdim=True)
-        spread = (g.mean(1, keepdim=True) - lowest).clamp_min(_GAP * problem.floor)
-        # Primal and dual feasible, every multiplier positive.
-        self.mu = g - lowest + spread
-        self.nu = (lowest - spread).squeeze(1)
-        self.running = torch.arange(n, device=g.device)
+        self.lam, self.floor = problem.lam, problem.floor
+        # A column of ones beside the codebook lets one product carry both C^T x and sum(x).
+        self.C1 = torch.cat([problem.codebook, problem.codebook.new_ones(K, 1)], 1)
+        self.pairs = torch.triu_indices(F, F, device=problem.codebook.device)
+        p = problem.latents.new_full((n, K), 1.0 / K)
+        g = problem.gradient(p)
+        lowest = g.amin(1)
+        spread = (g.mean(1) - lowest).clamp_min(_GAP * self.floor)
+        self.nu = lowest - spread
+        mu = g.sub_(self.nu[:, None])
+        self.running = torch.arange(n, device=p.device)
         self.iterations = torch.zeros_like(self.running)
-        self.pairs = torch.triu_indices(F, F, device=g.device)
+        self.p, self.mu = p, mu
+        self._p, self._mu = p.clone(), mu.clone()
 
-    def weights(self) -> Tensor:
-        return self.p / self.p.sum(1, keepdim=True)
+    def weights(self) -> Float[Tensor, "n K"]:
+        """The current weights of all columns, on the simplex."""
+        p = self.p.index_copy(0, self.running, self._p)
+        return p / p.sum(1, keepdim=True)
 
     def step(self) -> None:
-        """One predictor-corrector step of the running columns; finished ones leave."""
-        at, C, lam = self.running, self.problem.codebook, self.problem.lam
-        p, mu, nu = self.p[at], self.mu[at], self.nu[at]
-        g = self.problem.select(at).gradient(p)
-        r_dual = g - nu[:, None] - mu
-        r_primal = p.sum(1) - 1
-        w = p / (lam * p + mu)
+        r"""One predictor-corrector step of the running columns; finished ones leave.
+
+        Steps are kept relative, r = dp / p, because Newton's equation p dmu + mu dp = p mu t then reads dmu / mu = t - r:
+        the predictor has t = -1, and the corrector t = r^2 + r - 1 + sigma / (p mu) from the predictor's r.
+        """
+        p, mu, C1 = self._p, self._mu, self.C1
+        product = p * mu
+        w = torch.addcmul(mu, p, self.lam).reciprocal_()
+        v = product * w
+        w *= p
         factor = self._factor(w)
+        w1 = w @ C1
+        inner_ones = torch.cholesky_solve(w1[:, :-1, None], factor).squeeze(2)
+        ones_sum = w1[:, -1] - (inner_ones * w1[:, :-1]).sum(1)
+        excess = p.sum(1) - 1
 
-        def solve(rhs: Tensor) -> Tensor:
-            """(C C^T + D)^{-1} rhs, by Woodbury."""
-            rhs = w * rhs
-            inner = torch.cholesky_solve((rhs @ C)[..., None], factor).squeeze(2)
-            return torch.addcmul(rhs, w, inner @ C.T, value=-1)
+        def direction(vt: Tensor) -> tuple[Tensor, Tensor]:
+            """dp and dnu for p dmu + mu dp = p mu t, given v t = w mu t."""
+            x1 = vt @ C1
+            inner = torch.cholesky_solve(x1[:, :-1, None], factor).squeeze(2)
+            x_sum = x1[:, -1] - (inner * w1[:, :-1]).sum(1)
+            dnu = -(excess + x_sum) / ones_sum
+            inner = torch.addcmul(inner, dnu[:, None], inner_ones)
+            shift = torch.cat([inner, -dnu[:, None]], 1) @ C1.T
+            return torch.addcmul(vt, w, shift, value=-1), dnu
 
-        ones = solve(torch.ones_like(p))
-        ones_sum = ones.sum(1)
-
-        def direction(target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            """The Newton step for p mu + p dmu + mu dp = p target."""
-            x = solve(target - r_dual)
-            dnu = -(r_primal + x.sum(1)) / ones_sum
-            dp = torch.addcmul(x, dnu[:, None], ones)
-            return dp, target - mu / p * dp, dnu
-
-        target = -mu
-        dp, dmu, _ = direction(target)
-        gap = (p * mu).sum(1)
-        length = self._length(p, dp, mu, dmu)[:, None]
-        ahead = ((p + length * dp) * (mu + length * dmu)).sum(1)
+        r = direction(-v)[0].div_(p)
+        lowest, highest = torch.aminmax(r, dim=1)
+        length = torch.maximum(-lowest, highest + 1).clamp_min(1.0).reciprocal()
+        gap = product.sum(1)
+        first, second = _dot(product, r), _dot(product, r.square())
+        ahead = (1 - length) * gap - length.square() * (first + second)
         centre = (ahead / gap).pow(3) * gap / p.shape[1]
-        target = torch.addcdiv(target, centre[:, None] - dp * dmu, p)
-        dp, dmu, dnu = direction(target)
-        length = _STEP * self._length(p, dp, mu, dmu)
-        p = torch.addcmul(p, length[:, None], dp)
-        mu = torch.addcmul(mu, length[:, None], dmu)
-        nu = torch.addcmul(nu, length, dnu)
 
-        sound = torch.isfinite(p).all(1) & torch.isfinite(mu).all(1)
-        gap = (p * mu).sum(1)
-        scale = torch.maximum(g.abs().amax(1), self.problem.floor)
-        if bool(sound.all()):
-            self.p[at], self.mu[at], self.nu[at] = p, mu, nu
-        else:
-            # A column that broke down stops at its last sound iterate, and the polish takes it from there.
-            self.p[at[sound]], self.mu[at[sound]], self.nu[at[sound]] = p[sound], mu[sound], nu[sound]
-        self.iterations[at] += 1
-        self.running = at[sound & (gap > _GAP * scale)]
+        t = torch.addcmul(r, r, r).addcdiv_(centre[:, None].expand_as(product), product).sub_(1.0)
+        r, dnu = direction(v.mul_(t))
+        r = r.div_(p)
+        t -= r
+        length = _STEP * torch.maximum(-r.amin(1), -t.amin(1)).clamp_min(_STEP).reciprocal()
+        p = torch.addcmul(p, p, r.mul_(length[:, None]))
+        mu = torch.addcmul(mu, mu, t.mul_(length[:, None]))
+        self.nu = torch.addcmul(self.nu, length, dnu)
+        self.iterations[self.running] += 1
 
-    def _factor(self, w: Tensor) -> Tensor:
+        gap = _dot(p, mu)
+        scale = torch.maximum((mu.amax(1) + self.nu).abs(), self.nu.abs()).clamp_min(self.floor)
+        sound = torch.isfinite(gap)
+        stays = sound & (gap > _GAP * scale)
+        if bool(stays.all()):
+            self._p, self._mu = p, mu
+            return
+        # A column that broke down keeps its last sound iterate, and the polish takes it from there.
+        p = torch.where(sound[:, None], p, self._p)
+        mu = torch.where(sound[:, None], mu, self._mu)
+        leaves = self.running[~stays]
+        self.p[leaves], self.mu[leaves] = p[~stays], mu[~stays]
+        self.running, self.nu, self._p, self._mu = self.running[stays], self.nu[stays], p[stays], mu[stays]
+
+    def finish(self) -> None:
+        """Writes the columns that are still running, when the iterations have run out."""
+        self.p[self.running], self.mu[self.running] = self._p, self._mu
+
+    def _factor(self, w: Float[Tensor, "n K"]) -> Float[Tensor, "n F F"]:
         """Cholesky factors of I + C^T diag(w_n) C, from (K, pairs) products of codebook columns."""
-        C = self.problem.codebook
-        n, F = w.shape[0], C.shape[1]
-        matrix = w.new_zeros(n, F, F)
+        F = self.C1.shape[1] - 1
+        matrix = w.new_zeros(w.shape[0], F, F)
         for i, j in self.pairs.split(max(1, _PRODUCT_ELEMENTS // w.shape[1]), dim=1):
-            matrix[:, j, i] = w @ (C[:, i] * C[:, j])
+            # Row j, column i >= j of the transpose: the lower triangle in the column-major order that LAPACK wants.
+            matrix[:, i, j] = w @ (self.C1[:, i] * self.C1[:, j])
         matrix.diagonal(dim1=1, dim2=2).add_(1.0)
-        return torch.linalg.cholesky_ex(matrix).L
+        return torch.linalg.cholesky_ex(matrix.mT).L
 
-    @staticmethod
-    def _length(p: Tensor, dp: Tensor, mu: Tensor, dmu: Tensor) -> Float[Tensor, " n"]:
-        """The longest step, up to 1, that keeps p and mu >= 0: one for both, since p is part of the dual residual."""
-        fastest = torch.maximum((-dp / p).amax(1), (-dmu / mu).amax(1))
-        return fastest.clamp_min(1.0).reciprocal()
+
+def _dot(x: Float[Tensor, "n K"], y: Float[Tensor, "n K"]) -> Float[Tensor, " n"]:
+    return (x[:, None] @ y[..., None]).flatten()
