@@ -26,10 +26,13 @@ _CHUNK_ELEMENTS = 2**24
 """Entries of all of a chunk's arrays, about ten of (n, K) and three of (n, F, F): 64 MB in float32."""
 
 _PRODUCT_ELEMENTS = 2**22
-"""Entries of a block of products of codebook columns, (K, pairs): 16 MB in float32."""
+"""Entries of a block of products of codebook columns: 16 MB in float32."""
 
 _GAP = 1e-3
 """The relative complementarity gap at which the support is clear enough for the polish to take over."""
+
+_SPREAD = 0.3
+"""The smallest multiplier of the start, as a share of the mean one."""
 
 _STEP = 0.99
 """The share of the way to the boundary that a step may go."""
@@ -74,12 +77,13 @@ def _solve_chunk(
     problem: Instance, rows: slice, tol: float, max_iter: int, history: bool
 ) -> tuple[Tensor, Tensor, Tensor, Support, Tensor | None]:
     part = replace(problem, latents=problem.latents[rows], anchor=problem.anchor[rows])
-    columns = _Columns(part)
+    # A search for the support does not need more; where float32 breaks down, the polish takes longer.
+    columns = _Columns(part.to(torch.float32))
     iterates = []
     for _ in range(max_iter):
         columns.step()
         if history:
-            iterates.append(columns.weights())
+            iterates.append(columns.weights().to(problem.latents.dtype))
         if not columns.running.numel():
             break
     columns.finish()
@@ -87,7 +91,7 @@ def _solve_chunk(
     # Where nothing is active, as after a breakdown, the polish starts from the largest weight.
     active = (p > mu) | (p == p.amax(1, keepdim=True))
     exact = polish(part, p, active, tol, max_iter - columns.iterations)
-    weights = exact.support.scatter(exact.values, p.shape[1]).to(p.dtype)
+    weights = exact.support.scatter(exact.values, p.shape[1]).to(problem.latents.dtype)
     if history:
         iterates.append(weights)
     status = torch.where(exact.residual <= tol, int(Status.SOLVED), int(Status.MAX_ITER))
@@ -104,15 +108,14 @@ class _Columns:
     """
 
     def __init__(self, problem: Instance) -> None:
-        n, F, K = *problem.latents.shape, problem.codebook.shape[0]
+        n, K = problem.latents.shape[0], problem.codebook.shape[0]
         self.lam, self.floor = problem.lam, problem.floor
         # A column of ones beside the codebook lets one product carry both C^T x and sum(x).
         self.C1 = torch.cat([problem.codebook, problem.codebook.new_ones(K, 1)], 1)
-        self.pairs = torch.triu_indices(F, F, device=problem.codebook.device)
         p = problem.latents.new_full((n, K), 1.0 / K)
         g = problem.gradient(p)
         lowest = g.amin(1)
-        spread = (g.mean(1) - lowest).clamp_min(_GAP * self.floor)
+        spread = (_SPREAD * (g.mean(1) - lowest)).clamp_min(_GAP * self.floor)
         self.nu = lowest - spread
         mu = g.sub_(self.nu[:, None])
         self.running = torch.arange(n, device=p.device)
@@ -189,14 +192,14 @@ class _Columns:
         self.p[self.running], self.mu[self.running] = self._p, self._mu
 
     def _factor(self, w: Float[Tensor, "n K"]) -> Float[Tensor, "n F F"]:
-        """Cholesky factors of I + C^T diag(w_n) C, from (K, pairs) products of codebook columns."""
-        F = self.C1.shape[1] - 1
-        matrix = w.new_zeros(w.shape[0], F, F)
-        for i, j in self.pairs.split(max(1, _PRODUCT_ELEMENTS // w.shape[1]), dim=1):
-            # Row j, column i >= j of the transpose: the lower triangle in the column-major order that LAPACK wants.
-            matrix[:, i, j] = w @ (self.C1[:, i] * self.C1[:, j])
+        """Cholesky factors of I + C^T diag(w_n) C, from the products of codebook columns, (K, F^2)."""
+        K, F = self.C1.shape[0], self.C1.shape[1] - 1
+        C = self.C1[:, :F]
+        matrix = w.new_empty(w.shape[0], F, F)
+        for i in torch.arange(F, device=w.device).split(max(1, _PRODUCT_ELEMENTS // (K * F))):
+            matrix[:, i] = (w @ (C[:, i, None] * C[:, None]).flatten(1)).unflatten(1, (-1, F))
         matrix.diagonal(dim1=1, dim2=2).add_(1.0)
-        return torch.linalg.cholesky_ex(matrix.mT).L
+        return torch.linalg.cholesky_ex(matrix).L
 
 
 def _dot(x: Float[Tensor, "n K"], y: Float[Tensor, "n K"]) -> Float[Tensor, " n"]:
