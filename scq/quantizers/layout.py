@@ -1,0 +1,40 @@
+"""Between a tensor with channels anywhere and the rows of latents that quantizers work on."""
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+
+def to_rows(x: Float[Tensor, "..."], dim: int, channel_dim: int) -> Float[Tensor, "N F"]:
+    """The latents of ``x`` as rows: every index but the channel's runs over N.
+
+    Raises:
+        TypeError: x is no floating-point tensor.
+        ValueError: x has no dimension ``channel_dim``, or it is not of size ``dim``.
+    """
+    if not isinstance(x, Tensor) or not x.dtype.is_floating_point:
+        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"x is {kind}, must be a floating-point tensor")
+    positions(x, channel_dim)
+    if x.shape[channel_dim] != dim:
+        raise ValueError(
+            f"x has shape {tuple(x.shape)}, must have {dim} channels in dimension channel_dim={channel_dim}"
+        )
+    return x.movedim(channel_dim, -1).reshape(-1, dim)
+
+
+def from_rows(rows: Shaped[Tensor, "N F"], like: Tensor, channel_dim: int) -> Shaped[Tensor, "..."]:
+    """Rows in the layout of ``like``, the tensor that :func:`to_rows` took."""
+    moved = like.movedim(channel_dim, -1).shape
+    return rows.reshape(moved).movedim(-1, channel_dim)
+
+
+def positions(x: Tensor, channel_dim: int) -> torch.Size:
+    """The shape of x without its channels: one entry a latent.
+
+    Raises:
+        ValueError: x has no dimension ``channel_dim``.
+    """
+    if not -x.dim() <= channel_dim < x.dim():
+        raise ValueError(f"x has shape {tuple(x.shape)}, must have a dimension channel_dim={channel_dim}")
+    return x.movedim(channel_dim, -1).shape[:-1]

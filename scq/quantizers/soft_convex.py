@@ -1,0 +1,165 @@
+"""Soft convex quantization as a layer, whatever solver is behind it."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+import solvers
+from scq.quantizers.base import CodebookQuantizer, QuantizerOutput, mean_square
+from scq.quantizers.checks import nonnegative
+from scq.quantizers.layout import from_rows, positions
+from scq.quantizers.usage import SUPPORT, counts, perplexity
+from solvers.registry import get
+
+
+class SoftConvexQuantizer(CodebookQuantizer):
+    r"""Each latent becomes a convex combination of codewords, near its nearest one.
+
+        p*   = argmin_p  1/2 ||C^T p - z||^2 + lam/2 ||p - a||^2   subject to   p >= 0, sum(p) = 1
+        z_q  = C^T p*,   k = argmax p*
+        loss = w ||z_q - z||^2
+
+    with C the codebook (K, F), z a latent, a the one-hot vector of its nearest codeword, and the square averaged over
+    latents and channels. The layer is differentiable as it is: z_q and the loss send gradients to both the latents and
+    the codebook, by the derivative of p*.
+
+    A latent whose solve fails (NaN, out of iterations) becomes its nearest codeword, sends no gradient and counts 0
+    in the loss; the other latents are not affected. ``info["converged_share"]`` tells how many were solved.
+
+    Args:
+        codebook_size: K, the number of codewords.
+        dim: F, the number of channels of a latent.
+        lam: regularisation weight, > 0. Large: plain vector quantization. Small: projection on the codewords' hull.
+        backend: a name of ``solvers.backends()``.
+        channel_dim: where the channels of the input are: -1 for (..., F), 1 for (B, F, H, W).
+        quantization_weight: w, >= 0.
+        init: ``"normal"``, ``"uniform"`` or ``"kmeans"``, see :func:`scq.quantizers.codebook.initial_codebook`.
+        return_weights: False leaves ``weights`` out of the output, for large codebooks.
+        tol: bound of the relative KKT residual; None for the default of the backend and dtype.
+        max_iter: bound of the iterations; None for the backend's default.
+        gradient: ``"implicit"``, ``"native"`` or ``"none"``; None for the backend's first choice.
+        backend_options: what else the backend takes, e.g. ``{"steps": 40}`` for ``"relaxed"``.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+
+    Equivalent call: ``solvers.solve(solvers.Problem(latents, layer.codebook, lam), backend).reconstruction``.
+
+    Source: arXiv 2310.03004, Eq. 7; for ``backend="relaxed"``, Algorithm 2.
+    """
+
+    def __init__(
+        self,
+        codebook_size: int,
+        dim: int,
+        lam: float = 0.1,
+        backend: str = "interior_point",
+        channel_dim: int = -1,
+        quantization_weight: float = 1.0,
+        init: str = "normal",
+        return_weights: bool = True,
+        tol: float | None = None,
+        max_iter: int | None = None,
+        gradient: str | None = None,
+        backend_options: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(codebook_size, dim, channel_dim, init)
+        self.lam = nonnegative("lam", lam)
+        if self.lam == 0:
+            raise ValueError("lam is 0.0, must be > 0: without it the weights are not unique")
+        self.backend = get(backend).name
+        self.quantization_weight = nonnegative("quantization_weight", quantization_weight)
+        self.return_weights = return_weights
+        self.tol, self.max_iter, self.gradient = tol, max_iter, gradient
+        self.backend_options = dict(backend_options or {})
+
+    def forward(self, x: Float[Tensor, "..."]) -> QuantizerOutput:
+        """Quantizes x.
+
+        float16 and bfloat16 are solved in float32, also under autocast.
+
+        Returns:
+            ``weights``: (..., K), in the dtype of x. ``info``, of this batch: hard_perplexity, soft_perplexity,
+            active_codes, support_size and largest_weight (means over latents), iterations (mean), converged_share;
+            when ``diagnose`` is True also kkt_primal, kkt_dual, kkt_complementarity, kkt_relative (each the largest
+            over latents), gap (the mean Frank-Wolfe gap), margin (median), weakly_active_share.
+
+        Raises:
+            TypeError, ValueError: x of another dtype or number of channels than the layer's, or a codebook that is
+                not finite any more.
+            solvers.BackendMissingError: the backend's package is not installed.
+        """
+        with torch.autocast(x.device.type, enabled=False):
+            latents, codebook = self._rows(x)
+            solution = solvers.solve(
+                solvers.Problem(latents, codebook, self.lam),
+                self.backend,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                throw=False,
+                gradient=self.gradient,
+                **self.backend_options,
+            )
+            weights, reconstruction = solution.weights, solution.reconstruction
+            # where, not a product: NaN times 0 is NaN, in the gradient too.
+            error = torch.where(solution.failed[:, None], 0.0, reconstruction - latents)
+            loss = self.quantization_weight * mean_square(error)
+            indices = weights.detach().argmax(1)
+            info = self._info(solution, indices)
+        shape = positions(x, self.channel_dim)
+        return QuantizerOutput(
+            from_rows(reconstruction.to(x.dtype), x, self.channel_dim),
+            indices.reshape(shape),
+            loss,
+            weights.to(x.dtype).reshape(*shape, self.codebook_size) if self.return_weights else None,
+            info,
+        )
+
+    @torch.no_grad()
+    def _info(self, solution: solvers.Solution, indices: Int[Tensor, " N"]) -> dict[str, Tensor]:
+        weights = solution.weights.detach()
+        columns = max(weights.shape[0], 1)
+        used = counts(indices, self.codebook_size)
+        info = {
+            "hard_perplexity": perplexity(used),
+            "soft_perplexity": perplexity(weights.sum(0)),
+            "active_codes": (used > 0).sum(),
+            "support_size": (weights > SUPPORT).sum() / columns,
+            "largest_weight": weights.gather(1, indices[:, None]).sum() / columns,
+            "iterations": solution.iterations.sum() / columns,
+            "converged_share": solution.converged.sum() / columns,
+        }
+        if self.diagnose and weights.shape[0]:
+            residuals = solution.residuals
+            info |= {
+                "kkt_primal": residuals.primal.amax(),
+                "kkt_dual": (residuals.dual / residuals.scale).amax(),
+                "kkt_complementarity": (residuals.complementarity / residuals.scale).amax(),
+                "kkt_relative": residuals.relative.amax(),
+                "gap": residuals.gap.mean(),
+                "margin": residuals.margin.median(),
+                "weakly_active_share": (residuals.weakly_active > 0).sum() / columns,
+            }
+        return info
+
+    def extra_repr(self) -> str:
+        return (
+            f"{super().extra_repr()}, lam={self.lam}, backend={self.backend!r}, "
+            f"quantization_weight={self.quantization_weight}"
+        )
+
+
+def relaxed(codebook_size: int, dim: int, relaxation_steps: int = 20, **options: Any) -> SoftConvexQuantizer:
+    """Soft convex quantization by the paper's relaxation.
+
+    Args:
+        codebook_size: K.
+        dim: F.
+        relaxation_steps: m, the clip-and-shift steps of Algorithm 2.
+        **options: what else :class:`SoftConvexQuantizer` takes.
+    """
+    return SoftConvexQuantizer(
+        codebook_size, dim, backend="relaxed", backend_options={"steps": relaxation_steps}, **options
+    )

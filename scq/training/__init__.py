@@ -1,0 +1,34 @@
+"""Training, evaluation and the folders that runs live in.
+
+Names are imported when first used: the command line needs :class:`TrainConfig` without torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from scq.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from scq.training.evaluation import evaluate
+    from scq.training.loop import RunResult, train
+    from scq.training.model import build_model, load_run
+
+_LAZY = {
+    "RunResult": "scq.training.loop",
+    "build_model": "scq.training.model",
+    "evaluate": "scq.training.evaluation",
+    "load_run": "scq.training.model",
+    "train": "scq.training.loop",
+}
+
+__all__ = ["RunResult", "TrainConfig", "build_model", "evaluate", "load_run", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'scq.training' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,92 @@
+"""What a training run is told, and nothing else: the command line is made from this class. Imports no torch."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from scq.quantizers import registry as quantizers
+from solvers import registry as backends
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The settings of a training run. Runs that differ only in the quantizer start from the same weights and see the
+    same batches."""
+
+    data: str = "photos"
+    """Data set: photos (real photographs that come with scikit-image and scikit-learn) or cifar10."""
+    data_root: Path | None = None
+    """Folder of the data; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
+    quantizer: str = "scq"
+    """scq (exact), scq_relaxed (the paper's Algorithm 2), vq, or none."""
+    backend: str = "interior_point"
+    """Solver of the scq quantizer; also the exact one when the gap is measured."""
+    lam: float = 0.1
+    """Regularisation weight of soft convex quantization; large is close to plain vector quantization."""
+    relaxation_steps: int = 20
+    """Steps of the relaxation, in training and when the gap is measured."""
+    codebook_size: int = 128
+    """Number of codewords."""
+    dim: int = 16
+    """Channels of a latent."""
+    init: Literal["normal", "uniform", "kmeans"] = "kmeans"
+    """Where the codebook starts; kmeans takes it from the first batch of latents."""
+    quantization_weight: float = 1.0
+    """Weight of ||z_q - z||^2 in the loss of both soft convex quantizers."""
+    commitment_weight: float = 0.25
+    """Weight of the commitment term in the loss of vq."""
+    width: int = 64
+    """Channels of the convolutions."""
+    residual_width: int = 32
+    """Channels inside a residual block."""
+    residual_layers: int = 2
+    """Residual blocks in the encoder, and in the decoder."""
+    steps: int = 2000
+    """Optimiser steps."""
+    batch_size: int = 64
+    """Pictures a step."""
+    learning_rate: float = 1e-3
+    """Learning rate of Adam."""
+    seed: int = 0
+    """Of the initial weights and the order of the batches."""
+    log_every: int = 20
+    """Steps between two lines of the log."""
+    gap: bool = True
+    """Measure the gap between exact and relaxed at every line of the log (soft convex quantizers only)."""
+    device: str = "auto"
+    """auto (a GPU when there is one), cpu, cuda, cuda:1, ..."""
+    out: Path = Path("runs")
+    """Folder for the runs' folders."""
+    name: str | None = None
+    """Name of the run's folder; by default data and quantizer. A folder that exists gets a number after it."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "relaxation_steps",
+            "codebook_size",
+            "dim",
+            "width",
+            "residual_width",
+            "steps",
+            "batch_size",
+            "log_every",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+        for name in ("residual_layers", "seed", "quantization_weight", "commitment_weight"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be >= 0")
+        for name in ("lam", "learning_rate"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} is {value}, must be finite and > 0")
+        quantizers.get(self.quantizer)
+        entry = backends.get(self.backend)
+        if self.gap and not entry.exact and quantizers.get(self.quantizer).convex:
+            raise ValueError(
+                f"backend is {self.backend!r}, must be exact when gap is measured; to train with the "
+                "relaxation use quantizer='scq_relaxed'"
+            )
+        if self.name is not None and (Path(self.name).name != self.name or self.name in ("", "..")):
+            raise ValueError(f"name is {self.name!r}, must be the name of one folder, without a path")

@@ -1,0 +1,89 @@
+"""The numbers of a trained model on pictures that it has not seen."""
+
+import time
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
+
+from scq.autoencoder import Autoencoder
+from scq.data import to_float
+from scq.quantizers.base import CodebookQuantizer
+from scq.quantizers.usage import Usage
+
+
+@torch.no_grad()
+def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: int = 250) -> dict[str, float]:
+    """Reconstructs pictures, softly and by the hard code, and measures the error and the use of the codebook.
+
+    Reconstructions are clipped to the range of pictures, [0, 1], before they are measured.
+
+    Args:
+        model: on any device; its mode is put back afterwards.
+        images: (N, 3, H, W), N >= 1, 0 to 255.
+        batch_size: pictures at a time.
+
+    Returns:
+        mse, psnr (in dB, of the mean error over all pictures), ssim (mean over pictures): of the reconstruction.
+        hard_mse: the same error when only the argmax codeword of each latent is kept.
+        hard_perplexity, soft_perplexity, active_codes, support_size: counted over all pictures.
+        converged_share: of the solver, over all latents.
+        pictures_per_second: of the forward pass alone.
+        What does not apply is NaN: for the plain autoencoder all that needs a codebook, for vq the solver's share.
+
+    Raises:
+        ValueError: no pictures, or a soft quantizer that does not return its weights.
+    """
+    if len(images) == 0:
+        raise ValueError("images has 0 pictures, must have at least 1")
+    if not getattr(model.quantizer, "return_weights", True):
+        raise ValueError("model.quantizer has return_weights=False, must return its weights to be evaluated")
+    device = next(model.parameters()).device
+    psnr = PeakSignalNoiseRatio(data_range=1.0).to(device)
+    ssim = StructuralSimilarityIndexMeasure(data_range=1.0).to(device)
+    quantizer = model.quantizer if isinstance(model.quantizer, CodebookQuantizer) else None
+    usage = Usage(quantizer.codebook_size) if quantizer else None
+    square, hard_square, converged, seconds = 0.0, 0.0, 0.0, 0.0
+    training = model.training
+    model.eval()
+    try:
+        model(to_float(images[:batch_size].to(device)))  # the first call also pays for allocations
+        for batch in images.split(batch_size):
+            pictures = to_float(batch.to(device))
+            start = _now(device)
+            output = model(pictures)
+            seconds += _now(device) - start
+            target, reconstruction = pictures + 0.5, _clip(output.reconstruction)
+            square += float((reconstruction - target).square().sum())
+            psnr.update(reconstruction, target)
+            ssim.update(reconstruction, target)
+            if quantizer and usage:
+                quantized = output.quantized
+                usage.update(quantized.indices, quantized.weights)
+                hard = _clip(model.decode(quantizer.decode(quantized.indices)))
+                hard_square += float((hard - target).square().sum())
+                converged += float(quantized.info.get("converged_share", torch.nan)) * len(batch)
+    finally:
+        model.train(training)
+    numbers = {
+        "mse": square / images.numel(),
+        "psnr": float(psnr.compute()),
+        "ssim": float(ssim.compute()),
+        "hard_mse": hard_square / images.numel() if quantizer else float("nan"),
+    }
+    unused = dict.fromkeys(("hard_perplexity", "soft_perplexity", "active_codes", "support_size"), float("nan"))
+    numbers |= usage.compute() if usage else unused
+    numbers["converged_share"] = converged / len(images) if quantizer else float("nan")
+    numbers["pictures_per_second"] = len(images) / seconds
+    return numbers
+
+
+def _clip(reconstruction: Tensor) -> Tensor:
+    return (reconstruction + 0.5).clamp(0, 1)
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

@@ -1,0 +1,68 @@
+"""The folder of a run: made once, never overwritten, readable while the run goes on."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scq.training.config import TrainConfig
+
+CONFIG, METRICS, TENSORBOARD = "config.json", "metrics.jsonl", "tensorboard"
+WEIGHTS, TEST, ENVIRONMENT = "model.safetensors", "test.json", "environment.json"
+
+
+def create(out: Path, name: str) -> Path:
+    """Makes a new folder ``out/name``, or ``out/name-2``, ``out/name-3``, ... when there is one already.
+
+    Raises:
+        ValueError: it cannot be made or written to. Better now than after hours of training.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            folder = out / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+        (folder / METRICS).touch()
+    except OSError as error:
+        raise ValueError(f"out is '{out}', which cannot be written to: {error}") from error
+    return folder
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Numbers that are not finite are written as Python reads them: NaN, Infinity."""
+    path.write_text(json.dumps(content, indent=2, default=str) + "\n")
+
+
+def write_config(folder: Path, config: TrainConfig) -> None:
+    """Writes the settings, so that :func:`read_config` gives them back."""
+    write_json(folder / CONFIG, dataclasses.asdict(config))
+
+
+def read_config(folder: Path) -> TrainConfig:
+    """The settings of a run.
+
+    Raises:
+        ValueError: the folder is none, or its config.json is not of this version.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ValueError(f"folder is '{folder}', must be the folder of a run (it has no {CONFIG})")
+    try:
+        content = json.loads(path.read_text())
+        for name in ("out", "data_root"):
+            content[name] = None if content[name] is None else Path(content[name])
+        return TrainConfig(**content)
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"'{path}' is not the configuration of a run of this version: {error}") from error
+
+
+def read_metrics(folder: Path) -> list[dict[str, float]]:
+    """The log of a run, finished or not. A last line that a killed run left incomplete is dropped."""
+    lines = (folder / METRICS).read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]

@@ -1,0 +1,84 @@
+"""From a configuration to a model, and from a run's folder back to both."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from scq.autoencoder import Autoencoder
+from scq.quantizers import registry
+from scq.training.config import TrainConfig
+from scq.training.folder import WEIGHTS, read_config
+
+
+def seeds(seed: int) -> tuple[int, int, int]:
+    """Independent seeds of the codebook, the autoencoder and the batches.
+
+    With a stream each, a quantizer that draws more or fewer random numbers than another changes neither the
+    convolutions' start nor the batches.
+    """
+    codebook, autoencoder, batches = (int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3))
+    return codebook, autoencoder, batches
+
+
+def build_model(config: TrainConfig) -> Autoencoder:
+    """The untrained model of a configuration, on the CPU.
+
+    The same seed gives the same convolutions and the same codebook whatever the quantizer. The global random state is
+    left as it was.
+    """
+    entry = registry.get(config.quantizer)
+    options = {name: getattr(config, name) for name in entry.settings}
+    codebook_seed, autoencoder_seed, _ = seeds(config.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(codebook_seed)
+        quantizer = entry.make(config.codebook_size, config.dim, channel_dim=1, **options)
+        torch.manual_seed(autoencoder_seed)
+        return Autoencoder(
+            width=config.width,
+            residual_width=config.residual_width,
+            residual_layers=config.residual_layers,
+            dim=config.dim,
+            quantizer=quantizer,
+        )
+
+
+def load_run(folder: Path | str) -> tuple[TrainConfig, Autoencoder]:
+    """A trained model, in evaluation mode on the CPU, and the settings it was trained with.
+
+    Args:
+        folder: a run's folder, as :func:`scq.training.train` writes it.
+
+    Raises:
+        ValueError: the folder holds no finished run.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise ValueError(f"folder is '{folder}', must hold {WEIGHTS}; the run has not finished")
+    model = build_model(config)
+    state: dict[str, Tensor] = load_file(weights)
+    model.load_state_dict(state)
+    return config, model.eval()
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; "auto" is a CUDA GPU when there is one, otherwise the CPU.
+
+    Apple's GPU is not picked: it has no float64, which the KKT residuals need.
+
+    Raises:
+        ValueError: no such device on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        # torch without CUDA raises AssertionError here.
+        raise ValueError(f"device is {name!r}, which this machine cannot use: {error}") from error
+    return device
