@@ -1,0 +1,254 @@
+"""What every quantizer promises: layouts, dtypes, gradients, decoding, saving."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from scq.quantizers import NoQuantizer, QuantizerOutput, SoftConvexQuantizer, VectorQuantizer, entries, quantizer
+
+K, F = 12, 4
+CODEBOOKS = {
+    "scq": lambda **options: SoftConvexQuantizer(K, F, **options),
+    "scq_relaxed": lambda **options: SoftConvexQuantizer(K, F, backend="relaxed", **options),
+    "vq": lambda **options: VectorQuantizer(K, F, **options),
+}
+every = pytest.mark.parametrize("name", CODEBOOKS)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@every
+@pytest.mark.parametrize(
+    ("shape", "channel_dim", "positions"),
+    [
+        ((5, F), -1, (5,)),
+        ((5, F), 1, (5,)),
+        ((2, 3, F), -1, (2, 3)),
+        ((2, F, 3, 5), 1, (2, 3, 5)),
+        ((2, F, 3, 5), -3, (2, 3, 5)),
+        ((F,), -1, ()),
+        ((0, F, 3, 5), 1, (0, 3, 5)),
+    ],
+)
+def test_shapes_follow_the_layout(name, shape, channel_dim, positions):
+    layer = CODEBOOKS[name](channel_dim=channel_dim)
+    output = layer(torch.randn(shape))
+    assert isinstance(output, QuantizerOutput)
+    assert output.quantized.shape == shape
+    assert output.indices.shape == positions
+    assert output.loss.shape == () and output.loss.isfinite()
+    assert layer.decode(output.indices).shape == shape
+    if output.weights is not None:
+        assert output.weights.shape == (*positions, K)
+        assert layer.combine(output.weights).shape == shape
+
+
+@every
+def test_layouts_agree(name):
+    layer = CODEBOOKS[name]()
+    pictures = torch.randn(2, F, 3, 5)
+    rows = pictures.permute(0, 2, 3, 1)
+    of_rows = layer(rows.reshape(-1, F))
+    layer.channel_dim = 1
+    of_pictures = layer(pictures)
+    torch.testing.assert_close(of_pictures.quantized.permute(0, 2, 3, 1).reshape(-1, F), of_rows.quantized)
+    assert torch.equal(of_pictures.indices.flatten(), of_rows.indices)
+    torch.testing.assert_close(of_pictures.loss, of_rows.loss)
+    torch.testing.assert_close(
+        layer.decode(of_pictures.indices).permute(0, 2, 3, 1), layer.codebook[of_pictures.indices]
+    )
+
+
+@every
+def test_unpacks_as_users_of_vector_quantization_expect(name):
+    quantized, indices, loss, *_ = CODEBOOKS[name]()(torch.randn(6, F))
+    assert quantized.is_floating_point() and not indices.is_floating_point() and loss.dim() == 0
+
+
+@every
+def test_codebook_and_latents_receive_a_gradient(name):
+    """A codebook that is silently left out of the graph is the field's most frequent bug."""
+    layer = CODEBOOKS[name]()
+    x = torch.randn(20, F, requires_grad=True)
+    output = layer(x)
+    (output.quantized.sum() + output.loss).backward()
+    assert layer.codebook.grad is not None and layer.codebook.grad.abs().sum() > 0
+    assert x.grad is not None and (x.grad.abs().sum(1) > 0).all()
+
+
+@every
+def test_frozen_codebook_still_passes_the_gradient_of_the_latents(name):
+    layer = CODEBOOKS[name]()
+    layer.codebook.requires_grad_(False)
+    x = torch.randn(20, F, requires_grad=True)
+    output = layer(x)
+    (output.quantized.sum() + output.loss).backward()
+    assert layer.codebook.grad is None
+    assert x.grad.abs().sum() > 0
+
+
+@every
+def test_decode_is_the_hard_quantization(name):
+    layer = CODEBOOKS[name]()
+    output = layer(torch.randn(9, F))
+    assert torch.equal(layer.decode(output.indices), layer.codebook[output.indices])
+    if output.weights is None:
+        torch.testing.assert_close(layer.decode(output.indices), output.quantized)
+    else:
+        assert torch.equal(output.indices, output.weights.argmax(-1))
+        torch.testing.assert_close(layer.combine(output.weights), output.quantized)
+
+
+@every
+def test_evaluation_changes_nothing_but_the_graph(name):
+    layer = CODEBOOKS[name]()
+    x = torch.randn(9, F)
+    trained = layer(x)
+    before = copy.deepcopy(layer.state_dict())
+    with torch.no_grad():
+        evaluated = layer.eval()(x)
+    torch.testing.assert_close(evaluated.quantized, trained.quantized)
+    assert not evaluated.quantized.requires_grad
+    for key, value in layer.state_dict().items():
+        assert torch.equal(value, before[key])
+
+
+@every
+@pytest.mark.parametrize("init", ["normal", "uniform", "kmeans"])
+def test_state_dict_round_trip(name, init):
+    layer = CODEBOOKS[name](init=init)
+    x = torch.randn(64, F)
+    layer(x)
+    other = CODEBOOKS[name](init=init)
+    other.load_state_dict(layer.state_dict())
+    # In training mode: a loaded codebook must not be initialised a second time.
+    other(torch.randn(64, F) + 10)
+    assert torch.equal(other.codebook, layer.codebook)
+    torch.testing.assert_close(other(x).quantized, layer(x).quantized)
+
+
+@every
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_output_has_the_dtype_of_the_input(name, dtype):
+    layer = CODEBOOKS[name]()
+    x = torch.randn(30, F).to(dtype)
+    output = layer(x)
+    wide = layer(x.to(torch.promote_types(dtype, torch.float32)))
+    assert output.quantized.dtype == dtype
+    assert output.loss.dtype == torch.promote_types(dtype, torch.float32)
+    # Solved in at least float32 from the same numbers: the codes are the same, not merely close.
+    assert torch.equal(output.indices, wide.indices)
+    torch.testing.assert_close(output.quantized, wide.quantized.to(dtype))
+
+
+@every
+def test_autocast_does_not_reach_the_codes(name):
+    layer = CODEBOOKS[name]()
+    x = torch.randn(200, F)
+    plain = layer(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = layer(x)
+        half = layer(x.bfloat16())
+    assert torch.equal(cast.quantized, plain.quantized)
+    assert half.quantized.dtype == torch.bfloat16
+    torch.testing.assert_close(half.loss, layer(x.bfloat16()).loss)
+
+
+@every
+def test_info_is_detached_scalars(name):
+    info = CODEBOOKS[name]()(torch.randn(9, F, requires_grad=True)).info
+    assert {"hard_perplexity", "active_codes"} <= info.keys()
+    for key, value in info.items():
+        assert value.shape == () and not value.requires_grad, key
+
+
+@every
+def test_wrong_input_is_refused_by_name(name):
+    layer = CODEBOOKS[name](channel_dim=1)
+    with pytest.raises(ValueError, match=r"x has shape \(2, 5, 3, 3\), must have 4 channels"):
+        layer(torch.randn(2, 5, 3, 3))
+    with pytest.raises(ValueError, match="x has shape"):
+        layer(torch.randn(F))
+    with pytest.raises(TypeError):
+        layer(torch.zeros(2, F, 3, 3, dtype=torch.long))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"codebook_size": 0}, ValueError, "codebook_size is 0, must be at least 1"),
+        ({"dim": 0}, ValueError, "dim is 0, must be at least 1"),
+        ({"init": "zeros"}, ValueError, "init is 'zeros', must be one of: normal, uniform, kmeans"),
+        ({"lam": 0.0}, ValueError, "lam is 0.0, must be > 0"),
+        ({"lam": float("nan")}, ValueError, "lam is nan"),
+        ({"quantization_weight": -1.0}, ValueError, "quantization_weight is -1.0"),
+        ({"backend": "simplex"}, ValueError, "backend is 'simplex', must be one of: .*interior_point"),
+    ],
+)
+def test_wrong_arguments_are_refused_by_name(options, error, message):
+    with pytest.raises(error, match=message):
+        SoftConvexQuantizer(**{"codebook_size": K, "dim": F} | options)
+
+
+def test_registry_makes_each_quantizer_by_name():
+    for entry in entries():
+        layer = quantizer(entry.name, K, F, channel_dim=1)
+        assert layer(torch.randn(2, F, 3, 3)).quantized.shape == (2, F, 3, 3)
+    assert quantizer("scq_relaxed", K, F, relaxation_steps=7).backend_options == {"steps": 7}
+
+
+def test_unknown_quantizer_lists_the_known_ones():
+    with pytest.raises(ValueError, match="quantizer is 'simvq2', must be one of: scq, scq_relaxed, vq, none"):
+        quantizer("simvq2", K, F)
+
+
+def test_no_quantizer_is_the_identity():
+    layer = NoQuantizer(channel_dim=1)
+    x = torch.randn(2, F, 3, 5)
+    output = layer(x)
+    assert output.quantized is x
+    assert output.loss == 0 and output.weights is None and output.info == {}
+    assert output.indices.shape == (2, 3, 5) and not output.indices.any()
+    with pytest.raises(TypeError, match="no codebook"):
+        layer.decode(output.indices)
+
+
+def test_commitment_weight_scales_the_commitment_term_alone():
+    """taming-transformers had beta on the codebook term: with beta 0 the codebook must still learn, the latents not."""
+    layer = VectorQuantizer(K, F, commitment_weight=0.25)
+    x = torch.randn(40, F, requires_grad=True)
+
+    def gradients(beta):
+        layer.commitment_weight = beta
+        return torch.autograd.grad(layer(x).loss, (x, layer.codebook))
+
+    none, quarter, full = gradients(0.0), gradients(0.25), gradients(1.0)
+    assert not none[0].any()
+    torch.testing.assert_close(4 * quarter[0], full[0])
+    torch.testing.assert_close(none[1], full[1])
+    assert none[1].abs().sum() > 0
+
+
+def test_vector_quantizer_matches_the_definition_by_a_loop():
+    layer = VectorQuantizer(K, F, commitment_weight=0.3)
+    x = torch.randn(25, F, requires_grad=True)
+    output = layer(x)
+    rows, codewords = x.tolist(), layer.codebook.tolist()
+    nearest = torch.tensor([min(range(K), key=lambda k, z=z: math.dist(z, codewords[k])) for z in rows])
+    assert torch.equal(output.indices, nearest)
+    square = (layer.codebook[nearest] - x).square().mean()
+    torch.testing.assert_close(output.loss, 1.3 * square)
+    upstream = torch.randn_like(x)
+    torch.testing.assert_close(torch.autograd.grad(output.quantized, x, upstream)[0], upstream)
+
+
+def test_layers_survive_deepcopy_and_half():
+    layer = nn.Sequential(SoftConvexQuantizer(K, F)).half()
+    output = copy.deepcopy(layer)(torch.randn(5, F).half())
+    assert output.quantized.dtype == torch.float16
