@@ -12,7 +12,7 @@ from torch import Tensor
 from solvers.problem import Problem
 
 WEAK = 1e-6
-"""A codeword is weakly active when its weight and its scaled multiplier are both below this."""
+"""A codeword is weakly active when its weight and its multiplier are both below this."""
 
 _CHUNK_ELEMENTS = 2**17
 """Entries of a chunk's (rows, K) arrays. 1 MB in float64: the chunk's few arrays stay in the processor's cache."""
@@ -32,10 +32,10 @@ class Residuals:
         dual: max_k max(0, nu - g_k), the descent that a codeword still offers.
         complementarity: max_k abs(p_k mu_k), weight on a codeword that should be off.
         gap: the Frank-Wolfe gap p^T g - min_k g_k of p projected on the simplex, an upper bound of f(p) - f(p*).
-        margin: min(min over the support of p_k, min off the support of mu_k), strict complementarity. Near 0 the
-            solution is not differentiable and the gradient one-sided. The support is where p_k exceeds the scaled mu_k.
+        margin: min_k max(p_k, mu_k), which is min(min over the support of p_k, min off the support of mu_k): strict
+            complementarity. Near 0 the solution is not differentiable and the gradient one-sided.
         scale: max(1, max_k abs(g_k)), by which the relative residual divides.
-        weakly_active: how many codewords have both p_k and the scaled mu_k below 1e-6 (they count as off).
+        weakly_active: how many codewords have both p_k and mu_k below 1e-6 (they count as off in the gradient).
         weights_bound: an upper bound of ||p - p*||: sqrt(gap / lam), plus the distance of p to the simplex.
         reconstruction_bound: the same of ||C^T p - C^T p*||: sqrt(gap), plus ||C^T (p - projected p)||.
 
@@ -109,22 +109,24 @@ def _chunk(problem: Problem, codebook: Tensor, lam: Tensor, p: Tensor, rows: sli
     else:
         g.scatter_add_(1, anchor[:, None], -lam.expand(anchor.shape[0], 1))
 
-    nu = (p * g).sum(1)
-    lowest = g.amin(1)
-    scale = torch.maximum(g.amax(1), -lowest).clamp_min(1.0)
-    mu = g - nu[:, None]
-    scaled = mu / scale[:, None]
+    nu = _dot(p, g)
+    lowest, highest = torch.aminmax(g, dim=1)
     excess = p.sum(1) - 1
     primal = torch.maximum(excess.abs(), -p.amin(1))
 
     gap, moved, shift = nu - lowest, torch.zeros_like(nu), torch.zeros_like(nu)
-    if (primal > _ROUNDING).any():
-        step = _project(p) - p
+    if bool((primal > _ROUNDING).any()):
+        onto = _project(p)
+        step = onto - p
         shifted = step @ codebook
-        g_onto = (shifted @ codebook.T).addcmul_(step, lam).add_(g)
-        gap = ((p + step) * g_onto).sum(1) - g_onto.amin(1)
+        g_onto = torch.addmm(g, shifted, codebook.T).addcmul_(step, lam)
+        gap = _dot(onto, g_onto) - g_onto.amin(1)
         moved, shift = step.norm(dim=1), shifted.norm(dim=1)
     gap = gap.clamp_min(0.0)
+
+    mu = g.sub_(nu[:, None])
+    larger = torch.maximum(p, mu)
+    least, most = torch.aminmax(mu.mul_(p), dim=1)
 
     def known(x: Tensor) -> Tensor:
         return torch.where(finite, x, torch.inf)
@@ -132,11 +134,11 @@ def _chunk(problem: Problem, codebook: Tensor, lam: Tensor, p: Tensor, rows: sli
     return Residuals(
         primal=primal,
         dual=known((nu - lowest).clamp_min(0.0)),
-        complementarity=known((p * mu).abs().amax(1)),
+        complementarity=known(torch.maximum(most, -least)),
         gap=known(gap),
-        margin=torch.where(finite, torch.where(p > scaled, p, mu).amin(1), 0.0),
-        scale=scale,
-        weakly_active=((p < WEAK) & (scaled.abs() < WEAK)).sum(1),
+        margin=torch.where(finite, larger.amin(1), 0.0),
+        scale=torch.maximum(highest, -lowest).clamp_min(1.0),
+        weakly_active=(larger < WEAK).sum(1),
         weights_bound=known((gap / lam).sqrt() + moved),
         reconstruction_bound=known(gap.sqrt() + shift),
     )
@@ -148,11 +150,15 @@ def _project(p: Tensor) -> Tensor:
     Source: C. Michelot, "A finite algorithm for finding the projection of a point onto the canonical simplex of R^n",
     Journal of Optimization Theory and Applications 50 (1986).
     """
-    active = torch.ones_like(p, dtype=torch.bool)
+    threshold = (p.sum(1, keepdim=True) - 1) / p.shape[1]
+    count = torch.full_like(threshold, p.shape[1], dtype=torch.long)
     while True:
-        count = active.sum(1, keepdim=True)
+        active = p > threshold
+        previous, count = count, active.sum(1, keepdim=True)
+        if torch.equal(count, previous):
+            return (p - threshold).clamp_min_(0.0)
         threshold = ((p * active).sum(1, keepdim=True) - 1) / count
-        kept = active & (p > threshold)
-        if torch.equal(kept, active):
-            return (p - threshold).clamp_min(0.0)
-        active = kept
+
+
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    return (x[:, None] @ y[..., None]).flatten()

@@ -1,0 +1,24 @@
+"""Shared test set-up: shapes checked by beartype, seeds fixed, every device that is here."""
+
+import os
+
+# Before torch starts its threads: two busy processes otherwise spin each other to a standstill.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import pytest
+from jaxtyping import install_import_hook
+
+# Every annotated function and dataclass of ours is checked at run time, in tests only.
+_HOOK = install_import_hook(["solvers", "scq", "validation"], "beartype.beartype")
+
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    return torch.device(request.param)
