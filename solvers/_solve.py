@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from solvers.attempt import Attempt, judge, normalise
-from solvers.backends import Result
+from solvers.methods import Result
 from solvers.clock import Clock
 from solvers.errors import BackendMissingError, SolveError
 from solvers.implicit import differentiate
@@ -62,7 +62,9 @@ def solve(
     info, run = _backend(problem, backend, tol, max_iter, options)
     gradient = _gradient(info, gradient)
     dtype = _compute_dtype(info, problem.latents.dtype)
-    tol = info.accuracy.get(_name(torch.promote_types(problem.latents.dtype, torch.float32)), 1.0) if tol is None else tol
+    tol = (
+        info.accuracy.get(_name(torch.promote_types(problem.latents.dtype, torch.float32)), 1.0) if tol is None else tol
+    )
 
     clock = Clock(problem.latents.device)
     with torch.autocast(problem.latents.device.type, enabled=False):

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from solvers.backends import Instance, Result
+from solvers.methods import Instance, Result
 from solvers.errors import OptionError
 from solvers.problem import Problem
 from solvers.registry import BackendInfo
@@ -71,7 +71,9 @@ class Attempt:
             torch.cat([left.weights, right.weights]),
             torch.cat([left.status, right.status]),
             torch.cat([left.iterations, right.iterations]),
-            support=None if left.support is None or right.support is None else Support.join([left.support, right.support]),
+            support=None
+            if left.support is None or right.support is None
+            else Support.join([left.support, right.support]),
             certified=left.certified and right.certified,
         )
 

@@ -6,7 +6,7 @@ register(
     BackendInfo(
         name="interior_point",
         title="Batched Mehrotra interior point with an active-set polish",
-        run="solvers.backends.interior_point:solve",
+        run="solvers.methods.interior_point:solve",
         devices=("cpu", "cuda"),
         dtypes=("float32", "float64"),
         accuracy={"float32": 1e-5, "float64": 1e-9},
@@ -17,7 +17,7 @@ register(
     BackendInfo(
         name="relaxed",
         title="The paper's relaxation: linear solve, then m clip-and-shift steps",
-        run="solvers.backends.relaxed:solve",
+        run="solvers.methods.relaxed:solve",
         exact=False,
         devices=("cpu", "cuda", "mps"),
         dtypes=("float32", "float64"),

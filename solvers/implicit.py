@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from solvers.backends import Instance
+from solvers.methods import Instance
 from solvers.support import Support, solve_on_support
 
 _WEAK = 1e-9

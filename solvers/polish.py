@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from solvers.backends import Instance
+from solvers.methods import Instance
 from solvers.support import Support, join, solve_on_support
 
 _ENTERING = 8

@@ -5,11 +5,13 @@ import os
 # Before torch starts its threads: two busy processes otherwise spin each other to a standstill.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from collections.abc import Iterator
+
+import jaxtyping
 import pytest
-from jaxtyping import install_import_hook
 
 # Every annotated function and dataclass of ours is checked at run time, in tests only.
-_HOOK = install_import_hook(["solvers", "scq", "validation"], "beartype.beartype")
+_HOOK = jaxtyping.install_import_hook(["solvers", "scq", "validation"], "beartype.beartype")
 
 import torch
 
@@ -19,6 +21,16 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))])
+@pytest.fixture
+def as_a_user() -> Iterator[None]:
+    """Without the run-time type checks, so that our own error messages are what a wrong argument meets."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(
+    params=["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))]
+)
 def device(request: pytest.FixtureRequest) -> torch.device:
     return torch.device(request.param)

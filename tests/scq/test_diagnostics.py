@@ -63,9 +63,7 @@ def test_gradients_are_those_of_the_training_loss(case):
     )
     gradients, mses = {}, {}
     for backend, options in (("interior_point", {}), ("relaxed", {"steps": 5})):
-        layer = SoftConvexQuantizer(
-            K, F, 0.1, backend, quantization_weight=0.4, backend_options=options
-        ).double()
+        layer = SoftConvexQuantizer(K, F, 0.1, backend, quantization_weight=0.4, backend_options=options).double()
         layer.codebook.data.copy_(codebook)
         z = latents.clone().requires_grad_()
         output = layer(z)

@@ -102,6 +102,7 @@ def test_margin_of_a_strictly_complementary_solution_is_positive() -> None:
     assert (residuals.weakly_active == 0).all()
 
 
+@pytest.mark.usefixtures("as_a_user")
 @pytest.mark.parametrize("wrong", [torch.zeros(4, 6), torch.zeros(3, 7), torch.zeros(4, 7, dtype=torch.long), [[0.0]]])
 def test_weights_that_do_not_fit_are_refused(wrong: object) -> None:
     latents, codebook = hull(4, 3, 7)

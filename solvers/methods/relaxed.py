@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from solvers.backends import Instance, Result
+from solvers.methods import Instance, Result
 from solvers.errors import OptionError
 from solvers.status import Status
 

@@ -26,7 +26,7 @@ from solvers.support import Support
 class Instance:
     """What a backend solves: for every row z of ``latents`` and a of ``anchor``,
 
-        minimise 1/2 ||C^T p - z||^2 + lam/2 ||p - a||^2   subject to   p >= 0, sum(p) = 1.
+    minimise 1/2 ||C^T p - z||^2 + lam/2 ||p - a||^2   subject to   p >= 0, sum(p) = 1.
     """
 
     latents: Float[Tensor, "N F"]
@@ -37,7 +37,6 @@ class Instance:
     floor: Float[Tensor, ""]
     """A KKT residual of this instance is relative to max(floor, max_k |g_k|): what is max(1, max_k |g_k|) in the units of
     the user's problem."""
-
 
     def detach(self) -> "Instance":
         """The same without autograd history."""

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from solvers.backends import Instance, Result
+from solvers.methods import Instance, Result
 from solvers.polish import polish
 from solvers.status import Status
 from solvers.support import Support
