@@ -11,11 +11,11 @@ from solvers import catalog  # noqa: F401  registers the built-in backends
 from solvers.registry import BackendInfo, backends, register, unregister
 
 if TYPE_CHECKING:
+    from solvers._solve import solve
     from solvers.errors import BackendMissingError, SolveError
     from solvers.problem import Problem
     from solvers.residuals import Residuals, kkt_residuals
     from solvers.solution import Solution
-    from solvers._solve import solve
     from solvers.status import Status
 
 _LAZY = {

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from solvers.attempt import Attempt, judge, normalise
-from solvers.methods import Result
 from solvers.clock import Clock
 from solvers.errors import BackendMissingError, SolveError
 from solvers.implicit import differentiate
+from solvers.methods import Result
 from solvers.problem import Problem
 from solvers.registry import GRADIENTS, BackendInfo, get
 from solvers.residuals import Residuals, kkt_residuals
@@ -49,8 +49,8 @@ def solve(
         **options: the backend's own options.
 
     Returns:
-        A :class:`solvers.Solution`. A column with NaN or infinity in its latent, or one that did not converge, holds its
-        anchor, has zero gradient, and changes no other column.
+        A :class:`solvers.Solution`. A column with NaN or infinity in its latent, or one that did not converge, holds
+        its anchor, has zero gradient, and changes no other column.
 
     Raises:
         TypeError, ValueError: a wrong argument; an unknown backend or option is answered with the known ones.

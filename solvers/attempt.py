@@ -1,4 +1,4 @@
-"""What happens around a backend's call: the problem made fit for it, its failures confined to columns, its word checked."""
+"""Around a backend's call: the problem made fit for it, its failures confined to columns, its word checked."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from solvers.methods import Instance, Result
 from solvers.errors import OptionError
+from solvers.methods import Instance, Result
 from solvers.problem import Problem
 from solvers.registry import BackendInfo
 from solvers.residuals import kkt_residuals

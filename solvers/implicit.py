@@ -9,7 +9,7 @@ from solvers.methods import Instance
 from solvers.support import Support, solve_on_support
 
 _WEAK = 1e-9
-"""A weight below this counts as off. The multipliers of the instance are of unit size, so this is a relative measure."""
+"""A weight below this counts as off: rounding errors of the solve reach this far."""
 
 _CHUNK_ELEMENTS = 2**21
 
@@ -53,13 +53,13 @@ def differentiate(
 
 class _Implicit(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, latents, codebook, lam, anchor, weights, index, valid):  # noqa: ANN001, ANN205
+    def forward(ctx, latents, codebook, lam, anchor, weights, index, valid):
         ctx.save_for_backward(latents, codebook, lam, anchor, weights, index, valid)
         return weights.view_as(weights)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad):  # noqa: ANN001, ANN205
+    def backward(ctx, grad):
         latents, codebook, lam, anchor, weights, index, valid = ctx.saved_tensors
         valid = valid & (weights.gather(1, index) > _WEAK)
         compact = Support(index, valid)

@@ -17,8 +17,8 @@ _BOLD_ROUNDS = 4
 step to the first weight that reaches zero, which lowers the objective and so terminates."""
 
 _SHARES = 1e-3, 0.1
-"""Codewords enter while the residual exceeds this share of tol: far below it at first, because the rounds that this takes
-are few; close to it from the 20th round on, where rounding errors may be all that is left."""
+"""Codewords enter while the residual exceeds this share of tol: far below it at first, because the rounds that this
+takes are few; close to it from the 20th round on, where rounding errors may be all that is left."""
 
 _CHUNK_ELEMENTS = 2**21
 """Entries of the largest arrays of a chunk, (n, K), (n, S, F) and (n, S, S): 16 MB each in float64."""

@@ -11,13 +11,13 @@ class Status(IntEnum):
     SOLVED = 0, "Solved: the relative KKT residual is within tol."
     APPROXIMATE = (
         1,
-        "Approximate by construction: the relaxation did its fixed number of steps; its weights need not satisfy the KKT "
-        "conditions. Look at solution.residuals for how far they are, or use an exact backend.",
+        "Approximate by construction: the relaxation did its fixed number of steps; its weights need not satisfy the "
+        "KKT conditions. Look at solution.residuals for how far they are, or use an exact backend.",
     )
     MAX_ITER = (
         2,
-        "Out of iterations: max_iter was reached before the relative KKT residual fell below tol. Likely causes: a small "
-        "max_iter, a tol below what the dtype can hold, a very small lam. Raise max_iter or tol, or solve in float64.",
+        "Out of iterations: max_iter was reached before the relative KKT residual fell below tol. Likely causes: a "
+        "small max_iter, a tol below what the dtype can hold, a very small lam. Raise max_iter or tol, or solve in float64.",
     )
     NON_FINITE = (
         3,

@@ -1,4 +1,4 @@
-"""Supports in compact form, and the KKT system restricted to them: the one linear solve that the exact methods share."""
+"""Supports in compact form, and the KKT system restricted to them: the linear solve that the exact methods share."""
 
 from dataclasses import dataclass
 

@@ -35,8 +35,8 @@ class Instance:
     anchor: Int[Tensor, " N"] | Float[Tensor, "N K"]
     """Codeword numbers, or points of the simplex."""
     floor: Float[Tensor, ""]
-    """A KKT residual of this instance is relative to max(floor, max_k |g_k|): what is max(1, max_k |g_k|) in the units of
-    the user's problem."""
+    """A KKT residual of this instance is relative to max(floor, max_k |g_k|), which in the units of the user's problem
+    is max(1, max_k |g_k|)."""
 
     def detach(self) -> "Instance":
         """The same without autograd history."""

@@ -100,11 +100,11 @@ def _solve_chunk(
 
 
 class _Columns:
-    """The primal-dual iterates of a chunk. Running columns are kept together; finished ones are written to ``p``, ``mu``.
+    """The primal-dual iterates of a chunk. Running columns are kept together; finished ones go to ``p`` and ``mu``.
 
-    A strictly feasible start keeps every iterate feasible up to rounding, so C (C^T p - z) + lam (p - a) = nu + mu holds
-    throughout and is never evaluated: the iteration reads the problem through its start alone. What rounding does to
-    that is left to the polish.
+    A strictly feasible start keeps every iterate feasible up to rounding, so C (C^T p - z) + lam (p - a) = nu + mu
+    holds throughout and is never evaluated: the iteration reads the problem through its start alone. What rounding
+    does to that is left to the polish.
     """
 
     def __init__(self, problem: Instance) -> None:
@@ -131,8 +131,9 @@ class _Columns:
     def step(self) -> None:
         r"""One predictor-corrector step of the running columns; finished ones leave.
 
-        Steps are kept relative, r = dp / p, because Newton's equation p dmu + mu dp = p mu t then reads dmu / mu = t - r:
-        the predictor has t = -1, and the corrector t = r^2 + r - 1 + sigma / (p mu) from the predictor's r.
+        Steps are kept relative, r = dp / p, because Newton's equation p dmu + mu dp = p mu t then reads
+        dmu / mu = t - r: the predictor has t = -1, and the corrector t = r^2 + r - 1 + sigma / (p mu) from the
+        predictor's r.
         """
         p, mu, C1 = self._p, self._mu, self.C1
         product = p * mu

@@ -16,16 +16,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from solvers.methods import Instance, Result
 from solvers.errors import OptionError
+from solvers.methods import Instance, Result
 from solvers.status import Status
 
 
 def solve(
     problem: Instance,
     *,
-    tol: float,  # noqa: ARG001  a fixed number of steps has no tolerance
-    max_iter: int | None = None,  # noqa: ARG001
+    tol: float,
+    max_iter: int | None = None,
     steps: int = 20,
     projection: Literal["alternating", "exact"] = "alternating",
 ) -> Result:
@@ -36,7 +36,8 @@ def solve(
         tol: not used: the number of steps is fixed.
         max_iter: not used, likewise; ``steps`` is the number.
         steps: m, the number of clip-and-shift steps. The paper's text does not fix it; 20 is the customary value.
-        projection: ``"alternating"`` for m of the paper's steps, ``"exact"`` for one Euclidean projection on the simplex.
+        projection: ``"alternating"`` for m of the paper's steps, ``"exact"`` for one Euclidean projection on the
+            simplex.
     """
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
         raise OptionError(f"steps is {steps!r}, must be an integer >= 1")
