@@ -81,7 +81,8 @@ def solve(
                 if native and not bool(failed.all()):
                     # No history through a failed column: its derivative may be NaN, and the codebook's is a sum.
                     good = (~failed).nonzero().flatten()
-                    weights = anchors.index_copy(0, good, attempt(instance.select(good)).weights)
+                    again = Attempt(run, tol, max_iter, options)(instance.select(good))
+                    weights = anchors.index_copy(0, good, again.weights)
                 else:
                     weights = torch.where(failed[:, None], anchors, weights)
         if gradient == "implicit" and torch.is_grad_enabled():

@@ -17,7 +17,8 @@ class Status(IntEnum):
     MAX_ITER = (
         2,
         "Out of iterations: max_iter was reached before the relative KKT residual fell below tol. Likely causes: a "
-        "small max_iter, a tol below what the dtype can hold, a very small lam. Raise max_iter or tol, or solve in float64.",
+        "small max_iter, a tol below what the dtype can hold, a very small lam. Raise max_iter or tol, or solve in "
+        "float64.",
     )
     NON_FINITE = (
         3,
