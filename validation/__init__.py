@@ -1,0 +1,39 @@
+"""Studies that compare: backends with each other, exact with relaxed soft convex quantization inside training, and the
+report of both.
+
+Names are imported when first used: the command line is made from the configurations, which need no torch. Modules are
+named differently from the functions that they hold, so that ``validation.report`` is always the function.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from validation.config import CompareConfig, DemoConfig, GapConfig
+
+if TYPE_CHECKING:
+    from validation.comparison import Comparison, compare
+    from validation.demonstration import demo
+    from validation.paired import gap
+    from validation.reporting import report
+    from validation.rows import Row
+
+_LAZY = {
+    "Comparison": "validation.comparison",
+    "Row": "validation.rows",
+    "compare": "validation.comparison",
+    "demo": "validation.demonstration",
+    "gap": "validation.paired",
+    "report": "validation.reporting",
+}
+
+__all__ = ["CompareConfig", "Comparison", "DemoConfig", "GapConfig", "Row", "compare", "demo", "gap", "report"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'validation' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

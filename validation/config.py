@@ -1,0 +1,116 @@
+"""What the studies are told: the command line is made from these classes. Imports no torch."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from scq.training.config import TrainConfig
+from solvers import registry
+
+Family = Literal["random", "hull"]
+DType = Literal["float32", "float64"]
+Method = Literal["exact", "relaxed", "vq", "none"]
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """The settings of a comparison of backends: every backend on every problem in every dtype, a process each."""
+
+    backends: tuple[str, ...] = ()
+    """Backends to compare; none named means every registered one."""
+    families: tuple[Family, ...] = ("random", "hull")
+    """Kinds of made-up problems. random: codewords and latents N(0, 1). hull: codewords N(0, 0.09), latents near convex
+    combinations of few of them, as in a trained model."""
+    latents: Path | None = None
+    """Adds the family latents: the folder of a finished run, or a safetensors file with latents (N, F) and codebook
+    (K, F)."""
+    sizes: tuple[tuple[int, int, int], ...] = ((1024, 16, 128), (1024, 64, 512))
+    """N F K of the made-up problems: columns, features, codewords. The family latents takes F and K from its file."""
+    dtypes: tuple[DType, ...] = ("float64", "float32")
+    """Types of the latents and the codebook."""
+    lam: float = 0.1
+    """Regularisation weight."""
+    repeats: int = 5
+    """Timed repeats, of which the median counts; fewer when they would take a third of the time limit."""
+    peer_columns: int = 32
+    """Columns that a backend of another package solves: most are slow, and times are reported a column."""
+    time_limit: float = 60.0
+    """Seconds for one backend on one problem, start of its process included. What was measured until then is kept."""
+    seed: int = 0
+    """Of the made-up problems and of the choice among stored latents."""
+    out: Path = Path("runs")
+    """Folder in which the new folder is made."""
+    name: str = "compare"
+    """Name of the new folder; one that exists gets a number after it."""
+
+    def __post_init__(self) -> None:
+        for name in self.backends:
+            registry.get(name)
+        _check_among("families", self.families, get_args(Family))
+        _check_among("dtypes", self.dtypes, get_args(DType))
+        if not self.dtypes:
+            raise ValueError("dtypes is empty, must name at least one")
+        if not self.families and self.latents is None:
+            raise ValueError("families is empty and latents is not given, must have at least one of the two")
+        if not self.sizes or any(len(size) != 3 or min(size) < 1 for size in self.sizes):
+            raise ValueError(f"sizes is {self.sizes}, must be one or more (N, F, K), each at least 1")
+        for name in ("repeats", "peer_columns"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+        for name in ("lam", "time_limit"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} is {value}, must be finite and > 0")
+        _check_folder_name(self.name)
+
+
+@dataclass(frozen=True)
+class GapConfig:
+    """The settings of paired training runs: the same model, seed and batches with each method in turn."""
+
+    train: TrainConfig = field(default_factory=TrainConfig)
+    """What the runs have in common. Its quantizer is set by the method; its out and name are those of the folder that
+    holds all of them, by default runs/gap."""
+    methods: tuple[Method, ...] = ("exact", "relaxed", "vq", "none")
+    """exact: soft convex quantization solved exactly. relaxed: the same by the paper's Algorithm 2. vq: plain vector
+    quantization. none: the autoencoder without quantization, an upper bound."""
+    resume: Path | None = None
+    """Folder of an earlier call to go on with: its finished runs are kept as they are, the others are trained."""
+
+    def __post_init__(self) -> None:
+        _check_among("methods", self.methods, get_args(Method))
+        if not self.methods:
+            raise ValueError("methods is empty, must name at least one")
+        if len(set(self.methods)) < len(self.methods):
+            raise ValueError(f"methods is {self.methods}, must name each once")
+        if self.train.quantizer != "scq":
+            raise ValueError(f"train.quantizer is {self.train.quantizer!r}, must be left alone: methods sets it")
+        if self.resume is not None and not self.resume.is_dir():
+            raise ValueError(f"resume is '{self.resume}', must be the folder of an earlier call")
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """The settings of the demonstration: paired training runs, the backends on what came out, and the report."""
+
+    quick: bool = False
+    """About a minute instead of at most ten, with models that have learned little."""
+    out: Path = Path("runs")
+    """Folder in which the new folder is made."""
+    name: str = "demo"
+    """Name of the new folder; one that exists gets a number after it."""
+
+    def __post_init__(self) -> None:
+        _check_folder_name(self.name)
+
+
+def _check_among(name: str, values: tuple[str, ...], known: tuple[str, ...]) -> None:
+    for value in values:
+        if value not in known:
+            raise ValueError(f"{name} has {value!r}, must be among: {', '.join(known)}")
+
+
+def _check_folder_name(name: str) -> None:
+    if Path(name).name != name or name in ("", ".."):
+        raise ValueError(f"name is {name!r}, must be the name of one folder, without a path")

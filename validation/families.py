@@ -1,0 +1,87 @@
+"""The problems that backends are compared on, made from a seed or from the latents of a trained model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+import solvers
+
+Data = tuple[Float[Tensor, "N F"], Float[Tensor, "K F"]]
+
+
+@dataclass(frozen=True)
+class ProblemSpec:
+    """A problem that any process can make for itself.
+
+    Args:
+        family: ``"random"``, ``"hull"`` or ``"latents"``.
+        columns, features, codewords: N, F, K.
+        dtype: ``"float32"`` or ``"float64"``.
+        lam: the regularisation weight.
+        seed: of the numbers, or of the choice among the stored latents.
+        source: the safetensors file of the family latents.
+    """
+
+    family: str
+    columns: int
+    features: int
+    codewords: int
+    dtype: str
+    lam: float
+    seed: int
+    source: str | None = None
+
+    def make(self) -> solvers.Problem:
+        """The problem. Drawn in float64 and then rounded, so that both dtypes have the same numbers."""
+        if self.source is not None:
+            latents, codebook = read_latents(Path(self.source))
+            generator = torch.Generator().manual_seed(self.seed)
+            latents = latents[torch.randperm(latents.shape[0], generator=generator)[: self.columns]]
+        else:
+            draw = {"random": random, "hull": hull}[self.family]
+            latents, codebook = draw(self.columns, self.features, self.codewords, self.seed)
+        dtype = getattr(torch, self.dtype)
+        return solvers.Problem(latents.to(dtype), codebook.to(dtype), self.lam)
+
+
+def random(columns: int, features: int, codewords: int, seed: int) -> Data:
+    """Latents and codewords N(0, 1): most latents lie outside the hull of the codebook."""
+    generator = torch.Generator().manual_seed(seed)
+    codebook = torch.randn(codewords, features, dtype=torch.float64, generator=generator)
+    return torch.randn(columns, features, dtype=torch.float64, generator=generator), codebook
+
+
+def hull(columns: int, features: int, codewords: int, seed: int) -> Data:
+    """Codewords N(0, 0.3^2); latents convex combinations of them, with weights uniform^60 normalised, so that few
+    count, plus N(0, 0.03^2)."""
+    generator = torch.Generator().manual_seed(seed)
+    codebook = 0.3 * torch.randn(codewords, features, dtype=torch.float64, generator=generator)
+    weights = torch.rand(columns, codewords, dtype=torch.float64, generator=generator).pow_(60)
+    weights /= weights.sum(1, keepdim=True)
+    noise = 0.03 * torch.randn(columns, features, dtype=torch.float64, generator=generator)
+    return weights @ codebook + noise, codebook
+
+
+def read_latents(path: Path) -> Data:
+    """The latents and the codebook of a safetensors file.
+
+    Raises:
+        ValueError: no such file, or it lacks ``latents`` (N, F) or ``codebook`` (K, F).
+    """
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"latents is '{path}', which cannot be read as a safetensors file: {error}") from error
+    for name in ("latents", "codebook"):
+        if name not in tensors or tensors[name].dim() != 2 or not tensors[name].numel():
+            found = {key: tuple(value.shape) for key, value in tensors.items()}
+            raise ValueError(f"latents is '{path}', which holds {found}, must hold latents (N, F) and codebook (K, F)")
+    latents, codebook = tensors["latents"], tensors["codebook"]
+    if latents.shape[1] != codebook.shape[1]:
+        raise ValueError(f"'{path}' has latents {tuple(latents.shape)} and codebook {tuple(codebook.shape)}, F differs")
+    return latents, codebook

@@ -1,0 +1,58 @@
+"""Latents and codebook of a trained model, as a file that other processes read."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from scq import data
+from scq.autoencoder import Autoencoder
+from scq.quantizers.base import CodebookQuantizer
+from scq.quantizers.layout import to_rows
+from scq.training import load_run
+
+LATENTS = "latents.safetensors"
+
+_PICTURES = 256
+"""64 latents each: more than any backend is timed on."""
+
+
+@torch.no_grad()
+def save_latents(folder: Path, model: Autoencoder, images: torch.Tensor) -> Path:
+    """Writes the latents of pictures, spread evenly over ``images``, and the codebook: ``folder/latents.safetensors``.
+
+    Raises:
+        ValueError: the model has no codebook.
+    """
+    quantizer = model.quantizer
+    if not isinstance(quantizer, CodebookQuantizer):
+        raise ValueError(f"'{folder}' is a run with {type(quantizer).__name__}, which has no codebook to compare on")
+    codebook = quantizer.codebook.detach()
+    chosen = images[spread(len(images), _PICTURES)]
+    latents = model.encode(data.to_float(chosen).to(codebook.device))
+    rows = to_rows(latents, quantizer.dim, quantizer.channel_dim)
+    path = folder / LATENTS
+    save_file({"latents": rows.cpu().contiguous(), "codebook": codebook.cpu().contiguous()}, path)
+    return path
+
+
+def latents_file(path: Path) -> Path:
+    """The safetensors file for what the user names: the file itself, or that of a run's folder, made when missing.
+
+    Raises:
+        ValueError: neither a file nor the folder of a finished run.
+        FileNotFoundError: the run's data is not where it is looked for.
+    """
+    if path.is_file():
+        return path.resolve()
+    if not path.is_dir():
+        raise ValueError(f"latents is '{path}', must be the folder of a run or a safetensors file")
+    if (path / LATENTS).is_file():
+        return (path / LATENTS).resolve()
+    config, model = load_run(path)
+    return save_latents(path, model, data.load(config.data, config.data_root).test).resolve()
+
+
+def spread(available: int, wanted: int) -> torch.Tensor:
+    """Numbers of at most ``wanted`` items, evenly over those available."""
+    return torch.linspace(0, available - 1, min(available, wanted)).round().long()

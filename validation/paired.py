@@ -1,0 +1,157 @@
+"""Paired training: the same model, seed and batches with each method in turn, and the swap test."""
+
+import csv
+import dataclasses
+import io
+import json
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from scq import data
+from scq.training import TrainConfig, load_run, train
+from scq.training.environment import environment
+from scq.training.folder import TEST, WEIGHTS, create, read_config
+from scq.training.model import pick_device
+from validation.config import GapConfig
+from validation.files import write_json, write_text
+from validation.held_out import save_pictures, swap_test
+from validation.latents import save_latents
+from validation.machine import machine
+from validation.methods import METHODS
+from validation.metrics import metrics_table
+
+RESULTS = "results.json"
+
+_SETTLED_BY_METHOD = ("quantizer", "out", "name", "data_root", "device")
+
+
+def gap(config: GapConfig, progress: bool = True) -> Path:
+    """Trains the same model from the same seed on the same batches with every method, and compares them.
+
+    Each method is a run of :func:`scq.training.train` in ``folder/method``. Then the swap test evaluates the models of
+    exact and relaxed soft convex quantization with the other's solver in place of their own, and everything is written
+    to results.json and results.csv, with the reconstructions of some held-out pictures and the latents of both soft
+    models beside. A method that fails does not stop the others: results.json says what happened. Runs that an earlier
+    call finished are left as they are (``config.resume``).
+
+    Args:
+        config: the settings.
+        progress: shows a bar for every run, and the table at the end.
+
+    Returns:
+        The folder: ``train.out / train.name``, with a number after it when there is one already.
+
+    Raises:
+        ValueError: bad settings, or a folder to resume whose runs have other settings.
+        FileNotFoundError: the data is not where it is looked for.
+        RuntimeError: every method failed.
+    """
+    images = data.load(config.train.data, config.train.data_root)
+    plans = {method: _plan(config.train, method) for method in config.methods}
+    if config.resume is not None:
+        _check_resumed(config.resume, plans)
+    folder = config.resume or create(config.train.out, config.train.name or "gap")
+    console = Console(quiet=not progress)
+
+    methods = {}
+    for number, (method, plan) in enumerate(plans.items(), 1):
+        title = METHODS[method].title
+        if _finished(folder / method):
+            console.print(f"{title} ({number} of {len(plans)}): finished before")
+            methods[method] = {"state": "done"}
+        else:
+            console.print(f"{title} ({number} of {len(plans)})")
+            methods[method] = _attempt(dataclasses.replace(plan, out=folder, name=method), progress, console)
+    done = [method for method, outcome in methods.items() if outcome["state"] == "done"]
+    if not done:
+        raise RuntimeError(f"every method failed; the first: {next(iter(methods.values()))['error']}")
+
+    console.print("Evaluating on held-out pictures")
+    device = pick_device(config.train.device)
+    models = {method: load_run(folder / method)[1].to(device) for method in done}
+    for method in done:
+        methods[method]["test"] = json.loads((folder / method / TEST).read_text())
+        if METHODS[method].quantizer.startswith("scq"):
+            save_latents(folder / method, models[method], images.test)
+    save_pictures(folder, models, images.test)
+    results = {
+        "config": dataclasses.asdict(config),
+        "data": {
+            "name": images.name,
+            "description": images.description,
+            "train_pictures": len(images.train),
+            "test_pictures": len(images.test),
+        },
+        "environment": environment(device) | machine(),
+        "methods": methods,
+        "swap": swap_test(folder, {method: methods[method]["test"] for method in done}, images.test, device),
+    }
+    write_json(folder / RESULTS, results)
+    write_text(folder / "results.csv", _csv(results["methods"], results["swap"]))
+    console.print(metrics_table({method: methods[method]["test"] for method in done}).transposed().rich())
+    console.print(f"Runs: {folder}", soft_wrap=True)
+    return folder
+
+
+def _plan(common: TrainConfig, method: str) -> TrainConfig:
+    return dataclasses.replace(common, quantizer=METHODS[method].quantizer)
+
+
+def _finished(run: Path) -> bool:
+    return (run / TEST).is_file() and (run / WEIGHTS).is_file()
+
+
+def _check_resumed(folder: Path, plans: Mapping[str, TrainConfig]) -> None:
+    """Runs that are to be compared must have all settings in common."""
+    for method, plan in plans.items():
+        if not _finished(folder / method):
+            continue
+        before = read_config(folder / method)
+        for field in dataclasses.fields(TrainConfig):
+            was, wanted = getattr(before, field.name), getattr(plan, field.name)
+            if was != wanted and field.name not in _SETTLED_BY_METHOD:
+                raise ValueError(f"resume is '{folder}', where {method} ran with {field.name} {was}, must be {wanted}")
+
+
+def _attempt(config: TrainConfig, progress: bool, console: Console) -> dict[str, Any]:
+    """Trains one method, whatever happens to it."""
+    _set_aside(config.out / str(config.name))
+    start = time.perf_counter()
+    try:
+        train(config, progress)
+    except Exception as error:  # noqa: BLE001  reported in the results, the terminal and the report; the others go on
+        console.print(f"[bold red]failed[/]: {type(error).__name__}", end=": ")
+        console.print(str(error), markup=False)
+        what = f"{type(error).__name__}: {error}"
+        return {"state": "failed", "error": what, "traceback": traceback.format_exc()}
+    return {"state": "done", "seconds": time.perf_counter() - start}
+
+
+def _set_aside(run: Path) -> None:
+    """A run that did not finish keeps its log under another name."""
+    number = 1
+    while run.exists():
+        aside = run.with_name(f"{run.name}-unfinished-{number}")
+        if not aside.exists():
+            run.rename(aside)
+        number += 1
+
+
+def _csv(methods: Mapping[str, Mapping[str, Any]], swap: list[dict[str, Any]]) -> str:
+    """A line for every trained model and the solver it was tested with; its own comes first."""
+    lines = [
+        {"trained": name, "tested": name, **outcome["test"]} for name, outcome in methods.items() if "test" in outcome
+    ]
+    lines += [
+        {"trained": x["trained"], "tested": x["tested"], **x["test"]} for x in swap if x["trained"] != x["tested"]
+    ]
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return buffer.getvalue()

@@ -1,0 +1,114 @@
+"""The figures of the comparison: how accurate an answer is, and how long it takes."""
+
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from validation.plots.style import INK, SOFT
+from validation.rows import Row
+
+Problem = tuple[str, int, int]
+"""Family, F, K."""
+
+_FLOOR = 1e-16
+"""Errors below float64's rounding are drawn here: a logarithm has no zero."""
+
+_STYLES = {
+    "interior_point": ("#0072B2", "o"),
+    "relaxed": ("#D55E00", "s"),
+    "cvxpylayers": ("#009E73", "^"),
+    "qpth": ("#CC79A7", "D"),
+    "daqp": ("#A67C00", "v"),
+    "clarabel": ("#56B4E9", "P"),
+}
+_OTHERS = (("#5A5A5A", "X"), ("#000000", "*"), ("#7F3C8D", "h"), ("#882255", "<"))
+
+_CHARACTER, _LINE = 5.3, 11.0
+"""Width and height of a letter of a label, points."""
+
+
+def problems(rows: Sequence[Row]) -> list[Problem]:
+    """The problems that were compared on, in the order measured."""
+    return list(dict.fromkeys((row.family, row.features, row.codewords) for row in rows))
+
+
+def weights_accuracy(rows: Sequence[Row], problem: Problem, axes: Axes) -> bool:
+    axes.set_ylabel("error of the weights ‖p - p*‖, largest")
+    return _scatter(rows, problem, axes, lambda row: row.weights_error_max)
+
+
+def gradient_accuracy(rows: Sequence[Row], problem: Problem, axes: Axes) -> bool:
+    axes.set_ylabel("relative error of ∂L/∂C")
+    return _scatter(rows, problem, axes, lambda row: row.codebook_gradient_error)
+
+
+def _scatter(rows: Sequence[Row], problem: Problem, axes: Axes, error: Callable[[Row], float | None]) -> bool:
+    """A point for each backend and dtype, the two dtypes of a backend joined by a line."""
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("forward and backward, µs a column")
+    others = iter(_OTHERS)
+    labels, points = [], []
+    for backend in dict.fromkeys(row.backend for row in rows):
+        colour, marker = _STYLES.get(backend) or next(others, _OTHERS[-1])
+        own = []
+        for row in rows:
+            value, time = error(row), row.total
+            if (row.family, row.features, row.codewords) != problem or row.backend != backend:
+                continue
+            if value is None or time is None:
+                continue
+            own.append((time * 1e6, max(value, _FLOOR)))
+            face = colour if row.dtype == "float64" else "white"
+            axes.plot(*own[-1], marker, markersize=8, color=colour, markerfacecolor=face, markeredgewidth=1.5, zorder=3)
+        if own:
+            axes.plot(*zip(*own, strict=True), color=colour, linewidth=0.9, alpha=0.5, zorder=2)
+            labels.append((backend, own[0], colour))
+            points += own
+    if not points:
+        return False
+    axes.margins(0.14)
+    _label(axes, labels, points)
+    kinds = [
+        Line2D([], [], linestyle="", marker="o", color=SOFT, markersize=7, label="float64"),
+        Line2D([], [], linestyle="", marker="o", color=SOFT, markersize=7, markerfacecolor="white", label="float32"),
+    ]
+    axes.figure.legend(handles=kinds, loc="outside upper left", ncols=2, borderpad=0.1)
+    return True
+
+
+def _label(axes: Axes, labels: list[tuple[str, tuple[float, float], str]], points: list[tuple[float, float]]) -> None:
+    """Names beside their points, each at the first place where it covers neither a point nor another name."""
+    axes.figure.draw_without_rendering()  # fixes the layout, so that places in points mean something
+    scale = 72 / axes.figure.dpi
+    frame = axes.bbox
+    taken = []
+    for x, y in axes.transData.transform(points) * scale:
+        taken.append((x - 6, y - 6, x + 6, y + 6))
+    for name, point, colour in labels:
+        x, y = axes.transData.transform(point) * scale
+        width = _CHARACTER * len(name)
+        places = [(9, 0), (-9 - width, 0), (-width / 2, 12), (-width / 2, -12), (7, 11), (7, -11), (9, 22), (9, -22)]
+
+        def box(place: tuple[float, float], x: float = x, y: float = y, width: float = width) -> tuple[float, ...]:
+            left, middle = x + place[0], y + place[1]
+            return left, middle - _LINE / 2, left + width, middle + _LINE / 2
+
+        def cost(place: tuple[float, float], box: Callable = box) -> int:
+            a = box(place)
+            outside = a[0] < frame.x0 * scale or a[2] > frame.x1 * scale + 20
+            hits = sum(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for b in taken)
+            return hits + 2 * outside
+
+        best = min(places, key=cost)
+        taken.append(box(best))
+        axes.annotate(
+            name,
+            point,
+            xytext=best,
+            textcoords="offset points",
+            va="center",
+            color=colour if colour != "#56B4E9" else INK,
+            fontsize=9,
+        )

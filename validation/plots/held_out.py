@@ -1,0 +1,107 @@
+"""Figures of the test: bars of the metrics, and the reconstructions."""
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from validation.held_out import ORIGINAL
+from validation.methods import METHODS
+from validation.plots.style import SOFT
+from validation.record import Record
+
+
+def psnr(record: Record, axes: Axes) -> bool:
+    return _bars(record, axes, "PSNR, dB", ("psnr",), format_="{:.2f}", zoomed=True)
+
+
+def ssim(record: Record, axes: Axes) -> bool:
+    return _bars(record, axes, "SSIM", ("ssim",), format_="{:.3f}")
+
+
+def mse(record: Record, axes: Axes) -> bool:
+    return _bars(record, axes, "MSE, 10⁻³", ("mse", "hard_mse"), format_="{:.2f}", scale=1e3)
+
+
+def perplexity(record: Record, axes: Axes) -> bool:
+    return _bars(record, axes, "perplexity, codewords", ("hard_perplexity", "soft_perplexity"), format_="{:.0f}")
+
+
+def speed(record: Record, axes: Axes) -> bool:
+    return _bars(record, axes, "pictures a second, forward", ("pictures_per_second",), format_="{:,.0f}")
+
+
+_NAMES = {"mse": "as trained", "hard_mse": "hard decoding", "hard_perplexity": "hard", "soft_perplexity": "soft"}
+
+
+def _bars(
+    record: Record,
+    axes: Axes,
+    label: str,
+    names: tuple[str, ...],
+    format_: str,
+    scale: float = 1.0,
+    zoomed: bool = False,
+) -> bool:
+    """A bar for each method, hatched for the second number of a pair."""
+    methods = [METHODS[name] for name in record.tests]
+    width = 0.62 / len(names)
+    highest, drawn = 0.0, []
+    for i, name in enumerate(names):
+        for at, method in enumerate(methods):
+            value = record.tests[method.name].get(name)
+            if value is None or not math.isfinite(value):
+                continue
+            x = at + (i - (len(names) - 1) / 2) * (width + 0.04)
+            bar = (
+                {"color": method.colour} if i == 0 else {"color": "white", "edgecolor": method.colour, "hatch": "////"}
+            )
+            axes.bar(x, value * scale, width, linewidth=1.0, **bar)
+            axes.annotate(
+                format_.format(value * scale),
+                (x, value * scale),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8.8,
+            )
+            drawn.append(value * scale)
+            highest = max(highest, value * scale)
+    axes.set_xticks(range(len(methods)), [method.title for method in methods])
+    axes.grid(visible=False, axis="x")
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylabel(label)
+    if not drawn:
+        return False
+    # Decibels have no meaningful zero: the axis starts a little below the lowest bar.
+    bottom = math.floor(min(drawn)) - 2 if zoomed else 0
+    axes.set_ylim(bottom, bottom + (highest - bottom) * 1.14)
+    if len(names) > 1:
+        for i, name in enumerate(names):
+            face = {"facecolor": SOFT} if i == 0 else {"facecolor": "white", "edgecolor": SOFT, "hatch": "////"}
+            axes.bar(0, 0, label=_NAMES[name], **face)
+        axes.figure.legend(loc="outside upper left", ncols=2, borderpad=0.1)
+    return True
+
+
+def reconstructions(record: Record) -> Figure | None:
+    """Held-out pictures: the originals, and below them each method's reconstruction."""
+    if ORIGINAL not in record.pictures:
+        return None
+    rows = [ORIGINAL, *(name for name in METHODS if name in record.pictures)]
+    count = len(record.pictures[ORIGINAL])
+    drawing = Figure(figsize=(1.0 * count + 1.25, 1.0 * len(rows)))
+    grid = drawing.subplots(len(rows), count, squeeze=False)
+    drawing.subplots_adjust(left=1.2 / (count + 1.25), right=0.998, top=0.996, bottom=0.004, wspace=0.04, hspace=0.04)
+    for i, name in enumerate(rows):
+        for j in range(count):
+            axes: Axes = grid[i, j]
+            axes.imshow(np.asarray(record.pictures[name][j]), interpolation="nearest")
+            axes.set_axis_off()
+        title = METHODS[name].title if name in METHODS else "Original"
+        colour = METHODS[name].colour if name in METHODS else "black"
+        grid[i, 0].text(
+            -0.08, 0.5, title, transform=grid[i, 0].transAxes, ha="right", va="center", fontsize=10, color=colour
+        )
+    return drawing

@@ -1,0 +1,94 @@
+"""How every figure looks, and how it is written. No pyplot: nothing here is global, and nothing stays open."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+SIZE = (4.7, 3.15)
+"""Inches. One panel a figure, so that a narrow screen shows each at full width."""
+
+INK, SOFT, GRID = "#1c2329", "#5a6670", "#e3e7ea"
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
+    "font.size": 9.5,
+    "axes.labelsize": 9.5,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.4,
+    "lines.linewidth": 1.7,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "scq",
+    "pdf.fonttype": 42,
+}
+
+
+def style() -> mpl.rc_context:
+    """The context in which figures are made."""
+    return mpl.rc_context(_SETTINGS)
+
+
+def figure(size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+    """An empty panel."""
+    drawing = Figure(figsize=size, layout="constrained")
+    return drawing, drawing.add_subplot()
+
+
+def steps_axis(axes: Axes) -> None:
+    """The horizontal axis of everything over training."""
+    axes.set_xlabel("optimiser step")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_xlim(left=0)
+
+
+def log_axis(axes: Axes) -> None:
+    """A logarithmic vertical axis; where the numbers are handy its labels are plain, 20 and not 2 x 10^1."""
+    axes.set_yscale("log")
+    bottom, top = axes.get_ylim()
+    if top / bottom < 1e3 and bottom > 1e-2 and top < 1e5:
+        close = top / bottom < 30
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if close else (1.0,)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def legend(axes: Axes, columns: int = 2) -> None:
+    """Above the panel, where it hides no data."""
+    axes.figure.legend(loc="outside upper left", ncols=columns, handlelength=2.2, columnspacing=1.4, borderpad=0.1)
+
+
+def smooth(values: Sequence[float] | np.ndarray, window: int = 5) -> np.ndarray:
+    """The mean of each value and its neighbours; at the ends of as many as there are."""
+    values = np.asarray(values, dtype=float)
+    kernel = np.ones(min(window, max(len(values), 1)))
+    return np.convolve(values, kernel, "same") / np.convolve(np.ones_like(values), kernel, "same")
+
+
+def save(drawing: Figure, folder: Path, name: str) -> str:
+    """Writes ``name.png`` and ``name.pdf`` and returns the figure for a page, as the address of an inlined SVG."""
+    drawing.draw_without_rendering()
+    drawing.set_layout_engine("none")  # laid out once, not once more for each format
+    drawing.savefig(folder / f"{name}.png", dpi=200)
+    drawing.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+    buffer = io.BytesIO()
+    drawing.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,71 @@
+"""The report: one page that needs nothing but itself."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from validation.files import write_text
+from validation.gap_table import gap_table
+from validation.limitations import limitations
+from validation.methods import METHODS
+from validation.metrics import metrics_table, swap_table
+from validation.plots import draw_all
+from validation.record import Record, read_record
+from validation.rendering import render
+from validation.row_table import row_table
+from validation.sentences import backend_sentence, gap_sentence, headline
+
+_PRIVATE = ("out", "name", "data_root", "quantizer", "latents")
+"""Settings that are paths of a machine, or differ between the runs."""
+
+
+def report(folder: Path | str, progress: bool = True) -> Path:
+    """Writes the report of a folder, complete or not, into ``folder/report``: index.html, and figures as PNG and PDF.
+
+    The page holds its figures, style and script, and asks for nothing over a network. What is missing (a method that
+    failed, a comparison that was not made) is named at its top. An earlier report of the folder is replaced.
+
+    Args:
+        folder: of :func:`validation.gap`, :func:`validation.demo` or :func:`validation.compare`.
+        progress: says where the page is.
+
+    Returns:
+        The path of index.html.
+
+    Raises:
+        ValueError: nothing in the folder could be reported.
+    """
+    record = read_record(Path(folder))
+    target = Path(folder) / "report"
+    figures = target / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    page = target / "index.html"
+    write_text(page, render("report.html.j2", **_values(record), panels=draw_all(record, figures)))
+    if progress:
+        Console().print(f"Report: {page}", soft_wrap=True)
+    return page
+
+
+def _values(record: Record) -> dict[str, Any]:
+    run = next(iter(record.runs.values()), None)
+    return {
+        "headline": headline(record) if record.runs else backend_sentence(record),
+        "gap_sentence": gap_sentence(record),
+        "backend_sentence": backend_sentence(record),
+        "limitations": limitations(record),
+        "missing": record.missing,
+        "errors": {METHODS[name].title: error for name, error in record.errors.items()},
+        "data": record.data,
+        "metrics": metrics_table(record.tests) if record.tests else None,
+        "swap": swap_table(record.swap) if record.swap else None,
+        "gap": gap_table(record),
+        "rows": row_table(record.rows) if record.rows else None,
+        "settings": _shown(run.settings) if run else {},
+        "comparison_settings": _shown(record.comparison.get("config", {})),
+        "environment": record.environment,
+    }
+
+
+def _shown(settings: Any) -> dict[str, Any]:
+    return {name.replace("_", " "): value for name, value in settings.items() if name not in _PRIVATE}

@@ -1,0 +1,82 @@
+"""The table of a comparison, as people see it."""
+
+from collections.abc import Callable, Sequence
+
+from validation.rows import Outcome, Row
+from validation.tables import Cell, Table, number, table, text
+
+
+def _failures(row: Row) -> Cell:
+    if not row.statuses:
+        return text(None)
+    words = ", ".join(f"{n} {name.lower().replace('_', ' ')}" for name, n in row.failures.items())
+    return Cell(words or "0", sum(row.failures.values()))
+
+
+def _outcome(row: Row) -> Cell:
+    return text(f"{row.outcome}: {row.note}" if row.note else row.outcome)
+
+
+_COLUMNS: dict[str, Callable[[Row], Cell]] = {
+    "backend": lambda row: text(row.backend),
+    "problem": lambda row: text(row.family),
+    "dtype": lambda row: text(row.dtype),
+    "N": lambda row: Cell(str(row.columns), row.columns),
+    "F": lambda row: Cell(str(row.features), row.features),
+    "K": lambda row: Cell(str(row.codewords), row.codewords),
+    "gradient": lambda row: text(row.gradient),
+    "forward, µs a column": lambda row: number(row.forward, scale=1e6),
+    "backward, µs a column": lambda row: number(row.backward, scale=1e6),
+    "peak memory, MiB": lambda row: number(row.memory, scale=2**-20),
+    "KKT, largest": lambda row: number(row.kkt_max),
+    "KKT, median": lambda row: number(row.kkt_median),
+    "weights error, largest": lambda row: number(row.weights_error_max),
+    "weights error, median": lambda row: number(row.weights_error_median),
+    "dL/dZ error": lambda row: number(row.latents_gradient_error),
+    "dL/dC error": lambda row: number(row.codebook_gradient_error),
+    "failed columns": _failures,
+    "outcome": _outcome,
+}
+
+_BRIEF: dict[str, Callable[[Row], Cell]] = {
+    "backend": lambda row: text(row.backend),
+    "bits": lambda row: text(row.dtype.removeprefix("float")),
+    "forward µs": lambda row: number(row.forward, scale=1e6),
+    "backward µs": lambda row: number(row.backward, scale=1e6),
+    "MiB": lambda row: number(row.memory, scale=2**-20),
+    "KKT": lambda row: number(row.kkt_max, 2),
+    "weights error": lambda row: number(row.weights_error_max, 2),
+    "dL/dC error": lambda row: number(row.codebook_gradient_error, 2),
+}
+
+
+def row_table(rows: Sequence[Row]) -> Table:
+    """Every row in full, in the order measured."""
+    problems = len({(row.family, row.features, row.codewords, row.dtype) for row in rows})
+    complete = sum(row.outcome == Outcome.OK for row in rows)
+    caption = (
+        f"{len({row.backend for row in rows})} backends on {problems} problems: "
+        f"{complete} of {len(rows)} measured in full"
+    )
+    return table(caption, _COLUMNS, ([show(row) for show in _COLUMNS.values()] for row in rows))
+
+
+def brief_tables(rows: Sequence[Row]) -> list[Table]:
+    """What fits a terminal, a table for each problem."""
+    tables = []
+    for family, F, K in dict.fromkeys((row.family, row.features, row.codewords) for row in rows):
+        own = [row for row in rows if (row.family, row.features, row.codewords) == (family, F, K)]
+        cells = ([show(row) for show in _BRIEF.values()] for row in own)
+        tables.append(table(f"Backends on {family}, F {F}, K {K}; times a column", _BRIEF, cells))
+    return tables
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """Why rows are not complete, and which columns failed; each sentence once."""
+    sentences = [f"{row.backend}: {row.note or row.outcome}" for row in rows if row.note or row.outcome != Outcome.OK]
+    sentences += [
+        f"{row.backend} on {row.family}, {row.dtype}: {_failures(row).text} of {row.columns} columns failed"
+        for row in rows
+        if row.failures
+    ]
+    return list(dict.fromkeys(sentences))

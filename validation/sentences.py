@@ -1,0 +1,91 @@
+"""What the report says in words, computed from the numbers: nothing is claimed that was not measured."""
+
+from collections.abc import Mapping
+
+from solvers import registry
+from validation.gap_table import last
+from validation.record import Record
+from validation.rows import Outcome
+
+_LEVEL = 0.005
+"""Decibels that two decimals do not show."""
+
+
+def headline(record: Record) -> str:
+    """How exact soft convex quantization does on held-out pictures, against the others."""
+    tests = record.tests
+    if "exact" not in tests:
+        return "Exact SCQ has no result on held-out pictures yet, so there is nothing to compare it with."
+    pictures = record.data.get("test_pictures")
+    subject = f"{pictures:,} held-out pictures ({record.data.get('name')})" if pictures else "held-out pictures"
+    exact = _number(tests["exact"], "psnr")
+    against = {"relaxed": "the relaxation", "vq": "VQ", "none": "the unquantised autoencoder"}
+    parts = [
+        f"{_difference(exact - _number(tests[name], 'psnr'))} {title} ({_number(tests[name], 'psnr'):.2f} dB)"
+        for name, title in against.items()
+        if name in tests
+    ]
+    return f"On {subject}, exact SCQ reaches {exact:.2f} dB PSNR{': ' if parts else ''}{_list(parts)}."
+
+
+def gap_sentence(record: Record) -> str | None:
+    """How far the relaxation is from the exact answer at the end of the exact training, or of the relaxed one."""
+    for name, run in record.soft.items():
+        distance, cosine = last(run, "gap/weights_l1"), last(run, "gap/gradient_latents_cosine")
+        exact, relaxed = last(run, "gap/quantization_mse_exact"), last(run, "gap/quantization_mse_relaxed")
+        if distance is None or cosine is None or not exact or relaxed is None:
+            continue
+        return (
+            f"At the end of the {name} training, the relaxation's weights lie {distance:.3g} (L1) from the exact ones "
+            f"on the same latents, its quantisation error is {relaxed / exact:.3g} times the exact one, and its "
+            f"gradient to the latents has cosine {cosine:.2f} with the exact gradient."
+        )
+    return None
+
+
+def backend_sentence(record: Record) -> str | None:
+    """The fastest exact backends of each kind on the problem that matters most: trained latents where there are any."""
+    rows = [row for row in record.rows if row.outcome == Outcome.OK and row.total and row.dtype == "float64"]
+    family = next((f for f in ("latents", "hull", "random") if any(row.family == f for row in rows)), None)
+    known = {info.name: info for info in registry.backends()}
+    rows = [row for row in rows if row.family == family and row.backend in known]
+    ours = [row for row in rows if known[row.backend].exact and known[row.backend].package is None]
+    peers = [row for row in rows if known[row.backend].exact and known[row.backend].package is not None]
+    if not ours:
+        return None
+    best = min(ours, key=lambda row: row.total or 0)
+    where = f"On {family} (F = {best.features}, K = {best.codewords}, float64)"
+    sentence = f"{where}, {best.backend} takes {_microseconds(best.total)} a column, forward and backward"
+    peers = [row for row in peers if (row.features, row.codewords) == (best.features, best.codewords)]
+    if peers and best.total:
+        peer = min(peers, key=lambda row: row.total or 0)
+        ratio = (peer.total or 0) / best.total
+        sentence += (
+            f"; the fastest exact peer, {peer.backend}, {_microseconds(peer.total)} ({ratio:,.1f} times as long)"
+        )
+    relaxed = next((r for r in rows if r.backend == "relaxed" and r.codewords == best.codewords), None)
+    if relaxed:
+        sentence += (
+            f"; the relaxation {_microseconds(relaxed.total)}, with weights off by {relaxed.weights_error_median:.2g}"
+        )
+    return sentence + "."
+
+
+def _number(test: Mapping[str, float | None], name: str) -> float:
+    value = test.get(name)
+    return float("nan") if value is None else value
+
+
+def _difference(decibels: float) -> str:
+    if abs(decibels) < _LEVEL:
+        return "level with"
+    return f"{abs(decibels):.2f} dB {'above' if decibels > 0 else 'below'}"
+
+
+def _list(parts: list[str]) -> str:
+    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] if parts else ""
+
+
+def _microseconds(seconds: float | None) -> str:
+    value = (seconds or 0) * 1e6
+    return f"{value:,.0f} µs" if value >= 10 else f"{value:.2g} µs"

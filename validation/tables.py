@@ -1,0 +1,85 @@
+"""Tables that are shown in several places: the terminal, Markdown, HTML."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table as RichTable
+from rich.text import Text
+
+NOTHING = "—"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is shown, and the number that it sorts by; text sorts as text."""
+
+    text: str
+    number: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings and rows of equally many cells, and what stands above them."""
+
+    caption: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold numbers, and so are set to the right."""
+        return tuple(any(row[i].number is not None for row in self.rows) for i in range(len(self.headings)))
+
+    def markdown(self) -> str:
+        """The table in GitHub's Markdown."""
+        lines = [self.headings, tuple("---:" if numeric else "---" for numeric in self.numeric)]
+        lines += [tuple(cell.text for cell in row) for row in self.rows]
+        return "\n".join("| " + " | ".join(_escape(text) for text in line) + " |" for line in lines) + "\n"
+
+    def transposed(self) -> "Table":
+        """Columns as rows, for few long rows in a narrow terminal; the first column becomes the headings."""
+        headings = (self.headings[0], *(row[0].text for row in self.rows))
+        rows = ((text(self.headings[i]), *(row[i] for row in self.rows)) for i in range(1, len(self.headings)))
+        return table(self.caption, headings, rows)
+
+    def rich(self) -> RichTable:
+        """The table for the terminal."""
+        table = RichTable(title=self.caption, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for heading, numeric in zip(self.headings, self.numeric, strict=True):
+            table.add_column(heading, justify="right" if numeric else "left")
+        for row in self.rows:
+            # Text, not str: brackets in a message are not markup.
+            table.add_row(*(Text(cell.text) for cell in row))
+        return table
+
+
+def number(value: float | None, digits: int = 3, scale: float = 1.0) -> Cell:
+    """A number with so many significant digits, or a dash when there is none."""
+    if value is None or math.isnan(value):
+        return Cell(NOTHING)
+    value = value * scale
+    if math.isinf(value):
+        return Cell("∞" if value > 0 else "-∞", value)
+    if value == 0:
+        return Cell("0", value)
+    if not 1e-3 <= abs(value) < 1e5:
+        mantissa, exponent = f"{value:.{max(digits - 2, 0)}e}".split("e")
+        return Cell(f"{mantissa}e{int(exponent)}", value)
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return Cell(f"{value:,.{decimals}f}", value)
+
+
+def text(value: object) -> Cell:
+    """Anything as it prints."""
+    return Cell(str(value) if value not in (None, "") else NOTHING)
+
+
+def table(caption: str, headings: Iterable[str], rows: Iterable[Iterable[Cell]]) -> Table:
+    """A table of any iterables."""
+    return Table(caption, tuple(headings), tuple(tuple(row) for row in rows))
+
+
+def _escape(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("\n", " ")

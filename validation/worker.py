@@ -1,0 +1,120 @@
+"""Measures one backend on one problem, in a process of its own: ``python -m validation.worker JOB RESULTS``.
+
+What is known is appended to RESULTS at once, a JSON object of :class:`validation.rows.Row` fields a line, so that the
+process can be killed at any time.
+"""
+
+import dataclasses
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import solvers
+from solvers import registry
+from validation.families import ProblemSpec
+from validation.memory import PeakMemory
+from validation.reference import Reference, UncertifiedError
+
+
+def main(job_path: str, results_path: str) -> None:
+    """Does a job and reports on the way."""
+    job = json.loads(Path(job_path).read_text())
+    with Path(results_path).open("a", buffering=1) as results:
+
+        def say(**fields: Any) -> None:
+            results.write(json.dumps(fields) + "\n")
+
+        entry = job["entry"]
+        if entry["name"] not in {info.name for info in solvers.backends()}:
+            solvers.register(registry.BackendInfo(**entry))
+        _measure(registry.get(entry["name"]), ProblemSpec(**job["problem"]), job["repeats"], job["seconds"], say)
+
+
+def _measure(info: registry.BackendInfo, spec: ProblemSpec, repeats: int, seconds: float, say: Any) -> None:
+    say(doing="making the problem", gradient=info.gradient[0])
+    problem = spec.make()
+    N, F, K = problem.shape
+    say(columns=N, features=F, codewords=K)
+    generator = torch.Generator().manual_seed(spec.seed + 1)
+    cotangent = torch.randn(N, F, dtype=torch.float64, generator=generator).to(problem.latents.dtype)
+    run = _Run(info.name, problem)
+
+    say(doing="the first solve, of two columns")
+    # Imports and what a peer builds once for a shape are neither time nor memory of a solve.
+    _Run(info.name, dataclasses.replace(spec, columns=min(2, N)).make()).both(cotangent[:2])
+
+    say(doing="the first solve of all columns")
+    with PeakMemory() as memory:
+        solution, gradients = run.both(cotangent)
+    residuals = solution.residuals
+    say(
+        memory=memory.grown,
+        kkt_max=float(residuals.relative.max()),
+        kkt_median=float(residuals.relative.median()),
+        certificate=float(residuals.weights_bound.max()),
+        iterations=float(solution.iterations.double().mean()),
+        statuses={s.name: n for s in solvers.Status if (n := int((solution.status == s).sum()))},
+    )
+
+    say(doing="the timing")
+    forward, backward = [], []
+    end = time.perf_counter() + seconds
+    while len(forward) < repeats and (not forward or time.perf_counter() < end):
+        start = time.perf_counter()
+        run.forward()
+        middle = time.perf_counter()
+        run.backward(cotangent)
+        backward.append((time.perf_counter() - middle) / N)
+        forward.append((middle - start) / N)
+    say(forward=statistics.median(forward), backward=statistics.median(backward), repeats=len(forward))
+
+    say(doing="the comparison with the reference")
+    try:
+        reference = Reference(problem)
+    except UncertifiedError as error:
+        say(note=f"errors not measured: {error}", outcome="ok")
+        return
+    good = ~solution.failed
+    counted = good & reference.two_sided
+    say(one_sided=int((~reference.two_sided).sum()))
+    if not bool(counted.any()):
+        say(note="errors not measured: no column has a solution and a gradient", outcome="ok")
+        return
+    if not bool(counted.all()):
+        cotangent = torch.where(counted[:, None], cotangent, 0.0)
+        solution, gradients = run.both(cotangent)
+    errors = reference.errors(solution.weights.detach(), gradients, cotangent, good)
+    say(**dataclasses.asdict(errors), outcome="ok")
+
+
+class _Run:
+    """Forward and backward of one backend on one problem, apart."""
+
+    def __init__(self, backend: str, problem: solvers.Problem) -> None:
+        self._backend = backend
+        self._latents = problem.latents.requires_grad_()
+        self._codebook = problem.codebook.requires_grad_()
+        self._lam = float(problem.lam)
+
+    def forward(self) -> solvers.Solution:
+        problem = solvers.Problem(self._latents, self._codebook, self._lam)
+        self._solution = solvers.solve(problem, self._backend, throw=False)
+        self._reconstruction = self._solution.reconstruction
+        return self._solution
+
+    def backward(self, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.autograd.grad(self._reconstruction, (self._latents, self._codebook), cotangent)
+
+    def both(self, cotangent: Tensor) -> tuple[solvers.Solution, tuple[Tensor, Tensor]]:
+        solution = self.forward()
+        return solution, self.backward(cotangent)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
