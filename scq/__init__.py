@@ -1,0 +1,56 @@
+"""Soft Convex Quantization: quantizer layers, an autoencoder, data, and training that measures what solvers do.
+
+Names are imported when first used, so that the command line answers before torch is loaded.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scq import data, diagnostics, quantizers, training
+    from scq.autoencoder import Autoencoder, AutoencoderOutput
+    from scq.diagnostics import measure_gap
+    from scq.quantizers.base import QuantizerOutput
+    from scq.quantizers.identity import NoQuantizer
+    from scq.quantizers.registry import quantizer
+    from scq.quantizers.soft_convex import SoftConvexQuantizer
+    from scq.quantizers.vector import VectorQuantizer
+
+_MODULES = ("data", "diagnostics", "quantizers", "training")
+_LAZY = {
+    "Autoencoder": "scq.autoencoder",
+    "AutoencoderOutput": "scq.autoencoder",
+    "NoQuantizer": "scq.quantizers.identity",
+    "QuantizerOutput": "scq.quantizers.base",
+    "SoftConvexQuantizer": "scq.quantizers.soft_convex",
+    "VectorQuantizer": "scq.quantizers.vector",
+    "measure_gap": "scq.diagnostics",
+    "quantizer": "scq.quantizers.registry",
+}
+
+__all__ = [
+    "Autoencoder",
+    "AutoencoderOutput",
+    "NoQuantizer",
+    "QuantizerOutput",
+    "SoftConvexQuantizer",
+    "VectorQuantizer",
+    "data",
+    "diagnostics",
+    "measure_gap",
+    "quantizer",
+    "quantizers",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"scq.{name}")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'scq' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

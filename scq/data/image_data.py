@@ -1,0 +1,48 @@
+"""What every reader returns."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Pictures for training, and held-out pictures for testing.
+
+    Args:
+        name: the name it was loaded by.
+        train: training pictures, uint8, ``(N, 3, height, width)``.
+        test: held-out pictures, uint8, ``(M, 3, height, width)``: never seen in training, not even in part.
+        description: where the pictures came from and what was held out, one line for the report.
+
+    Raises:
+        TypeError: when a split is not a uint8 tensor.
+        ValueError: when a split is empty or not colour pictures, or the two differ in size.
+    """
+
+    name: str
+    train: UInt8[Tensor, "N 3 height width"]
+    test: UInt8[Tensor, "M 3 height width"]
+    description: str
+
+    def __post_init__(self) -> None:
+        for split, images in (("train", self.train), ("test", self.test)):
+            if not isinstance(images, Tensor) or images.dtype != torch.uint8:
+                kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
+                raise TypeError(f"{split} is {kind}, must be a tensor of torch.uint8")
+            if images.ndim != 4 or images.shape[1] != 3 or not images.numel():
+                raise ValueError(f"{split} has shape {tuple(images.shape)}, must be (N >= 1, 3, height, width)")
+        if self.train.shape[1:] != self.test.shape[1:]:
+            sizes = f"{tuple(self.train.shape[1:])} and {tuple(self.test.shape[1:])}"
+            raise ValueError(f"pictures in train and test have sizes {sizes}, must be of one size")
+
+    @property
+    def variance(self) -> float:
+        """Variance over all training pixels and channels at scale [0, 1]: what the reconstruction loss is divided by."""
+        # From the histogram: exact, and no float copy of the whole set.
+        counts = torch.bincount(self.train.reshape(-1), minlength=256).double()
+        values = torch.arange(256, dtype=torch.float64) / 255
+        mean = counts @ values / counts.sum()
+        return float(counts @ (values - mean) ** 2 / counts.sum())

@@ -1,0 +1,83 @@
+"""``photos``: tiles of the real photographs that scikit-image and scikit-learn carry in their packages.
+
+Nothing is downloaded, so that everybody who installed this package trains on the same real pictures. Files are read by
+their path: ``sklearn.datasets`` takes two seconds to import, and ``skimage.data`` fetches what it does not find.
+
+Held out for the test: ``coffee`` and ``flower``. Both are ordinary colour photographs, one from each package, with sharp
+edges, fine texture (wood, petals) and soft gradients; whole photographs, because tiles of one photograph share its
+light and colours. The medical and astronomical ones (retina, ihc, hubble_deep_field) would make a test of their own
+kind only, and the other ordinary ones are needed for training.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from scq.data.image_data import ImageData
+
+TILE = 32
+FLATTEST = 0.03
+"""Tiles whose standard deviation is below this, at scale [0, 1], are dropped: sky, walls, the dark around the retina."""
+
+TRAIN = (
+    "skimage/data/astronaut.png",
+    "skimage/data/chelsea.png",
+    "skimage/data/rocket.jpg",
+    "skimage/data/motorcycle_left.png",
+    "skimage/data/retina.jpg",
+    "skimage/data/hubble_deep_field.jpg",
+    "skimage/data/ihc.png",
+    "sklearn/datasets/images/china.jpg",
+)
+TEST = ("skimage/data/coffee.png", "sklearn/datasets/images/flower.jpg")
+
+
+def read(root: Path | None = None) -> ImageData:
+    """All tiles, in a fixed order. ``root`` is not looked at: the photographs are inside installed packages."""
+    train = torch.from_numpy(np.concatenate([tiles(photograph(name)) for name in TRAIN]))
+    test = torch.from_numpy(np.concatenate([tiles(photograph(name)) for name in TEST]))
+    names = " and ".join(Path(name).stem for name in TEST)
+    description = (
+        f"{len(train)} training tiles of {len(TRAIN)} photographs and {len(test)} test tiles of {names}, held out "
+        f"whole; {TILE} x {TILE}, from scikit-image and scikit-learn; flat tiles dropped"
+    )
+    return ImageData(name="photos", train=train, test=test, description=description)
+
+
+def photograph(name: str) -> np.ndarray:
+    """One photograph as uint8 ``(height, width, 3)``; ``name`` is its path inside the installed packages.
+
+    Raises:
+        FileNotFoundError: when the package is missing or no longer carries it.
+        ValueError: when the file is not a picture.
+    """
+    package, _, inside = name.partition("/")
+    spec = importlib.util.find_spec(package)  # finds the folder without importing the package
+    folders = (spec.submodule_search_locations if spec else None) or []
+    for folder in folders:
+        path = Path(folder) / inside
+        if path.is_file():
+            try:
+                with Image.open(path) as image:
+                    return np.asarray(image.convert("RGB"))
+            except (UnidentifiedImageError, OSError) as error:
+                raise ValueError(f"{path} cannot be read as a picture ({error}); reinstall {package}") from error
+    raise FileNotFoundError(
+        f"photograph {name} is not there: looked in {', '.join(folders) or f'no installed package {package!r}'}; "
+        "run: pip install scikit-image scikit-learn"
+    )
+
+
+def tiles(picture: np.ndarray) -> np.ndarray:
+    """Cuts ``(height, width, 3)`` into ``(N, 3, 32, 32)`` side by side, row by row, without the flat ones.
+
+    The deviation is from the tile's mean *colour*: an even red wall is flat, although its red differs from its blue.
+    """
+    rows, columns = picture.shape[0] // TILE, picture.shape[1] // TILE
+    cut = picture[: rows * TILE, : columns * TILE].reshape(rows, TILE, columns, TILE, 3)
+    cut = np.ascontiguousarray(cut.transpose(0, 2, 4, 1, 3)).reshape(-1, 3, TILE, TILE)
+    variance = (cut / np.float32(255)).var(axis=(2, 3)).mean(axis=1)
+    return cut[variance >= FLATTEST**2]
