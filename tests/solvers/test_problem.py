@@ -65,3 +65,11 @@ def test_lam_may_be_a_tensor_and_says_so_in_the_repr() -> None:
     problem = Problem(Z, C, torch.tensor(0.25), torch.tensor([0, 1, 2, 3]))
     assert repr(problem) == "Problem(N=4, F=3, K=7, lam=0.25, anchor=codewords, torch.float64)"
     assert problem.dense_anchor().argmax(1).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_an_anchor_that_is_a_softmax_in_half_precision_lies_on_the_simplex(dtype: torch.dtype) -> None:
+    latents, codebook = hull(500, 5, 40, dtype)
+    anchor = torch.randn(500, 40).to(dtype).softmax(1)
+    assert (anchor.double().sum(1) - 1).abs().max() > 1e-4
+    assert Problem(latents, codebook, 0.1, anchor).anchor is anchor
