@@ -23,8 +23,8 @@ METHODS = {
     method.name: method
     for method in (
         MethodInfo("exact", "Exact SCQ", "scq", "#0072B2", "solid", "o"),
-        MethodInfo("relaxed", "Relaxed SCQ", "scq_relaxed", "#D55E00", (0, (5, 1.5)), "s"),
+        MethodInfo("relaxed", "Relaxed SCQ", "scq_relaxed", "#D55E00", (0, (5.0, 1.5)), "s"),
         MethodInfo("vq", "VQ", "vq", "#009E73", (0, (1.2, 1.2)), "^"),
-        MethodInfo("none", "Unquantised", "none", "#5A5A5A", (0, (5, 1.5, 1.2, 1.5)), "D"),
+        MethodInfo("none", "Unquantised", "none", "#5A5A5A", (0, (5.0, 1.5, 1.2, 1.5)), "D"),
     )
 }

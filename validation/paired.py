@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import io
-import json
 import time
 import traceback
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from scq.training.environment import environment
 from scq.training.folder import TEST, WEIGHTS, create, read_config
 from scq.training.model import pick_device
 from validation.config import GapConfig
-from validation.files import write_json, write_text
+from validation.files import read_json, write_json, write_text
 from validation.held_out import save_pictures, swap_test
 from validation.latents import save_latents
 from validation.machine import machine
@@ -51,6 +50,17 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
         FileNotFoundError: the data is not where it is looked for.
         RuntimeError: every method failed.
     """
+    folder = paired_runs(config, progress)
+    if progress:
+        methods = read_json(folder / RESULTS)["methods"]
+        tests = {method: outcome["test"] for method, outcome in methods.items() if "test" in outcome}
+        Console().print(metrics_table(tests).transposed().rich())
+        Console().print(f"Runs: {folder}", soft_wrap=True)
+    return folder
+
+
+def paired_runs(config: GapConfig, progress: bool) -> Path:
+    """:func:`gap` without the table at the end, for a larger study that has its own."""
     images = data.load(config.train.data, config.train.data_root)
     plans = {method: _plan(config.train, method) for method in config.methods}
     if config.resume is not None:
@@ -75,7 +85,7 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
     device = pick_device(config.train.device)
     models = {method: load_run(folder / method)[1].to(device) for method in done}
     for method in done:
-        methods[method]["test"] = json.loads((folder / method / TEST).read_text())
+        methods[method]["test"] = read_json(folder / method / TEST)
         if METHODS[method].quantizer.startswith("scq"):
             save_latents(folder / method, models[method], images.test)
     save_pictures(folder, models, images.test)
@@ -93,8 +103,6 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
     }
     write_json(folder / RESULTS, results)
     write_text(folder / "results.csv", _csv(results["methods"], results["swap"]))
-    console.print(metrics_table({method: methods[method]["test"] for method in done}).transposed().rich())
-    console.print(f"Runs: {folder}", soft_wrap=True)
     return folder
 
 

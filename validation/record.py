@@ -28,7 +28,7 @@ class RunRecord:
     """
 
     settings: Mapping[str, Any]
-    history: list[dict[str, float]]
+    history: list[dict[str, float | int]]
     test: Mapping[str, float | None]
 
     def series(self, name: str) -> tuple[np.ndarray, np.ndarray]:

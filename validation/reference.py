@@ -1,8 +1,8 @@
 """The certified reference that answers are compared with, and the errors against it.
 
 A solver proposes which codewords are active; everything else is computed anew, by dense linear algebra on that support
-in float64, and must then pass the certificate. So no backend is compared with its own arithmetic, neither in the weights
-nor in the gradients.
+in float64, and must then pass the certificate. So no backend is compared with its own arithmetic, be it of the weights
+or of the gradients.
 """
 
 from dataclasses import dataclass

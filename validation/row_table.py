@@ -43,7 +43,6 @@ _BRIEF: dict[str, Callable[[Row], Cell]] = {
     "bits": lambda row: text(row.dtype.removeprefix("float")),
     "forward µs": lambda row: number(row.forward, scale=1e6),
     "backward µs": lambda row: number(row.backward, scale=1e6),
-    "MiB": lambda row: number(row.memory, scale=2**-20),
     "KKT": lambda row: number(row.kkt_max, 2),
     "weights error": lambda row: number(row.weights_error_max, 2),
     "dL/dC error": lambda row: number(row.codebook_gradient_error, 2),

@@ -16,7 +16,7 @@ class Cell:
     """What is shown, and the number that it sorts by; text sorts as text."""
 
     text: str
-    number: float | None = None
+    number: float | int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,17 @@ class Table:
     def rich(self) -> RichTable:
         """The table for the terminal."""
         table = RichTable(title=self.caption, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for heading, numeric in zip(self.headings, self.numeric, strict=True):
-            table.add_column(heading, justify="right" if numeric else "left")
+        for i, (heading, numeric) in enumerate(zip(self.headings, self.numeric, strict=True)):
+            # Headings may wrap. Names and numbers are short in a table for the terminal, and must not.
+            widest = max((len(row[i].text) for row in self.rows), default=1)
+            table.add_column(heading, justify="right" if numeric else "left", min_width=widest)
         for row in self.rows:
             # Text, not str: brackets in a message are not markup.
             table.add_row(*(Text(cell.text) for cell in row))
         return table
 
 
-def number(value: float | None, digits: int = 3, scale: float = 1.0) -> Cell:
+def number(value: float | int | None, digits: int = 3, scale: float = 1.0) -> Cell:
     """A number with so many significant digits, or a dash when there is none."""
     if value is None or math.isnan(value):
         return Cell(NOTHING)
@@ -67,7 +69,8 @@ def number(value: float | None, digits: int = 3, scale: float = 1.0) -> Cell:
     if not 1e-3 <= abs(value) < 1e5:
         mantissa, exponent = f"{value:.{max(digits - 2, 0)}e}".split("e")
         return Cell(f"{mantissa}e{int(exponent)}", value)
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    rounded = float(f"{value:.{digits - 1}e}")  # 99.96 becomes 100, which has one decimal less
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
     return Cell(f"{value:,.{decimals}f}", value)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from validation.plots.style import INK, SOFT
+from validation.plots.style import INK, SOFT, log_axis
 from validation.rows import Row
 
 Problem = tuple[str, int, int]
@@ -34,7 +34,7 @@ def problems(rows: Sequence[Row]) -> list[Problem]:
 
 
 def weights_accuracy(rows: Sequence[Row], problem: Problem, axes: Axes) -> bool:
-    axes.set_ylabel("error of the weights ‖p - p*‖, largest")
+    axes.set_ylabel("weights error ‖p - p*‖, largest")
     return _scatter(rows, problem, axes, lambda row: row.weights_error_max)
 
 
@@ -45,8 +45,6 @@ def gradient_accuracy(rows: Sequence[Row], problem: Problem, axes: Axes) -> bool
 
 def _scatter(rows: Sequence[Row], problem: Problem, axes: Axes, error: Callable[[Row], float | None]) -> bool:
     """A point for each backend and dtype, the two dtypes of a backend joined by a line."""
-    axes.set_xscale("log")
-    axes.set_yscale("log")
     axes.set_xlabel("forward and backward, µs a column")
     others = iter(_OTHERS)
     labels, points = [], []
@@ -68,6 +66,8 @@ def _scatter(rows: Sequence[Row], problem: Problem, axes: Axes, error: Callable[
             points += own
     if not points:
         return False
+    log_axis(axes, "x")
+    log_axis(axes, "y")
     axes.margins(0.14)
     _label(axes, labels, points)
     kinds = [

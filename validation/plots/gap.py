@@ -24,14 +24,16 @@ def weights(record: Record, axes: Axes) -> bool:
 
 
 def quantisation(record: Record, axes: Axes) -> bool:
-    axes.set_ylabel("quantisation error ‖z$_q$ - z‖² / F")
+    axes.set_ylabel("quantisation error, mean square")
     return _solvers(record, axes, "gap/quantization_mse_{}")
 
 
 def decoded(record: Record, axes: Axes) -> bool:
     axes.set_ylabel("extra MSE of the decoded batch, %")
     axes.axhline(0, color=SOFT, linewidth=0.9)
-    return _differences(record, axes, {"gap/decoded_mse_difference": ""}, scale=100, divided_by="gap/decoded_mse_exact")
+    return _differences(
+        record, axes, {"gap/decoded_mse_difference": ""}, scale=100.0, divided_by="gap/decoded_mse_exact"
+    )
 
 
 def gradient_cosine(record: Record, axes: Axes) -> bool:

@@ -15,7 +15,7 @@ def training_mse(record: Record, axes: Axes) -> bool:
 
 
 def training_perplexity(record: Record, axes: Axes) -> bool:
-    axes.set_ylabel("hard perplexity of the batch, codewords")
+    axes.set_ylabel("hard perplexity, codewords")
     return _methods(record, axes, "quantizer/hard_perplexity", smoothed=True)
 
 
@@ -60,13 +60,13 @@ def iterations(record: Record, axes: Axes) -> bool:
 
 def converged(record: Record, axes: Axes) -> bool:
     axes.set_ylabel("converged latents, %")
-    drawn = _methods(record, axes, "quantizer/converged_share", scale=100, only=("exact",))
+    drawn = _methods(record, axes, "quantizer/converged_share", scale=100.0, only=("exact",))
     axes.set_ylim(-3, 103)
     return drawn
 
 
 def margin(record: Record, axes: Axes) -> bool:
-    axes.set_ylabel("margin of strict complementarity, median")
+    axes.set_ylabel("margin, median")
     drawn = _methods(record, axes, "quantizer/margin", only=("exact",))
     log_axis(axes)
     return drawn
@@ -74,7 +74,7 @@ def margin(record: Record, axes: Axes) -> bool:
 
 def weakly_active(record: Record, axes: Axes) -> bool:
     axes.set_ylabel("latents with one-sided gradient, %")
-    drawn = _methods(record, axes, "quantizer/weakly_active_share", scale=100, only=("exact",))
+    drawn = _methods(record, axes, "quantizer/weakly_active_share", scale=100.0, only=("exact",))
     axes.set_ylim(bottom=0)
     return drawn
 

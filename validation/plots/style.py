@@ -3,7 +3,9 @@
 import base64
 import io
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -42,7 +44,10 @@ _SETTINGS = {
 }
 
 
-def style() -> mpl.rc_context:
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def style() -> AbstractContextManager[None]:
     """The context in which figures are made."""
     return mpl.rc_context(_SETTINGS)
 
@@ -60,15 +65,26 @@ def steps_axis(axes: Axes) -> None:
     axes.set_xlim(left=0)
 
 
-def log_axis(axes: Axes) -> None:
-    """A logarithmic vertical axis; where the numbers are handy its labels are plain, 20 and not 2 x 10^1."""
-    axes.set_yscale("log")
-    bottom, top = axes.get_ylim()
-    if top / bottom < 1e3 and bottom > 1e-2 and top < 1e5:
-        close = top / bottom < 30
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if close else (1.0,)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+def log_axis(axes: Axes, name: Literal["x", "y"] = "y") -> None:
+    """Makes an axis logarithmic; to be called when everything is drawn.
+
+    Labels are plain text, as 0.2, 50, 10⁻³, 2·10⁻⁴: laying out matplotlib's own, which are formulas, takes longer than
+    the rest of a figure.
+    """
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    bottom, top = sorted(axis.get_view_interval())
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if top / bottom < 40 else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(_log_label))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _log_label(value: float, _: int) -> str:
+    if 1e-2 <= value < 1e4:
+        return f"{value:g}"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    power = "10" + str(int(exponent)).translate(_SUPERSCRIPTS)
+    return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
 def legend(axes: Axes, columns: int = 2) -> None:

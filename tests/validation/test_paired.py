@@ -1,0 +1,143 @@
+"""Paired runs, tiny but real: every method trains, is tested, and is swapped."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import validation.paired
+from scq import data
+from scq.training import RunResult, TrainConfig, evaluate, load_run, train
+from validation import GapConfig, gap
+from validation.held_out import load_pictures, swapped
+from validation.latents import latents_file
+
+TINY = {
+    "steps": 2,
+    "batch_size": 4,
+    "width": 8,
+    "residual_width": 4,
+    "residual_layers": 1,
+    "dim": 4,
+    "codebook_size": 8,
+}
+
+
+def few(name: str, root: Path | None = None) -> data.ImageData:
+    """A few pictures in place of the real data."""
+    pictures = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return data.ImageData(name, pictures, pictures[:12].clone(), "noise")
+
+
+@pytest.fixture(autouse=True)
+def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "load", few)
+
+
+def test_every_method_is_trained_tested_and_swapped(tmp_path: Path) -> None:
+    folder = gap(GapConfig(TrainConfig(out=tmp_path, **TINY)), progress=False)
+    assert folder == tmp_path / "gap"
+    results = json.loads((folder / "results.json").read_text())
+    assert {name: method["state"] for name, method in results["methods"].items()} == dict.fromkeys(
+        ("exact", "relaxed", "vq", "none"), "done"
+    )
+    assert [(pair["trained"], pair["tested"]) for pair in results["swap"]] == [
+        ("exact", "exact"),
+        ("exact", "relaxed"),
+        ("relaxed", "exact"),
+        ("relaxed", "relaxed"),
+    ]
+    with (folder / "results.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 6
+    assert float(lines[0]["psnr"]) == pytest.approx(results["methods"]["exact"]["test"]["psnr"])
+    assert results["methods"]["none"]["test"]["hard_mse"] is None
+
+    pictures = load_pictures(folder)
+    assert set(pictures) == {"original", "exact", "relaxed", "vq", "none"}
+    assert torch.equal(pictures["original"][0], few("photos").test[0])
+    saved = load_file(latents_file(folder / "relaxed"))
+    assert saved["latents"].shape == (12 * 64, 4)
+    assert torch.equal(saved["codebook"], load_run(folder / "relaxed")[1].quantizer.codebook)
+
+
+def test_the_methods_see_the_same_batches(tmp_path: Path) -> None:
+    folder = gap(GapConfig(TrainConfig(out=tmp_path, **TINY), methods=("vq", "none")), progress=False)
+    configs = [load_run(folder / name)[0] for name in ("vq", "none")]
+    same = [name for name in vars(configs[0]) if getattr(configs[0], name) == getattr(configs[1], name)]
+    assert set(vars(configs[0])) - set(same) == {"quantizer", "name"}
+
+
+def test_swapping_changes_the_solver_and_nothing_else(tmp_path: Path) -> None:
+    folder = gap(GapConfig(TrainConfig(out=tmp_path, **TINY), methods=("relaxed",)), progress=False)
+    _, model = load_run(folder / "relaxed")
+    other = swapped(folder / "relaxed", "exact")
+    assert other.quantizer.backend == "interior_point"
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+    results = json.loads((folder / "results.json").read_text())
+    test = evaluate(other, few("photos").test)
+    assert results["swap"][0]["tested"] == "exact"
+    assert results["swap"][0]["test"]["mse"] == pytest.approx(test["mse"])
+    assert results["swap"][0]["test"]["converged_share"] == 1
+
+
+def test_a_failing_method_does_not_lose_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(config: TrainConfig, progress: bool) -> RunResult:
+        if config.name == "exact":
+            (config.out / "exact").mkdir()
+            raise RuntimeError("the solver gave up [red]")
+        return train(config, progress)
+
+    monkeypatch.setattr(validation.paired, "train", breaks)
+    config = TrainConfig(out=tmp_path, **TINY)
+    folder = gap(GapConfig(config, methods=("exact", "vq")), progress=False)
+    methods = json.loads((folder / "results.json").read_text())["methods"]
+    assert methods["exact"]["state"] == "failed"
+    assert methods["exact"]["error"] == "RuntimeError: the solver gave up [red]"
+    assert "breaks" in methods["exact"]["traceback"]
+    assert methods["vq"]["state"] == "done"
+
+    # Going on trains what failed, sets its remains aside, and leaves the finished run as it is.
+    monkeypatch.setattr(validation.paired, "train", train)
+    before = (folder / "vq" / "metrics.jsonl").stat().st_mtime_ns
+    assert gap(GapConfig(config, methods=("exact", "vq"), resume=folder), progress=False) == folder
+    assert (folder / "vq" / "metrics.jsonl").stat().st_mtime_ns == before
+    assert (folder / "exact-unfinished-1").is_dir()
+    methods = json.loads((folder / "results.json").read_text())["methods"]
+    assert {name: method["state"] for name, method in methods.items()} == {"exact": "done", "vq": "done"}
+
+
+def test_when_every_method_fails_the_first_reason_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(config: TrainConfig, progress: bool) -> RunResult:
+        raise RuntimeError(f"no {config.name}")
+
+    monkeypatch.setattr(validation.paired, "train", breaks)
+    with pytest.raises(RuntimeError, match="RuntimeError: no vq"):
+        gap(GapConfig(TrainConfig(out=tmp_path, **TINY), methods=("vq", "none")), progress=False)
+
+
+def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
+    folder = gap(GapConfig(TrainConfig(out=tmp_path, **TINY), methods=("none",)), progress=False)
+    other = TrainConfig(out=tmp_path, **TINY | {"steps": 3})
+    with pytest.raises(ValueError, match="none ran with steps 2, must be 3"):
+        gap(GapConfig(other, methods=("none",), resume=folder), progress=False)
+
+
+@pytest.mark.usefixtures("as_a_user")
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"methods": ("fsq",)}, "methods has 'fsq', must be among: exact, relaxed, vq, none"),
+        ({"methods": ()}, "methods is empty"),
+        ({"methods": ("vq", "vq")}, "must name each once"),
+        ({"train": TrainConfig(quantizer="vq")}, "train.quantizer is 'vq'"),
+        ({"resume": Path("nowhere")}, "resume is 'nowhere'"),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GapConfig(**wrong)
