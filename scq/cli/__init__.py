@@ -1,0 +1,43 @@
+"""The command line ``scq``: the composition root, the one place in scq that imports validation.
+
+Nothing here imports torch before a command needs it, so that ``scq backends`` and every ``--help`` answer at once.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from scq.cli.commands import COMMANDS
+from scq.cli.mistakes import is_mistake, one_line
+from scq.cli.parsing import parse
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: what stands after ``scq``; by default that of this process.
+
+    Returns:
+        The exit code: 0; 2 after a user's mistake, with one line on stderr; 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: with code 0, after ``--help``.
+        Exception: whatever a bug raises, so that its traceback is seen.
+    """
+    try:
+        command, config = parse(COMMANDS, arguments)
+        command.run(config)
+    except KeyboardInterrupt:
+        return _end("interrupted", 130)
+    except Exception as error:
+        if not is_mistake(error):
+            raise
+        return _end(one_line(error), 2)
+    return 0
+
+
+def _end(message: str, code: int) -> int:
+    print(f"scq: {message}", file=sys.stderr)
+    return code

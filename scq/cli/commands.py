@@ -1,0 +1,99 @@
+"""The commands: for each, its configuration, which is the one that the Python function takes, and what it does.
+
+Configurations import no torch; what a command runs is imported when it runs.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tyro.conf import Positional
+
+from scq.training.config import TrainConfig
+from validation.config import CompareConfig, DemoConfig, GapConfig
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: ``scq name``, its options (the fields of ``config``), one line for the help, and what it runs."""
+
+    name: str
+    config: type
+    title: str
+    run: Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class BackendsConfig:
+    """The list of backends has no settings."""
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """What to report on."""
+
+    folder: Positional[Path]
+    """Folder that gap, demo or compare wrote."""
+
+
+def _backends(config: BackendsConfig) -> None:
+    from rich.console import Console
+
+    from scq.cli.listing import show
+    from solvers import backends
+
+    show(backends(), Console())
+
+
+def _train(config: TrainConfig) -> None:
+    from scq.training import train
+
+    result = train(config)
+    test = result.test
+    print(
+        f"{config.steps} steps of {config.quantizer} on {config.data}; held-out pictures: PSNR {test['psnr']:.2f} dB, "
+        f"SSIM {test['ssim']:.4f}"
+    )
+    print(f"Run: {result.folder}")
+
+
+def _compare(config: CompareConfig) -> None:
+    from validation import compare
+
+    rows = compare(config).rows
+    outcomes = Counter(str(row.outcome) for row in rows)
+    print(f"{len(rows)} measurements: " + ", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()))
+
+
+def _gap(config: GapConfig) -> None:
+    from validation import gap
+    from validation.record import read_record
+    from validation.sentences import headline
+
+    folder = gap(config)
+    print(headline(read_record(folder)))
+    print(f"For the report run: scq report {folder}")
+
+
+def _report(config: ReportConfig) -> None:
+    from validation import report
+
+    report(config.folder)
+
+
+def _demo(config: DemoConfig) -> None:
+    from validation import demo
+
+    demo(config)
+
+
+COMMANDS = (
+    Command("backends", BackendsConfig, "List the solver backends: what each can do, and what is missing.", _backends),
+    Command("train", TrainConfig, "Train one autoencoder, measuring what the solver does.", _train),
+    Command("compare", CompareConfig, "Compare the backends: time, memory, residuals, errors, failures.", _compare),
+    Command("gap", GapConfig, "Train with exact and relaxed SCQ, plain VQ and no quantizer, and compare.", _gap),
+    Command("report", ReportConfig, "Write the report of what gap, demo or compare measured: one HTML page.", _report),
+    Command("demo", DemoConfig, "Everything once on real photographs: gap, compare and report.", _demo),
+)

@@ -1,0 +1,36 @@
+"""Which exceptions are the user's mistake, and which are bugs."""
+
+import dis
+from types import TracebackType
+
+from solvers.errors import BackendMissingError
+
+_RAISE = dis.opmap["RAISE_VARARGS"]
+_OURS = ("scq", "solvers", "validation")
+_PLACES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+
+
+def is_mistake(error: Exception) -> bool:
+    """Whether the user can put it right: a file or package that is missing, or an argument that we refused.
+
+    A ValueError or TypeError counts only when a ``raise`` statement of ours raised it. One that came out of an
+    expression, or out of another package, is something that we failed to check, and its traceback is needed.
+    """
+    if isinstance(error, (BackendMissingError, *_PLACES)):
+        return True
+    return isinstance(error, (ValueError, TypeError)) and _refused_by_us(error.__traceback__)
+
+
+def _refused_by_us(traceback: TracebackType | None) -> bool:
+    if traceback is None:
+        return False
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    frame = traceback.tb_frame
+    module = frame.f_globals.get("__name__", "").partition(".")[0]
+    return module in _OURS and frame.f_code.co_code[traceback.tb_lasti] == _RAISE
+
+
+def one_line(error: Exception) -> str:
+    """The message without line breaks."""
+    return " ".join(str(error).split()) or type(error).__name__

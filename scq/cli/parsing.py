@@ -1,0 +1,75 @@
+"""From arguments to a command and its configuration, with mistakes as one line instead of tyro's box."""
+
+import contextlib
+import io
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Union
+
+import tyro
+
+from scq.cli.commands import Command
+
+_DESCRIPTION = "Soft Convex Quantization: exact and relaxed solvers, training with both, and the measured gap."
+
+
+def parse(commands: Sequence[Command], arguments: Sequence[str] | None) -> tuple[Command, Any]:
+    """The command that the arguments name, and its configuration.
+
+    Raises:
+        ValueError: the arguments are wrong; the message is tyro's, without its decoration.
+        SystemExit: with code 0, after help was printed.
+    """
+    stderr = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(stderr):
+            config = _cli(commands, arguments)
+    except SystemExit as end:
+        if not end.code:
+            raise
+        # Again, on a terminal so wide that nothing is wrapped: a path broken in two could not be put together.
+        with contextlib.suppress(SystemExit), contextlib.redirect_stderr(stderr := io.StringIO()), _wide():
+            _cli(commands, arguments)
+        raise ValueError(_plain(stderr.getvalue())) from None
+    return next(command for command in commands if type(config) is command.config), config
+
+
+def _cli(commands: Sequence[Command], arguments: Sequence[str] | None) -> Any:
+    choices = [Annotated[c.config, tyro.conf.subcommand(c.name, description=c.title)] for c in commands]
+    # Of nested configurations too, options are called by their own name: --steps, not --train.steps.
+    flat = (tyro.conf.OmitArgPrefixes,)
+    union: Any = Union.__getitem__(tuple(choices))
+    return tyro.cli(union, prog="scq", description=_DESCRIPTION, args=arguments, config=flat)
+
+
+@contextlib.contextmanager
+def _wide() -> Iterator[None]:
+    columns = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "10000"
+    try:
+        yield
+    finally:
+        del os.environ["COLUMNS"]
+        if columns is not None:
+            os.environ["COLUMNS"] = columns
+
+
+def _plain(box: str) -> str:
+    """What a box of tyro's says: its first paragraph, the commands there are, and the option most like a wrong one."""
+    lines = [line.strip("│ ").rstrip() for line in box.splitlines() if line.startswith("│")]
+    paragraphs: list[list[str]] = [[]]
+    for line in lines:
+        if set(line) == {"─"}:
+            paragraphs.append([])
+        else:
+            paragraphs[-1].append(line)
+    said = " ".join(paragraphs[0])
+    # An error of a whole configuration names the argument itself.
+    said = re.sub(r"^Error parsing [A-Z]\w*: ", "", said)
+    for heading, *rest in paragraphs[1:]:
+        if heading.startswith("Available subcommands"):
+            said += f"; {heading[0].lower()}{heading[1:]}"
+        elif heading.startswith("Perhaps you meant") and rest:
+            said += f"; perhaps you meant {rest[0]}"
+    return said or "the arguments are wrong; see scq --help"
