@@ -56,15 +56,21 @@ def _wide() -> Iterator[None]:
 
 
 def _plain(box: str) -> str:
-    """What a box of tyro's says: its first paragraph, the commands there are, and the option most like a wrong one."""
-    lines = [line.strip("│ ").rstrip() for line in box.splitlines() if line.startswith("│")]
+    """What a box of tyro's says: its first paragraph, the commands there are, and the option most like a wrong one.
+
+    The box is drawn with lines (and its title in the upper one), or with blanks and hyphens where the terminal's
+    encoding has no lines (and its title is a paragraph).
+    """
+    lines = [line.strip("│ ") for line in box.splitlines() if line[:1] not in ("╭", "╰")]
     paragraphs: list[list[str]] = [[]]
     for line in lines:
-        if set(line) == {"─"}:
+        if set(line) in ({"─"}, {"-"}):
             paragraphs.append([])
-        else:
+        elif line:
             paragraphs[-1].append(line)
-    said = " ".join(paragraphs[0])
+    if "╭" not in box:
+        del paragraphs[0]
+    said = " ".join(paragraphs[0]) if paragraphs else ""
     # An error of a whole configuration names the argument itself.
     said = re.sub(r"^Error parsing [A-Z]\w*: ", "", said)
     for heading, *rest in paragraphs[1:]:
