@@ -52,9 +52,13 @@ class Autoencoder(nn.Module):
         dim: channels of a latent.
 
     Raises:
-        ValueError: a width, dim or number of channels below 1, or a quantizer whose channels are not at dimension 1.
+        TypeError: a width, dim or number that is not an int.
+        ValueError: one that is too small, or a quantizer whose channels are not at dimension 1.
 
-    Source: the architecture of arXiv 1711.00937, section 4.1, with the widths of its public CIFAR-10 port as a guide.
+    Weights start from torch's global random state, as torch's layers do. The reconstruction is not bounded.
+
+    Source: the architecture of arXiv 1711.00937, section 4.1, as published with its code (DeepMind's Sonnet 2,
+    examples/vqvae_example.ipynb), whose widths are the defaults.
     """
 
     def __init__(
@@ -67,16 +71,24 @@ class Autoencoder(nn.Module):
         dim: int = 64,
     ) -> None:
         super().__init__()
-        sizes = {"in_channels": in_channels, "residual_width": residual_width, "dim": dim}
-        for name, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{name} is {value}, must be at least 1")
-        if width < 2:
-            raise ValueError(f"width is {width}, must be at least 2: the outermost convolutions have half of it")
+        # The outermost convolutions have half of the width.
+        for name, value, least in (
+            ("in_channels", in_channels, 1),
+            ("width", width, 2),
+            ("residual_width", residual_width, 1),
+            ("residual_layers", residual_layers, 0),
+            ("dim", dim, 1),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise TypeError(f"{name} is a {type(value).__name__}, must be an int")
+            if value < least:
+                raise ValueError(f"{name} is {value}, must be at least {least}")
         if quantizer.channel_dim != 1:
             raise ValueError(
                 f"quantizer has channel_dim={quantizer.channel_dim}, must have 1: latents are (B, dim, h, w)"
             )
+
+        self.in_channels = in_channels
 
         def residuals() -> list[nn.Module]:
             return [*(Residual(width, residual_width) for _ in range(residual_layers)), nn.ReLU()]
@@ -100,7 +112,17 @@ class Autoencoder(nn.Module):
         )
 
     def encode(self, pictures: Float[Tensor, "B channels H W"]) -> Float[Tensor, "B dim h w"]:
-        """Latents, before quantization. H and W must be multiples of 4."""
+        """Latents, before quantization.
+
+        Raises:
+            ValueError: other channels than ``in_channels``, or H or W not a multiple of 4: their reconstruction would
+                have another size.
+        """
+        channels = self.in_channels
+        if pictures.ndim != 4 or pictures.shape[1] != channels or pictures.shape[2] % 4 or pictures.shape[3] % 4:
+            raise ValueError(
+                f"pictures has shape {tuple(pictures.shape)}, must be (B, {channels}, H, W), H and W multiples of 4"
+            )
         return self.encoder(pictures)
 
     def decode(self, quantized: Float[Tensor, "B dim h w"]) -> Float[Tensor, "B channels H W"]:

@@ -40,7 +40,7 @@ class ImageData:
 
     @property
     def variance(self) -> float:
-        """Variance over all training pixels and channels at scale [0, 1]: what the reconstruction loss is divided by."""
+        """Variance of all training pixels and channels at scale [0, 1]: what the reconstruction loss is divided by."""
         # From the histogram: exact, and no float copy of the whole set.
         counts = torch.bincount(self.train.reshape(-1), minlength=256).double()
         values = torch.arange(256, dtype=torch.float64) / 255

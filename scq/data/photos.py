@@ -3,9 +3,9 @@
 Nothing is downloaded, so that everybody who installed this package trains on the same real pictures. Files are read by
 their path: ``sklearn.datasets`` takes two seconds to import, and ``skimage.data`` fetches what it does not find.
 
-Held out for the test: ``coffee`` and ``flower``. Both are ordinary colour photographs, one from each package, with sharp
-edges, fine texture (wood, petals) and soft gradients; whole photographs, because tiles of one photograph share its
-light and colours. The medical and astronomical ones (retina, ihc, hubble_deep_field) would make a test of their own
+Held out for the test: ``coffee`` and ``flower``. Both are ordinary colour photographs, one from each package, with
+sharp edges, fine texture (wood, petals) and soft gradients; whole photographs, because tiles of one photograph share
+its light and colours. The medical and astronomical ones (retina, ihc, hubble_deep_field) would make a test of their own
 kind only, and the other ordinary ones are needed for training.
 """
 
@@ -20,7 +20,7 @@ from scq.data.image_data import ImageData
 
 TILE = 32
 FLATTEST = 0.03
-"""Tiles whose standard deviation is below this, at scale [0, 1], are dropped: sky, walls, the dark around the retina."""
+"""Tiles whose standard deviation is below this, at scale [0, 1], are dropped: sky, walls, dark borders."""
 
 TRAIN = (
     "skimage/data/astronaut.png",
