@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -104,9 +105,7 @@ class _Side:
     gradients: tuple[Tensor, Tensor]
 
     @staticmethod
-    def of(
-        latents: Tensor, codebook: Tensor, lam: float, loss: Callable, backend: str, **options: float | None
-    ) -> "_Side":
+    def of(latents: Tensor, codebook: Tensor, lam: float, loss: Callable, backend: str, **options: Any) -> "_Side":
         z, c = latents.clone().requires_grad_(), codebook.clone().requires_grad_()
         with torch.enable_grad(), torch.autocast(z.device.type, enabled=False):
             solution = solvers.solve(solvers.Problem(z, c, lam), backend, throw=False, **options)

@@ -3,10 +3,12 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from scq.quantizers import registry as quantizers
 from solvers import registry as backends
+
+Init = Literal["normal", "uniform", "kmeans"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class TrainConfig:
     """Number of codewords."""
     dim: int = 16
     """Channels of a latent."""
-    init: Literal["normal", "uniform", "kmeans"] = "kmeans"
+    init: Init = "kmeans"
     """Where the codebook starts; kmeans takes it from the first batch of latents."""
     quantization_weight: float = 1.0
     """Weight of ||z_q - z||^2 in the loss of both soft convex quantizers."""
@@ -42,7 +44,7 @@ class TrainConfig:
     """Channels inside a residual block."""
     residual_layers: int = 2
     """Residual blocks in the encoder, and in the decoder."""
-    steps: int = 2000
+    steps: int = 1000
     """Optimiser steps."""
     batch_size: int = 64
     """Pictures a step."""
@@ -81,6 +83,8 @@ class TrainConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}, must be finite and > 0")
+        if self.init not in get_args(Init):
+            raise ValueError(f"init is {self.init!r}, must be one of: {', '.join(get_args(Init))}")
         quantizers.get(self.quantizer)
         entry = backends.get(self.backend)
         if self.gap and not entry.exact and quantizers.get(self.quantizer).convex:

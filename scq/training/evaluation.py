@@ -25,7 +25,8 @@ def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: i
         batch_size: pictures at a time.
 
     Returns:
-        mse, psnr (in dB, of the mean error over all pictures), ssim (mean over pictures): of the reconstruction.
+        mse, psnr (in dB, of the mean error over all pictures), ssim (mean over pictures, an
+            11 x 11 Gaussian window, borders reflected and counted): of the reconstruction.
         hard_mse: the same error when only the argmax codeword of each latent is kept.
         hard_perplexity, soft_perplexity, active_codes, support_size: counted over all pictures.
         converged_share: of the solver, over all latents.

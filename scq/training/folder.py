@@ -62,7 +62,7 @@ def read_config(folder: Path) -> TrainConfig:
         raise ValueError(f"'{path}' is not the configuration of a run of this version: {error}") from error
 
 
-def read_metrics(folder: Path) -> list[dict[str, float]]:
+def read_metrics(folder: Path) -> list[dict[str, int | float]]:
     """The log of a run, finished or not. A last line that a killed run left incomplete is dropped."""
     lines = (folder / METRICS).read_text().splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]

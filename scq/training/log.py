@@ -19,13 +19,13 @@ class MetricLog:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, int | float]] = []
         self._start = time.perf_counter()
         # Line buffered: every line reaches the file when it ends.
         self._lines = (folder / METRICS).open("a", buffering=1)
         self._writer = SummaryWriter(str(folder / TENSORBOARD))
 
-    def write(self, step: int, numbers: Mapping[str, float]) -> None:
+    def write(self, step: int, numbers: Mapping[str, int | float]) -> None:
         """Logs numbers under flat names with slashes, e.g. "train/loss"."""
         line = {"step": step, **numbers, "time/elapsed": time.perf_counter() - self._start}
         self.history.append(line)

@@ -22,7 +22,7 @@ from scq.training.config import TrainConfig
 from scq.training.environment import environment
 from scq.training.evaluation import evaluate
 from scq.training.log import MetricLog
-from scq.training.model import build_model, pick_device, seeds
+from scq.training.model import build_model, calibrate, pick_device, seeds
 from scq.training.progress import TrainingProgress
 
 
@@ -39,7 +39,7 @@ class RunResult:
 
     folder: Path
     model: Autoencoder
-    history: list[dict[str, float]]
+    history: list[dict[str, int | float]]
     test: dict[str, float]
 
 
@@ -97,6 +97,7 @@ def _run(
     batches = data.batches(images.train, config.batch_size, generator)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     variance = images.variance
+    calibrate(model, next(batches).to(device))
     seconds, since = 0.0, 0
     with TrainingProgress(config.name or config.quantizer, config.steps, disable=not progress) as bar:
         for step in range(1, config.steps + 1):

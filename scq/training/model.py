@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from scq.autoencoder import Autoencoder
 from scq.quantizers import registry
@@ -43,6 +44,26 @@ def build_model(config: TrainConfig) -> Autoencoder:
             dim=config.dim,
             quantizer=quantizer,
         )
+
+
+@torch.no_grad()
+def calibrate(model: Autoencoder, pictures: Float[Tensor, "B channels H W"]) -> None:
+    """Scales the encoder's last layer so that each channel of the latents of these pictures has mean 0 and variance 1.
+
+    Without it the latents of an untrained encoder are some fifty times smaller than the pictures, whatever codebook is
+    drawn, and grow faster than a codebook can follow: plain vector quantization collapses to a handful of codewords,
+    and lam = 0.1 means something else at every step. It is done for every quantizer alike, and changes nothing in the
+    architecture.
+
+    Source: Mishkin and Matas, "All you need is a good init", arXiv 1511.06422, here for one layer.
+    """
+    last = model.encoder[-1]
+    assert isinstance(last, nn.Conv2d)  # linear, so that its output can be shifted and scaled exactly
+    latents = model.encode(pictures)
+    mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3)).clamp_min(torch.finfo(latents.dtype).eps)
+    last.weight.div_(deviation[:, None, None, None])
+    if last.bias is not None:
+        last.bias.sub_(mean).div_(deviation)
 
 
 def load_run(folder: Path | str) -> tuple[TrainConfig, Autoencoder]:

@@ -1,5 +1,7 @@
 """The progress bar of a run."""
 
+from collections.abc import Mapping
+
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -31,7 +33,7 @@ class TrainingProgress(Progress):
         """One more step is done."""
         self.advance(self._task)
 
-    def show(self, line: dict[str, float]) -> None:
+    def show(self, line: Mapping[str, int | float]) -> None:
         """Shows numbers of a line of the log."""
         numbers = f"loss {line['train/loss']:.4f}"
         if "kkt/relative" in line:

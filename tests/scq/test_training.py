@@ -1,0 +1,258 @@
+"""Training runs on a few real photographs, with small models."""
+
+import dataclasses
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from scq import data
+from scq.training import TrainConfig, evaluate, load_run, loop, train
+from scq.training.folder import read_metrics
+from scq.training.model import build_model, calibrate
+
+SMALL = TrainConfig(
+    codebook_size=8,
+    dim=4,
+    width=8,
+    residual_width=4,
+    residual_layers=1,
+    steps=4,
+    batch_size=4,
+    log_every=2,
+    device="cpu",
+)
+METHODS = ("scq", "scq_relaxed", "vq", "none")
+
+
+@pytest.fixture(autouse=True)
+def few_photos(monkeypatch):
+    """A hundred tiles are read once; real photographs all the same."""
+    images = data.load("photos")
+    few = dataclasses.replace(images, train=images.train[::40], test=images.test[::40])
+    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    return few
+
+
+def config(tmp_path, **changes):
+    return dataclasses.replace(SMALL, out=tmp_path / "runs", **changes)
+
+
+@pytest.mark.parametrize("quantizer", METHODS)
+def test_a_run_leaves_a_complete_folder(tmp_path, quantizer, few_photos):
+    result = train(config(tmp_path, quantizer=quantizer), progress=False)
+    files = {path.name for path in result.folder.iterdir()}
+    assert files == {
+        "config.json",
+        "environment.json",
+        "metrics.jsonl",
+        "tensorboard",
+        "model.safetensors",
+        "test.json",
+    }
+    assert [line["step"] for line in result.history] == [1, 2, 4]
+    assert read_metrics(result.folder) == result.history
+    for line in result.history:
+        assert all(math.isfinite(value) for value in line.values())
+    test = json.loads((result.folder / "test.json").read_text())
+    assert test.keys() == result.test.keys() and test["mse"] == result.test["mse"]
+
+    loaded_config, model = load_run(result.folder)
+    assert loaded_config == config(tmp_path, quantizer=quantizer)
+    again = evaluate(model, few_photos.test)
+    assert again["mse"] == pytest.approx(result.test["mse"], rel=1e-5)
+
+
+def test_soft_convex_runs_log_residuals_solver_and_gap(tmp_path):
+    line = train(config(tmp_path, steps=1), progress=False).history[-1]
+    assert {
+        "train/loss",
+        "train/mse",
+        "kkt/primal",
+        "kkt/dual",
+        "kkt/complementarity",
+        "kkt/relative",
+        "quantizer/iterations",
+        "quantizer/converged_share",
+        "quantizer/support_size",
+        "quantizer/margin",
+        "gap/weights_l1",
+        "gap/support_overlap",
+        "gap/decoded_mse_difference",
+        "gap/gradient_codebook_cosine",
+        "time/step",
+        "time/gap",
+    } <= line.keys()
+    assert line["kkt/relative"] < 1e-5
+    assert line["quantizer/converged_share"] == 1
+    # The gap is that of this very batch and codebook: its exact side must be what the layer computed.
+    assert line["gap/support_exact"] == pytest.approx(line["quantizer/support_size"])
+    assert line["gap/decoded_mse_exact"] == pytest.approx(line["train/mse"], rel=1e-5)
+
+
+def test_gap_can_be_left_out(tmp_path):
+    line = train(config(tmp_path, steps=1, gap=False), progress=False).history[-1]
+    assert not any(name.startswith("gap/") for name in line)
+    assert "kkt/relative" in line
+
+
+def test_measuring_the_gap_does_not_change_the_training(tmp_path):
+    plain = train(config(tmp_path, gap=False), progress=False)
+    measured = train(config(tmp_path, gap=True), progress=False)
+    for name, value in plain.model.state_dict().items():
+        assert torch.equal(value, measured.model.state_dict()[name]), name
+
+
+def test_tensorboard_has_the_numbers_of_the_log(tmp_path):
+    result = train(config(tmp_path), progress=False)
+    events = EventAccumulator(str(result.folder / "tensorboard"))
+    events.Reload()
+    names = {name for line in result.history for name in line} - {"step"}
+    assert set(events.Tags()["scalars"]) == names
+    for name in ("train/loss", "kkt/relative", "gap/weights_l1"):
+        logged = [(line["step"], pytest.approx(line[name], rel=1e-6)) for line in result.history]
+        assert [(event.step, event.value) for event in events.Scalars(name)] == logged
+
+
+def test_paired_runs_start_alike_and_see_the_same_batches(tmp_path, monkeypatch):
+    """Without this, a comparison of quantizers compares seeds."""
+    seen, starts = {}, {}
+
+    def record(method):
+        batches = data.batches
+
+        def recorded(images, batch_size, generator):
+            for batch in batches(images, batch_size, generator):
+                seen.setdefault(method, []).append(batch)
+                yield batch
+
+        return recorded
+
+    def recorded_calibrate(model, pictures):
+        calibrate(model, pictures)
+        starts[current] = {name: value.clone() for name, value in model.state_dict().items()}
+
+    monkeypatch.setattr(loop, "calibrate", recorded_calibrate)
+    original = data.batches
+    for current in METHODS:
+        monkeypatch.setattr(data, "batches", original)
+        monkeypatch.setattr(data, "batches", record(current))
+        train(config(tmp_path, quantizer=current, init="normal"), progress=False)
+    for method in METHODS[1:]:
+        assert len(seen[method]) == len(seen["scq"]) == SMALL.steps + 1
+        for a, b in zip(seen["scq"], seen[method], strict=True):
+            assert torch.equal(a, b)
+        for name, value in starts[method].items():
+            assert torch.equal(value, starts["scq"][name]), (method, name)
+    assert any(name.startswith("encoder") for name in starts["none"])
+    assert "quantizer.codebook" in starts["vq"]
+
+
+def test_paired_runs_share_the_codebook_that_kmeans_finds(few_photos):
+    pictures = data.to_float(few_photos.train[:16])
+    codebooks = []
+    for method in ("scq", "scq_relaxed", "vq"):
+        model = build_model(dataclasses.replace(SMALL, quantizer=method, init="kmeans")).train()
+        calibrate(model, pictures)
+        model(pictures)
+        codebooks.append(model.quantizer.codebook.detach())
+    assert torch.equal(codebooks[0], codebooks[1]) and torch.equal(codebooks[0], codebooks[2])
+
+
+def test_the_same_seed_gives_the_same_run_and_another_one_does_not(tmp_path):
+    def weights(seed):
+        return train(config(tmp_path, seed=seed), progress=False).model.state_dict()
+
+    first, second, other = weights(3), weights(3), weights(4)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    assert not torch.equal(first["encoder.0.weight"], other["encoder.0.weight"])
+
+
+def test_global_random_state_is_left_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    build_model(SMALL)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_calibration_gives_latents_of_unit_scale(few_photos):
+    model = build_model(SMALL)
+    pictures = data.to_float(few_photos.train)
+    calibrate(model, pictures)
+    latents = model.encode(pictures).detach()
+    torch.testing.assert_close(latents.mean((0, 2, 3)), torch.zeros(4), atol=1e-4, rtol=0)
+    torch.testing.assert_close(latents.std((0, 2, 3)), torch.ones(4), atol=1e-3, rtol=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantizer", METHODS)
+def test_training_learns(tmp_path, quantizer):
+    """Well below the error of predicting the mean colour, which is the data's variance."""
+    result = train(config(tmp_path, quantizer=quantizer, steps=150, batch_size=16, width=16, gap=False), progress=False)
+    assert result.history[-1]["train/mse"] < 0.5 * result.history[0]["train/mse"]
+
+
+def test_a_run_never_overwrites_another(tmp_path):
+    folders = [train(config(tmp_path, steps=1, gap=False, name="same"), progress=False).folder for _ in range(3)]
+    assert [folder.name for folder in folders] == ["same", "same-2", "same-3"]
+    assert all(len(read_metrics(folder)) == 1 for folder in folders)
+
+
+def test_an_unwritable_folder_is_reported_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_run", lambda *_: pytest.fail("trained"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="out is .*file.*, which cannot be written to"):
+        train(dataclasses.replace(SMALL, out=tmp_path / "file" / "runs"), progress=False)
+
+
+def test_ctrl_c_leaves_the_log_and_says_where(tmp_path, monkeypatch, capsys):
+    def interrupted(images, batch_size, generator):
+        for number, batch in enumerate(batches(images, batch_size, generator)):
+            if number == 4:
+                raise KeyboardInterrupt
+            yield batch
+
+    batches = data.batches
+    monkeypatch.setattr(data, "batches", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(config(tmp_path), progress=False)
+    folder = tmp_path / "runs" / "photos-scq"
+    assert [line["step"] for line in read_metrics(folder)] == [1, 2]
+    printed = capsys.readouterr().out.replace("\n", "")
+    assert "step 2" in printed and str(folder) in printed
+    assert load_run(folder)[1].training is False
+
+
+def test_a_killed_run_loses_no_line(tmp_path):
+    """Killed without a chance to flush: what was logged must be on disk."""
+    script = f"""
+import os
+from pathlib import Path
+from scq.training.log import MetricLog
+log = MetricLog(Path({str(tmp_path)!r}))
+log.write(1, {{"train/loss": 0.5}})
+log.write(2, {{"train/loss": 0.25}})
+os._exit(9)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(loop.__file__).parents[2])}
+    assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == 9
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "train/l')
+    assert [line["train/loss"] for line in read_metrics(tmp_path)] == [0.5, 0.25]
+
+
+def test_environment_names_versions_but_no_place(tmp_path):
+    folder = train(config(tmp_path, steps=1, gap=False), progress=False).folder
+    text = (folder / "environment.json").read_text()
+    content = json.loads(text)
+    assert content["packages"]["torch"] == torch.__version__
+    assert content["cpus"] == os.cpu_count() and content["device"] == "cpu"
+    for place in (Path.home(), Path.cwd(), tmp_path):
+        assert str(place) + "/" not in text

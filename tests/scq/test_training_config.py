@@ -1,0 +1,70 @@
+"""Settings are checked when they are made, and stay light enough for the command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scq.training import TrainConfig, load_run
+from scq.training.folder import create, read_config, write_config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"quantizer": "scp"}, "quantizer is 'scp', must be one of: scq, scq_relaxed, vq, none"),
+        ({"backend": "simplex"}, "backend is 'simplex', must be one of: "),
+        ({"backend": "relaxed"}, "backend is 'relaxed', must be exact when gap is measured"),
+        ({"steps": 0}, "steps is 0, must be at least 1"),
+        ({"batch_size": -2}, "batch_size is -2, must be at least 1"),
+        ({"lam": 0.0}, "lam is 0.0, must be finite and > 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan, must be finite and > 0"),
+        ({"commitment_weight": -0.1}, "commitment_weight is -0.1, must be >= 0"),
+        ({"init": "zeros"}, "init is 'zeros', must be one of: normal, uniform, kmeans"),
+        ({"name": "a/b"}, "name is 'a/b', must be the name of one folder"),
+        ({"name": ".."}, "name is '..', must be the name of one folder"),
+    ],
+)
+@pytest.mark.usefixtures("as_a_user")
+def test_wrong_settings_are_refused_by_name(changes, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**changes)
+
+
+def test_relaxed_backend_is_allowed_without_the_gap():
+    assert TrainConfig(backend="relaxed", gap=False).backend == "relaxed"
+
+
+def test_settings_round_trip_through_the_folder(tmp_path):
+    config = TrainConfig(data_root=Path("somewhere"), lam=0.25, name="x", quantizer="vq", out=Path("a/b"))
+    write_config(tmp_path, config)
+    assert read_config(tmp_path) == config
+
+
+def test_a_folder_that_is_no_run_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"must be the folder of a run \(it has no config.json\)"):
+        load_run(tmp_path)
+    (tmp_path / "config.json").write_text('{"stepz": 3}')
+    with pytest.raises(ValueError, match="is not the configuration of a run of this version"):
+        load_run(tmp_path)
+    (tmp_path / "config.json").write_text('{"steps": ')
+    with pytest.raises(ValueError, match="is not the configuration of a run of this version"):
+        load_run(tmp_path)
+
+
+def test_an_unfinished_run_is_told_from_a_finished_one(tmp_path):
+    write_config(tmp_path, TrainConfig())
+    with pytest.raises(ValueError, match="has not finished"):
+        load_run(tmp_path)
+
+
+def test_folders_are_numbered(tmp_path):
+    assert [create(tmp_path / "new" / "runs", "a").name for _ in range(3)] == ["a", "a-2", "a-3"]
+
+
+def test_settings_need_no_torch():
+    """The command line is made from them, and must start in under a second."""
+    script = "import sys, scq.training, scq.quantizers; scq.quantizers.entries(); sys.exit('torch' in sys.modules)"
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False).returncode == 0
