@@ -149,7 +149,6 @@ def test_data_that_is_not_there(tmp_path, as_a_user, capsys):
 def test_a_missing_backend_is_answered_with_its_install_command(missing_backend, as_a_user, capsys, tmp_path):
     assert main(["train", *_TINY, "--backend", "absent", "--out", str(tmp_path)]) == 2
     assert missing_backend.install in capsys.readouterr().err
-    assert not any(tmp_path.iterdir())
 
 
 def test_train_ends_with_a_summary_and_the_path_of_the_run(tmp_path):

@@ -1,0 +1,49 @@
+# Each target sets up what it needs; `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip
+INSTALLED := $(VENV)/.installed
+
+# Threads that wait do not spin: two busy processes on few cores otherwise take many times as long.
+export OMP_WAIT_POLICY := PASSIVE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## Install everything into .venv, beside the code
+
+demo: $(INSTALLED) ## The main job: train with exact SCQ and its rivals, compare the backends, write the report
+	$(BIN)/scq demo
+
+test: $(INSTALLED) ## Run the default tests
+	$(BIN)/pytest
+
+lint: $(INSTALLED) ## Check style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(INSTALLED) ## Check types
+	$(BIN)/pyrefly check
+
+clean: ## Remove .venv and caches; runs/ is left alone
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp, so that nothing is installed twice. Peers come one by one: one that this machine cannot have is no error.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("scq needs Python 3.11 or later, and $(PYTHON) is %d.%d; name another: make setup PYTHON=python3.12" % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt -e ".[dev]"
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"], sep="\n")' \
+	| while read -r peer; do \
+		$(PIP) install -c constraints.txt "$$peer" < /dev/null || echo "Optional backend: $$peer cannot be installed here; scq works without it."; \
+	done
+	@# It declares numpy<2, although it runs on NumPy 2, which the other peers need.
+	@$(PIP) install --no-deps qpth==0.0.18 || echo "Optional backend: qpth cannot be installed here; scq works without it."
+	@touch $@
