@@ -25,3 +25,51 @@ register(
         citation="Gautam et al., arXiv 2310.03004, Algorithm 2",
     )
 )
+register(
+    BackendInfo(
+        name="cvxpylayers",
+        title="cvxpylayers with diffcp and SCS, tight tolerances and the dense derivative",
+        run="solvers.methods.cvxpylayers:solve",
+        gradient=("native", "implicit"),
+        accuracy={"float32": 1e-5, "float64": 1e-8},
+        package="cvxpylayers",
+        install="pip install 'cvxpylayers>=1.2,<1.3' 'diffcp>=1.1.9'",
+        citation="Agrawal et al., Differentiable convex optimization layers, arXiv 1910.12430",
+    )
+)
+register(
+    BackendInfo(
+        name="qpth",
+        title="qpth (OptNet), batched interior point with Q expanded to every column",
+        run="solvers.methods.qpth:solve",
+        gradient=("native", "implicit"),
+        accuracy={"float32": 1e-5, "float64": 1e-9},
+        package="qpth",
+        install="pip install --no-deps 'qpth==0.0.18'",
+        citation="Amos and Kolter, OptNet, arXiv 1703.00443",
+    )
+)
+register(
+    BackendInfo(
+        name="daqp",
+        title="DAQP, dual active set in C, one column after the other",
+        run="solvers.methods.daqp:solve",
+        batched=False,
+        accuracy={"float32": 1e-5, "float64": 1e-9},
+        package="daqp",
+        install="pip install 'daqp>=0.11'",
+        citation="Arnström, Bemporad and Axehill, IEEE Transactions on Automatic Control 67 (2022)",
+    )
+)
+register(
+    BackendInfo(
+        name="clarabel",
+        title="Clarabel, interior point for cones in Rust, one column after the other",
+        run="solvers.methods.clarabel:solve",
+        batched=False,
+        accuracy={"float32": 1e-5, "float64": 1e-9},
+        package="clarabel",
+        install="pip install 'clarabel>=0.11'",
+        citation="Goulart and Chen, arXiv 2405.12762",
+    )
+)
