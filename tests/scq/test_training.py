@@ -63,6 +63,7 @@ def test_a_run_leaves_a_complete_folder(tmp_path, quantizer, few_photos):
     test = json.loads((result.folder / "test.json").read_text())
     assert test.keys() == result.test.keys() and test["mse"] == result.test["mse"]
 
+    assert not result.model.training and not result.model.quantizer.diagnose
     loaded_config, model = load_run(result.folder)
     assert loaded_config == config(tmp_path, quantizer=quantizer)
     again = evaluate(model, few_photos.test)
