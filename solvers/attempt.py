@@ -37,6 +37,10 @@ def normalise(problem: Problem, info: BackendInfo, dtype: torch.dtype) -> Instan
     return Instance(latents, codebook, lam, anchor, floor)
 
 
+_HOPELESS = 16
+"""So many columns that fail one after the other, while none is solved, show that the backend is to blame."""
+
+
 class Attempt:
     """Calls a backend; what it raises for a batch becomes a status of the columns to blame.
 
@@ -49,13 +53,19 @@ class Attempt:
     ) -> None:
         self.run, self.tol, self.max_iter, self.options = run, tol, max_iter, options
         self.errors: dict[int, str] = {}
+        self._hopeful = False
 
     def __call__(self, instance: Instance, first: int = 0) -> Result:
         n, K = instance.latents.shape[0], instance.codebook.shape[0]
         if n == 0:
             return self._without_solution(instance, K)
+        if not self._hopeful and len(self.errors) >= _HOPELESS:
+            self.errors |= dict.fromkeys(range(first, first + n), next(iter(self.errors.values())))
+            return self._without_solution(instance, K)
         try:
-            return self.run(instance, tol=self.tol, max_iter=self.max_iter, **self.options)
+            result = self.run(instance, tol=self.tol, max_iter=self.max_iter, **self.options)
+            self._hopeful = True
+            return result
         except OptionError:
             raise
         except Exception as error:  # noqa: BLE001  a peer may raise anything, and one column may be to blame
