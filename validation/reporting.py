@@ -14,7 +14,7 @@ from validation.plots import draw_all
 from validation.record import Record, read_record
 from validation.rendering import render
 from validation.row_table import row_table
-from validation.sentences import backend_sentence, gap_sentence, headline
+from validation.sentences import backend_sentence, gap_sentence, headline, swap_sentence
 
 _PRIVATE = ("out", "name", "data_root", "quantizer", "latents")
 """Settings that are paths of a machine, or differ between the runs."""
@@ -52,6 +52,7 @@ def _values(record: Record) -> dict[str, Any]:
     return {
         "headline": headline(record) if record.runs else backend_sentence(record),
         "gap_sentence": gap_sentence(record),
+        "swap_sentence": swap_sentence(record),
         "backend_sentence": backend_sentence(record),
         "limitations": limitations(record),
         "missing": record.missing,

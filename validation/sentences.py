@@ -43,6 +43,20 @@ def gap_sentence(record: Record) -> str | None:
     return None
 
 
+def swap_sentence(record: Record) -> str | None:
+    """What the other solver does to each soft model at test time."""
+    psnr = {(pair["trained"], pair["tested"]): _number(pair["test"], "psnr") for pair in record.swap}
+    parts = []
+    for trained, tested, words in (
+        ("exact", "relaxed", "the relaxation in place of its own solver the exactly trained model"),
+        ("relaxed", "exact", "the exact solver in place of its own the model trained with the relaxation"),
+    ):
+        if (trained, trained) in psnr and (trained, tested) in psnr:
+            change = psnr[trained, tested] - psnr[trained, trained]
+            parts.append(f"with {words} {'gains' if change > 0 else 'loses'} {abs(change):.2f} dB PSNR")
+    return f"{_list(parts)[0].upper()}{_list(parts)[1:]}." if parts else None
+
+
 def backend_sentence(record: Record) -> str | None:
     """The fastest exact backends of each kind on the problem that matters most: trained latents where there are any."""
     rows = [row for row in record.rows if row.outcome == Outcome.OK and row.total and row.dtype == "float64"]

@@ -74,41 +74,34 @@ def _scatter(rows: Sequence[Row], problem: Problem, axes: Axes, error: Callable[
         Line2D([], [], linestyle="", marker="o", color=SOFT, markersize=7, label="float64"),
         Line2D([], [], linestyle="", marker="o", color=SOFT, markersize=7, markerfacecolor="white", label="float32"),
     ]
-    axes.figure.legend(handles=kinds, loc="outside upper left", ncols=2, borderpad=0.1)
+    axes.figure.legend(handles=kinds, loc="upper left", ncols=2, borderaxespad=0.2)
     return True
 
 
 def _label(axes: Axes, labels: list[tuple[str, tuple[float, float], str]], points: list[tuple[float, float]]) -> None:
-    """Names beside their points, each at the first place where it covers neither a point nor another name."""
-    axes.figure.draw_without_rendering()  # fixes the layout, so that places in points mean something
+    """Names beside their points, each at the place where it covers the fewest points and other names."""
+    axes.autoscale_view()  # otherwise done when drawn, and only then places in points mean something
     scale = 72 / axes.figure.dpi
-    frame = axes.bbox
-    taken = []
-    for x, y in axes.transData.transform(points) * scale:
-        taken.append((x - 6, y - 6, x + 6, y + 6))
+    right = axes.bbox.x1 * scale + 8
+    taken = [_box(x - 6, y, 12.0) for x, y in (axes.transData.transform(points) * scale).tolist()]
     for name, point, colour in labels:
-        x, y = axes.transData.transform(point) * scale
+        x, y = (axes.transData.transform(point) * scale).tolist()
         width = _CHARACTER * len(name)
-        places = [(9, 0), (-9 - width, 0), (-width / 2, 12), (-width / 2, -12), (7, 11), (7, -11), (9, 22), (9, -22)]
+        sides = [(9.0, 0.0), (-9.0 - width, 0.0)]
+        around = [(-width / 2, 12.0), (-width / 2, -12.0), (7.0, 11.0), (7.0, -11.0), (9.0, 22.0), (9.0, -22.0)]
+        inside = [(dx, dy) for dx, dy in sides + around if x + dx > 0 and x + dx + width < right]
+        hits = {
+            (dx, dy): sum(_overlap(_box(x + dx, y + dy, width), other) for other in taken) for dx, dy in inside or sides
+        }
+        dx, dy = min(hits, key=lambda place: hits[place])
+        taken.append(_box(x + dx, y + dy, width))
+        ink = INK if colour == "#56B4E9" else colour  # too light to be read
+        axes.annotate(name, point, xytext=(dx, dy), textcoords="offset points", va="center", color=ink, fontsize=9)
 
-        def box(place: tuple[float, float], x: float = x, y: float = y, width: float = width) -> tuple[float, ...]:
-            left, middle = x + place[0], y + place[1]
-            return left, middle - _LINE / 2, left + width, middle + _LINE / 2
 
-        def cost(place: tuple[float, float], box: Callable = box) -> int:
-            a = box(place)
-            outside = a[0] < frame.x0 * scale or a[2] > frame.x1 * scale + 20
-            hits = sum(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for b in taken)
-            return hits + 2 * outside
+def _box(left: float, middle: float, width: float) -> tuple[float, float, float, float]:
+    return left, middle - _LINE / 2, left + width, middle + _LINE / 2
 
-        best = min(places, key=cost)
-        taken.append(box(best))
-        axes.annotate(
-            name,
-            point,
-            xytext=best,
-            textcoords="offset points",
-            va="center",
-            color=colour if colour != "#56B4E9" else INK,
-            fontsize=9,
-        )
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -48,14 +48,15 @@ def _bars(
     methods = [METHODS[name] for name in record.tests]
     width = 0.62 / len(names)
     highest, drawn = 0.0, []
-    for i, name in enumerate(names):
-        for at, method in enumerate(methods):
-            value = record.tests[method.name].get(name)
-            if value is None or not math.isfinite(value):
-                continue
-            x = at + (i - (len(names) - 1) / 2) * (width + 0.04)
+    for at, method in enumerate(methods):
+        numbers = [(name, record.tests[method.name].get(name)) for name in names]
+        numbers = [(name, value) for name, value in numbers if value is not None and math.isfinite(value)]
+        for i, (name, value) in enumerate(numbers):
+            x = at + (i - (len(numbers) - 1) / 2) * (width + 0.04)
             bar = (
-                {"color": method.colour} if i == 0 else {"color": "white", "edgecolor": method.colour, "hatch": "////"}
+                {"color": method.colour}
+                if name == names[0]
+                else {"color": "white", "edgecolor": method.colour, "hatch": "////"}
             )
             axes.bar(x, value * scale, width, linewidth=1.0, **bar)
             axes.annotate(
@@ -69,6 +70,7 @@ def _bars(
             drawn.append(value * scale)
             highest = max(highest, value * scale)
     axes.set_xticks(range(len(methods)), [method.title for method in methods])
+    axes.set_xlim(-0.55, len(methods) - 0.45)
     axes.grid(visible=False, axis="x")
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel(label)
@@ -81,7 +83,7 @@ def _bars(
         for i, name in enumerate(names):
             face = {"facecolor": SOFT} if i == 0 else {"facecolor": "white", "edgecolor": SOFT, "hatch": "////"}
             axes.bar(0, 0, label=_NAMES[name], **face)
-        axes.figure.legend(loc="outside upper left", ncols=2, borderpad=0.1)
+        axes.figure.legend(loc="upper left", ncols=2, borderaxespad=0.2)
     return True
 
 

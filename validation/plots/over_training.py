@@ -29,18 +29,19 @@ def step_time(record: Record, axes: Axes) -> bool:
 def kkt_parts(record: Record, axes: Axes) -> bool:
     """Colour is the method, dashes the residual."""
     axes.set_ylabel("relative KKT residuals, largest")
+    parts = {"primal": "solid", "dual": (0, (4, 1.6)), "complementarity": (0, (1.2, 1.2))}
     drawn = False
-    for name, run in record.soft.items():
-        method = METHODS[name]
-        for part, dashes in (("primal", "solid"), ("dual", (0, (4, 1.6))), ("complementarity", (0, (1.2, 1.2)))):
+    for part, dashes in parts.items():
+        for name, run in record.soft.items():
             steps, values = run.series(f"kkt/{part}")
             if len(steps):
-                axes.plot(steps, values, color=method.colour, linestyle=dashes, label=f"{part}, {name}")
+                label = f"{part.removesuffix('arity')}, {name}"
+                axes.plot(steps, values, color=METHODS[name].colour, linestyle=dashes, label=label)
                 drawn = True
     log_axis(axes)
     steps_axis(axes)
     if drawn:
-        legend(axes)
+        legend(axes, columns=3)
     return drawn
 
 

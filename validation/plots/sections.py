@@ -53,7 +53,7 @@ SECTIONS: dict[str, tuple[tuple[str, str, Draw], ...]] = {
         (
             "gap_decoded",
             "What the relaxation adds to the error of the decoded training batch, in per cent of the error "
-            "with exact weights. Above zero the relaxation is worse.",
+            "with exact weights. Above zero the relaxation is worse; below, the decoder has adapted to it.",
             gap.decoded,
         ),
         (
