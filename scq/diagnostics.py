@@ -13,7 +13,7 @@ from torch.nn.functional import cosine_similarity, mse_loss
 import solvers
 from scq.quantizers.base import mean_square
 from scq.quantizers.usage import SUPPORT
-from solvers.registry import get
+from solvers.registry import DEFAULT_BACKEND, get
 
 
 def measure_gap(
@@ -25,7 +25,7 @@ def measure_gap(
     target: Float[Tensor, "..."] | None = None,
     variance: float = 1.0,
     quantization_weight: float = 1.0,
-    backend: str = "interior_point",
+    backend: str = DEFAULT_BACKEND,
     tol: float | None = None,
     steps: int = 20,
 ) -> dict[str, float]:

@@ -13,12 +13,10 @@ from solvers.errors import BackendMissingError, SolveError
 from solvers.implicit import differentiate
 from solvers.methods import Result
 from solvers.problem import Problem
-from solvers.registry import GRADIENTS, BackendInfo, get
+from solvers.registry import DEFAULT_BACKEND, GRADIENTS, BackendInfo, get
 from solvers.residuals import Residuals, kkt_residuals
 from solvers.solution import Solution
 from solvers.status import Status
-
-DEFAULT_BACKEND = "interior_point"
 
 
 def solve(

@@ -4,6 +4,17 @@ from solvers.registry import BackendInfo, register
 
 register(
     BackendInfo(
+        name="active_set",
+        title="Active set grown from the anchor; compiled on the CPU",
+        run="solvers.methods.active_set:solve",
+        devices=("cpu", "cuda"),
+        dtypes=("float32", "float64"),
+        accuracy={"float32": 1e-5, "float64": 1e-9},
+        citation="Lawson and Hanson, Solving Least Squares Problems (1974), chapter 23",
+    )
+)
+register(
+    BackendInfo(
         name="interior_point",
         title="Batched Mehrotra interior point with an active-set polish",
         run="solvers.methods.interior_point:solve",

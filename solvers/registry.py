@@ -13,6 +13,9 @@ from typing import Any
 
 GRADIENTS = ("implicit", "native", "none")
 
+DEFAULT_BACKEND = "active_set"
+"""The backend wherever none is named."""
+
 
 @dataclass(frozen=True)
 class BackendInfo:

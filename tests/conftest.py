@@ -10,6 +10,9 @@ from collections.abc import Iterator
 import jaxtyping
 import pytest
 
+# Before the checks: Numba compiles functions as they are written, not wrapped.
+import solvers.compiled  # noqa: F401
+
 # Every annotated function and dataclass of ours is checked at run time, in tests only.
 _HOOK = jaxtyping.install_import_hook(["solvers", "scq", "validation"], "beartype.beartype")
 

@@ -69,18 +69,27 @@ def _compare(config: CompareConfig) -> None:
 
 def _gap(config: GapConfig) -> None:
     from validation import gap
-    from validation.record import read_record
-    from validation.sentences import headline
 
     folder = gap(config)
-    print(headline(read_record(folder)))
+    print(_summary(folder))
     print(f"For the report run: scq report {folder}")
 
 
 def _report(config: ReportConfig) -> None:
     from validation import report
 
-    report(config.folder)
+    page = report(config.folder, progress=False)
+    print(_summary(config.folder))
+    print(f"Report: {page}")
+
+
+def _summary(folder: Path) -> str:
+    """What the folder shows, in one sentence: of the training runs when there are any, otherwise of the backends."""
+    from validation.record import read_record
+    from validation.sentences import backend_sentence, headline
+
+    record = read_record(folder)
+    return headline(record) if record.runs else backend_sentence(record) or "No exact backend of ours was measured."
 
 
 def _demo(config: DemoConfig) -> None:

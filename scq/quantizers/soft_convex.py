@@ -11,7 +11,7 @@ from scq.quantizers.base import CodebookQuantizer, QuantizerOutput, mean_square
 from scq.quantizers.checks import nonnegative
 from scq.quantizers.layout import from_rows, positions
 from scq.quantizers.usage import SUPPORT, counts, perplexity
-from solvers.registry import get
+from solvers.registry import DEFAULT_BACKEND, get
 
 
 class SoftConvexQuantizer(CodebookQuantizer):
@@ -55,7 +55,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
         codebook_size: int,
         dim: int,
         lam: float = 0.1,
-        backend: str = "interior_point",
+        backend: str = DEFAULT_BACKEND,
         channel_dim: int = -1,
         quantization_weight: float = 1.0,
         init: str = "normal",

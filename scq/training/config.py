@@ -22,7 +22,7 @@ class TrainConfig:
     """Folder of the data; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
     quantizer: str = "scq"
     """scq (exact), scq_relaxed (the paper's Algorithm 2), vq, or none."""
-    backend: str = "interior_point"
+    backend: str = backends.DEFAULT_BACKEND
     """Solver of the scq quantizer; also the exact one when the gap is measured."""
     lam: float = 0.1
     """Regularisation weight of soft convex quantization; large is close to plain vector quantization."""

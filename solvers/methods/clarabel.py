@@ -22,8 +22,8 @@ from solvers.errors import OptionError
 from solvers.methods import Instance, Result
 from solvers.status import Status
 
-_TIGHTEST = 1e-14
-"""Below this, Clarabel stops for lack of progress."""
+_TIGHTEST = 1e-13
+"""Below this, Clarabel stops for lack of progress where lam outweighs the codebook, and returns a worse iterate."""
 
 _SHARE = 1e-3
 """Clarabel's tolerance as a share of ``tol``: the weights' error goes with the square root of the gap, and the last

@@ -26,7 +26,7 @@ def test_numbers_are_those_of_the_two_solutions(case):
     latents, codebook, _, _ = case
     gap = measure_gap(latents, codebook, 0.1)
     problem = solvers.Problem(latents, codebook, 0.1)
-    exact, relaxed = solvers.solve(problem, "interior_point"), solvers.solve(problem, "relaxed")
+    exact, relaxed = solvers.solve(problem, "active_set"), solvers.solve(problem, "relaxed")
     p, q = exact.weights, relaxed.weights
     assert gap["weights_l1"] == pytest.approx(float((p - q).abs().sum(1).mean()))
     assert gap["weights_l2"] == pytest.approx(float((p - q).norm(dim=1).mean()))
@@ -62,7 +62,7 @@ def test_gradients_are_those_of_the_training_loss(case):
         latents, codebook, 0.1, decode=decoder, target=target, variance=0.7, quantization_weight=0.4, steps=5
     )
     gradients, mses = {}, {}
-    for backend, options in (("interior_point", {}), ("relaxed", {"steps": 5})):
+    for backend, options in (("active_set", {}), ("relaxed", {"steps": 5})):
         layer = SoftConvexQuantizer(K, F, 0.1, backend, quantization_weight=0.4, backend_options=options).double()
         layer.codebook.data.copy_(codebook)
         z = latents.clone().requires_grad_()
@@ -71,12 +71,12 @@ def test_gradients_are_those_of_the_training_loss(case):
         (mse / 0.7 + output.loss).backward()
         gradients[backend], mses[backend] = (z.grad.flatten(), layer.codebook.grad.flatten()), float(mse.detach())
     for i, name in enumerate(("latents", "codebook")):
-        a, b = gradients["interior_point"][i], gradients["relaxed"][i]
+        a, b = gradients["active_set"][i], gradients["relaxed"][i]
         assert gap[f"gradient_{name}_cosine"] == pytest.approx(float(a @ b / (a.norm() * b.norm())))
         assert gap[f"gradient_{name}_ratio"] == pytest.approx(float(b.norm() / a.norm()))
-    assert gap["decoded_mse_exact"] == pytest.approx(mses["interior_point"])
+    assert gap["decoded_mse_exact"] == pytest.approx(mses["active_set"])
     assert gap["decoded_mse_relaxed"] == pytest.approx(mses["relaxed"])
-    assert gap["decoded_mse_difference"] == pytest.approx(mses["relaxed"] - mses["interior_point"])
+    assert gap["decoded_mse_difference"] == pytest.approx(mses["relaxed"] - mses["active_set"])
 
 
 def test_no_gap_where_the_relaxation_is_exact():

@@ -58,7 +58,7 @@ def test_something_else_than_an_entry_is_refused() -> None:
 
 
 def test_an_unknown_backend_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="backend is 'osqp', must be one of: interior_point, relaxed"):
+    with pytest.raises(ValueError, match="backend is 'osqp', must be one of: active_set, interior_point, relaxed"):
         solvers.solve(solvers.Problem(*hull(2, 3, 4)), "osqp")
 
 

@@ -22,8 +22,9 @@ from solvers.registry import get
         ({"max_iter": 0}, ValueError, ["max_iter", "0", ">= 1"]),
         ({"max_iter": 2.5}, ValueError, ["max_iter", "2.5", "integer"]),
         ({"gradient": "exact"}, ValueError, ["gradient", "'exact'", "implicit, none"]),
-        ({"gradient": "native"}, ValueError, ["gradient", "'native'", "interior_point", "implicit, none"]),
-        ({"steps": 3}, TypeError, ["'steps'", "interior_point", "history"]),
+        ({"gradient": "native"}, ValueError, ["gradient", "'native'", "active_set", "implicit, none"]),
+        ({"steps": 3}, TypeError, ["'steps'", "active_set", "none"]),
+        ({"backend": "interior_point", "steps": 3}, TypeError, ["'steps'", "interior_point", "history"]),
         ({"backend": "relaxed", "steps": 0}, ValueError, ["steps", "0", ">= 1"]),
         ({"backend": "relaxed", "projection": "sort"}, ValueError, ["projection", "'sort'", "'alternating'"]),
     ],
@@ -91,7 +92,7 @@ def test_no_gradient_is_attached_when_none_is_asked_for_or_recorded() -> None:
 
 def test_history_shows_convergence_and_ends_at_the_solution() -> None:
     problem = Problem(*hull(20, 4, 16))
-    solution = solve(problem, history=True)
+    solution = solve(problem, "interior_point", history=True)
     assert solution.history.relative.shape[1] == 20
     assert (solution.history.relative[0] > 1e-4).any()
     torch.testing.assert_close(solution.history.relative[-1], solution.residuals.relative)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from validation.files import read_json, write_json
-from validation.rendering import render
+from validation.rendering import plainly, render
 from validation.tables import number, table, text
 
 
@@ -44,10 +44,22 @@ def test_transposed_keeps_every_cell() -> None:
 
 def test_html_escapes_text() -> None:
     made = table("<caption>", ["<b>"], [[text("<script>alert(1)</script>")]])
-    page = render("table.html.j2", table=made, settings={"a": "<i>"}, environment={})
+    page = render("table.html.j2", table=made, notes=["<u>"], settings={"a": "<i>"}, environment={})
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<i>" not in page
+    assert "<u>" not in page
+
+
+def test_settings_are_written_as_people_do() -> None:
+    settings = {"time_limit": 3.0, "sizes": ((8, 2, 4), (9, 2, 4)), "backends": (), "out": None, "packages": {"a": 1}}
+    assert plainly(settings) == {
+        "time limit": "3.0",
+        "sizes": "8 x 2 x 4, 9 x 2 x 4",
+        "backends": "—",
+        "out": "—",
+        "packages": "a 1",
+    }
 
 
 def test_json_is_strict_and_whole(tmp_path: Path) -> None:
