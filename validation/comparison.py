@@ -23,7 +23,7 @@ from validation.families import ProblemSpec, read_latents
 from validation.files import write_json, write_text
 from validation.latents import latents_file
 from validation.machine import machine
-from validation.rendering import render
+from validation.rendering import plainly, render
 from validation.row_table import brief_tables, notes, row_table
 from validation.rows import Outcome, Row
 
@@ -127,8 +127,13 @@ def _write(folder: Path, config: CompareConfig, environ: dict[str, Any], rows: l
         {"config": settings, "environment": environ, "seconds": seconds, "rows": plain},
     )
     shown = row_table(rows)
-    write_text(folder / "compare.md", f"{shown.caption}\n\n{shown.markdown()}")
-    write_text(folder / "compare.html", render("table.html.j2", table=shown, settings=settings, environment=environ))
+    remarks = notes(rows)
+    listed = "".join(f"\n- {remark}" for remark in remarks)
+    write_text(folder / "compare.md", f"{shown.caption}.\n\n{shown.markdown()}{listed}\n")
+    # Paths are nobody's business in a page that is passed on; compare.json has them.
+    public = plainly({name: value for name, value in settings.items() if name not in ("out", "name", "latents")})
+    page = render("table.html.j2", table=shown, notes=remarks, settings=public, environment=plainly(environ))
+    write_text(folder / "compare.html", page)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, [field.name for field in dataclasses.fields(Row)], lineterminator="\n")
     writer.writeheader()

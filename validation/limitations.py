@@ -40,7 +40,7 @@ def _of_training(record: Record) -> list[str]:
 def _of_comparison(record: Record) -> list[str]:
     if not record.rows:
         return []
-    columns = ", ".join(f"{n:,}" for n in sorted({row.columns for row in record.rows}))
+    columns = " or ".join(f"{n:,}" for n in sorted({row.columns for row in record.rows}))
     points = [
         "Times and memory of backends are of one machine, the processor only, and were measured on "
         f"{columns} columns, as the table says: a batched backend gains from more columns."

@@ -1,5 +1,6 @@
 """The report: one page that needs nothing but itself."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from validation.methods import METHODS
 from validation.metrics import metrics_table, swap_table
 from validation.plots import draw_all
 from validation.record import Record, read_record
-from validation.rendering import render
-from validation.row_table import row_table
+from validation.rendering import plainly, render
+from validation.row_table import notes, row_table
 from validation.sentences import backend_sentence, gap_sentence, headline, swap_sentence
 
 _PRIVATE = ("out", "name", "data_root", "quantizer", "latents")
@@ -62,11 +63,12 @@ def _values(record: Record) -> dict[str, Any]:
         "swap": swap_table(record.swap) if record.swap else None,
         "gap": gap_table(record),
         "rows": row_table(record.rows) if record.rows else None,
+        "notes": notes(record.rows),
         "settings": _shown(run.settings) if run else {},
         "comparison_settings": _shown(record.comparison.get("config", {})),
-        "environment": record.environment,
+        "environment": plainly(record.environment),
     }
 
 
-def _shown(settings: Any) -> dict[str, Any]:
-    return {name.replace("_", " "): value for name, value in settings.items() if name not in _PRIVATE}
+def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
+    return plainly({name: value for name, value in settings.items() if name not in _PRIVATE})

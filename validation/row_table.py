@@ -13,10 +13,6 @@ def _failures(row: Row) -> Cell:
     return Cell(words or "0", sum(row.failures.values()))
 
 
-def _outcome(row: Row) -> Cell:
-    return text(f"{row.outcome}: {row.note}" if row.note else row.outcome)
-
-
 _COLUMNS: dict[str, Callable[[Row], Cell]] = {
     "backend": lambda row: text(row.backend),
     "problem": lambda row: text(row.family),
@@ -35,7 +31,7 @@ _COLUMNS: dict[str, Callable[[Row], Cell]] = {
     "dL/dZ error": lambda row: number(row.latents_gradient_error),
     "dL/dC error": lambda row: number(row.codebook_gradient_error),
     "failed columns": _failures,
-    "outcome": _outcome,
+    "outcome": lambda row: text(row.outcome),
 }
 
 _BRIEF: dict[str, Callable[[Row], Cell]] = {

@@ -47,14 +47,16 @@ def swap_sentence(record: Record) -> str | None:
     """What the other solver does to each soft model at test time."""
     psnr = {(pair["trained"], pair["tested"]): _number(pair["test"], "psnr") for pair in record.swap}
     parts = []
-    for trained, tested, words in (
-        ("exact", "relaxed", "the relaxation in place of its own solver the exactly trained model"),
-        ("relaxed", "exact", "the exact solver in place of its own the model trained with the relaxation"),
+    for trained, tested, model, solver in (
+        ("exact", "relaxed", "the exactly trained model", "the relaxation"),
+        ("relaxed", "exact", "the model trained with the relaxation", "the exact solver"),
     ):
         if (trained, trained) in psnr and (trained, tested) in psnr:
             change = psnr[trained, tested] - psnr[trained, trained]
-            parts.append(f"with {words} {'gains' if change > 0 else 'loses'} {abs(change):.2f} dB PSNR")
-    return f"{_list(parts)[0].upper()}{_list(parts)[1:]}." if parts else None
+            verb = "gains" if change > 0 else "loses"
+            parts.append(f"{model} {verb} {abs(change):.2f} dB PSNR when tested with {solver}")
+    sentence = "; ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}." if parts else None
 
 
 def backend_sentence(record: Record) -> str | None:
@@ -79,9 +81,9 @@ def backend_sentence(record: Record) -> str | None:
         )
     relaxed = next((r for r in rows if r.backend == "relaxed" and r.codewords == best.codewords), None)
     if relaxed:
-        sentence += (
-            f"; the relaxation {_microseconds(relaxed.total)}, with weights off by {relaxed.weights_error_median:.2g}"
-        )
+        sentence += f"; the relaxation {_microseconds(relaxed.total)}"
+        if relaxed.weights_error_median is not None:
+            sentence += f", with a median weights error of {relaxed.weights_error_median:.2g}"
     return sentence + "."
 
 

@@ -15,14 +15,15 @@ _FLOOR = 1e-16
 """Errors below float64's rounding are drawn here: a logarithm has no zero."""
 
 _STYLES = {
-    "interior_point": ("#0072B2", "o"),
+    "active_set": ("#0072B2", "o"),
+    "interior_point": ("#4A4A4A", "p"),
     "relaxed": ("#D55E00", "s"),
     "cvxpylayers": ("#009E73", "^"),
     "qpth": ("#CC79A7", "D"),
     "daqp": ("#A67C00", "v"),
     "clarabel": ("#56B4E9", "P"),
 }
-_OTHERS = (("#5A5A5A", "X"), ("#000000", "*"), ("#7F3C8D", "h"), ("#882255", "<"))
+_OTHERS = (("#8A8A8A", "X"), ("#000000", "*"), ("#7F3C8D", "h"), ("#882255", "<"))
 
 _CHARACTER, _LINE = 5.3, 11.0
 """Width and height of a letter of a label, points."""

@@ -21,7 +21,7 @@ def ssim(record: Record, axes: Axes) -> bool:
 
 
 def mse(record: Record, axes: Axes) -> bool:
-    return _bars(record, axes, "MSE, 10⁻³", ("mse", "hard_mse"), format_="{:.2f}", scale=1e3)
+    return _bars(record, axes, "MSE, 10⁻³", ("mse", "hard_mse"), format_="{:.1f}", scale=1e3)
 
 
 def perplexity(record: Record, axes: Axes) -> bool:
