@@ -151,9 +151,11 @@ def _project(p: Tensor) -> Tensor:
     Journal of Optimization Theory and Applications 50 (1986).
     """
     threshold = (p.sum(1, keepdim=True) - 1) / p.shape[1]
-    count = torch.full_like(threshold, p.shape[1], dtype=torch.long)
+    active = torch.ones_like(p, dtype=torch.bool)
+    count = active.sum(1, keepdim=True)
     while True:
-        active = p > threshold
+        # Entries only ever leave: a threshold within rounding of an entry could take it in and out for ever.
+        active &= p > threshold
         previous, count = count, active.sum(1, keepdim=True)
         if torch.equal(count, previous):
             return (p - threshold).clamp_min_(0.0)

@@ -110,6 +110,18 @@ def test_weights_that_do_not_fit_are_refused(wrong: object) -> None:
         solvers.kkt_residuals(solvers.Problem(latents, codebook), wrong)
 
 
+@pytest.mark.timeout(20)
+def test_weights_within_rounding_of_the_simplex_are_projected_in_finite_time() -> None:
+    """Rounding puts a weight now above, now below the threshold of the projection on the simplex."""
+    random = torch.Generator().manual_seed(0)
+    for K in (8, 128):
+        latents, codebook = hull(500, 2, K)
+        weights = torch.rand(500, K, generator=random, dtype=torch.float64) ** 60
+        weights /= weights.sum(1, keepdim=True)
+        weights += 1e-15 * torch.randn(500, K, generator=random, dtype=torch.float64)
+        assert torch.isfinite(solvers.kkt_residuals(solvers.Problem(latents, codebook), weights).weights_bound).all()
+
+
 def test_no_columns_give_no_residuals() -> None:
     latents, codebook = hull(4, 3, 7)
     residuals = solvers.kkt_residuals(solvers.Problem(latents[:0], codebook), torch.zeros(0, 7, dtype=torch.float64))
