@@ -59,3 +59,23 @@ def _yes(value: bool) -> str:
 def _accuracy(info: BackendInfo) -> list[str]:
     promised = [info.accuracy[dtype] for dtype in ("float32", "float64") if dtype in info.accuracy]
     return [f"{value:.0e}".replace("e-0", "e-") for value in promised] or ["none"]
+
+
+def markdown(infos: Sequence[BackendInfo]) -> str:
+    """The same table for the documentation, without what differs from machine to machine."""
+    headings = ("backend", "what it is", "exact", "batched", "devices", "computes in", "gradient", "promises", "cite")
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    for info in infos:
+        cells = (
+            f"`{info.name}`",
+            info.title,
+            _yes(info.exact),
+            _yes(info.batched),
+            ", ".join(info.devices),
+            ", ".join(info.dtypes),
+            ", ".join(info.gradient),
+            ", ".join(_accuracy(info)),
+            info.citation,
+        )
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join(lines)

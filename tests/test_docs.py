@@ -1,0 +1,44 @@
+"""The documentation: its table is the registry's, its code runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import solvers
+from scq.cli.listing import markdown
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_table_of_backends_is_the_registrys() -> None:
+    page = (DOCS / "backends.md").read_text()
+    assert markdown(solvers.backends()) in page, "docs/backends.md is stale: paste scq.cli.listing.markdown(...)"
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_code_on_the_page_runs(page: Path) -> None:
+    scope: dict = {}
+    try:
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+            exec(compile(block, str(page), "exec"), scope)
+    finally:
+        for info in solvers.backends():
+            if callable(info.run):
+                solvers.unregister(info.name)
+    assert {info.name for info in solvers.backends()} >= {"active_set", "interior_point", "relaxed"}
+
+
+def test_every_number_of_the_log_is_explained(tmp_path: Path) -> None:
+    from scq.training import TrainConfig, train
+
+    small = {"width": 8, "residual_width": 4, "residual_layers": 1, "codebook_size": 8, "dim": 4}
+    history = train(TrainConfig(steps=1, batch_size=4, out=tmp_path, **small), progress=False).history
+    page = (DOCS / "diagnostics.md").read_text()
+    named = re.sub(r"`(\w+/\w+)_exact`, `_relaxed`", r"`\1_exact`, `\1_relaxed`", page)
+    missing = []
+    for name in history[0]:
+        stem = re.sub(r"_(exact|relaxed|difference|ratio)$", "", name)
+        if name != "step" and f"`{name}`" not in named and f"`{stem}" not in named:
+            missing.append(name)
+    assert missing == []
