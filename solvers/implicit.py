@@ -6,10 +6,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from solvers.methods import Instance
+from solvers.polish import polish
 from solvers.support import Support, solve_on_support
 
 _WEAK = 1e-9
 """A weight below this counts as off: rounding errors of the solve reach this far."""
+
+_ROUNDS, _POLISHED = 50, 1e-9
+"""Linear solves that the polish of a support may take, and the relative KKT residual at which it is believed."""
 
 _CHUNK_ELEMENTS = 2**21
 
@@ -32,23 +36,35 @@ def differentiate(
     Args:
         problem: the instance, its tensors with autograd history.
         weights: (N, K) the solution, without history.
-        support: the active codewords when the backend knows them. Otherwise they are those whose weight exceeds their
-            multiplier (both of unit size in a scaled instance), which is right when the KKT residual is small against
-            the square of the margin.
+        support: the active codewords when the backend knows them. Otherwise they are read off its weights and polished.
         failed: columns whose derivative is zero.
 
     Source: the KKT system of arXiv 2310.03004, Eq. 7; B. Amos and J. Z. Kolter, "OptNet", arXiv 1703.00443, Eq. 6.
     """
     if support is None:
-        with torch.no_grad():
-            instance = problem.detach()
-            g = instance.gradient(weights)
-            mu = g - (weights * g).sum(1, keepdim=True)
-            support = Support.of((weights > mu) | (weights == weights.amax(1, keepdim=True)))
+        support = _identify(problem.detach(), weights)
     valid = support.valid & ~failed[:, None]
     return _Implicit.apply(
         problem.latents, problem.codebook, problem.lam, problem.anchor, weights, support.index, valid
     )
+
+
+@torch.no_grad()
+def _identify(instance: Instance, weights: Float[Tensor, "N K"]) -> Support:
+    """The active codewords of weights that are exact up to a small KKT residual.
+
+    A first guess is weight above multiplier, both of unit size in a scaled instance. For a weakly active codeword both
+    are noise, of the residual's square root, and the guess is a toss: the polish has the exact weights to decide by.
+    """
+    g = instance.gradient(weights)
+    mu = g - (weights * g).sum(1, keepdim=True)
+    active = (weights > mu) | (weights == weights.amax(1, keepdim=True))
+    if not weights.shape[0]:
+        return Support.of(active)
+    rounds = torch.full(weights.shape[:1], _ROUNDS, device=weights.device)
+    exact = polish(instance, weights.clamp_min(0.0), active, _POLISHED, rounds)
+    polished = exact.support.scatter(exact.values, weights.shape[1]) > _WEAK
+    return Support.of(torch.where((exact.residual <= _POLISHED)[:, None], polished, active))
 
 
 class _Implicit(torch.autograd.Function):
