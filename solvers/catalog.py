@@ -42,7 +42,7 @@ register(
         title="cvxpylayers with diffcp and SCS, tight tolerances and the dense derivative",
         run="solvers.methods.cvxpylayers:solve",
         gradient=("native", "implicit"),
-        accuracy={"float32": 1e-5, "float64": 1e-8},
+        accuracy={"float32": 1e-5, "float64": 1e-9},
         package="cvxpylayers",
         install="pip install 'cvxpylayers>=1.2,<1.3' 'diffcp>=1.1.9'",
         citation="Agrawal et al., Differentiable convex optimization layers, arXiv 1910.12430",
@@ -82,5 +82,9 @@ register(
         package="clarabel",
         install="pip install 'clarabel>=0.11'",
         citation="Goulart and Chen, arXiv 2405.12762",
+        limits={
+            "scales_from_1e_3_to_1e3_are_solved": "codewords near 1e3 at lam = 0.1 put a residual of 1e-9 below what "
+            "its stopping rule resolves; it reaches 1e-7",
+        },
     )
 )

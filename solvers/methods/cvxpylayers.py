@@ -19,6 +19,7 @@ optimization via operator splitting and homogeneous self-dual embedding", arXiv 
 
 import contextlib
 import functools
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -58,7 +59,8 @@ def solve(
 
     Args:
         problem: the instance, in float64; with autograd history for the layer's own gradient.
-        tol: lowers ``eps`` when it asks for more than the default gives.
+        tol: lowers ``eps``, down to 1e-13, where it asks for more than the default gives; it never raises it, because
+            the derivative is read off the solution.
         max_iter: becomes SCS's ``max_iters``; by default SCS's own, 100,000.
         mode: diffcp's derivative: ``"dense"``, ``"lsqr"``, ``"lsmr"``, ``"lpgd"``, ``"lpgd_left"``, ``"lpgd_right"``.
         eps: SCS's absolute and relative tolerance, by default 1e-10.
@@ -69,7 +71,7 @@ def solve(
     if eps is not None and not eps > 0:
         raise OptionError(f"eps is {eps!r}, must be > 0")
     if solver_args is None:
-        solver_args = {"mode": mode, "eps": min(1e-10, 0.1 * tol) if eps is None else eps}
+        solver_args = {"mode": mode, "eps": _precision(tol, problem) if eps is None else eps}
         solver_args |= {} if max_iter is None else {"max_iters": max_iter}
     C, s = problem.codebook, problem.lam.sqrt()
     K, F = C.shape
@@ -82,6 +84,11 @@ def solve(
     weights, status = zip(*parts, strict=True)
     status = torch.cat(status)
     return Result(torch.cat(weights), status, torch.zeros_like(status))
+
+
+def _precision(tol: float, problem: Instance) -> float:
+    """SCS's tolerance; below 1e-13 it does not come to an end."""
+    return min(1e-10, max(1e-13, 0.1 * tol * min(1.0, float(problem.floor.detach()))))
 
 
 @functools.lru_cache(maxsize=8)
@@ -103,8 +110,13 @@ def _solve_chunk(
         warnings.filterwarnings("always", message=_INACCURATE)
         try:
             weights = _Layer.apply(layer, solver_args, *parameters)
-        except (TypeError, AttributeError) as error:
-            raise OptionError(f"solver_args is {solver_args}, refused by the peer: {error}") from error
+        except Exception as error:
+            # diffcp leaves its thread pool open when a column raises. It goes now, where its complaint can be met.
+            warnings.filterwarnings("ignore", message="unclosed running multiprocessing pool", category=ResourceWarning)
+            traceback.clear_frames(error.__traceback__)
+            if isinstance(error, TypeError | AttributeError):
+                raise OptionError(f"solver_args is {solver_args}, refused by the peer: {error}") from error
+            raise
     inaccurate = [w for w in caught if str(w.message).startswith(_INACCURATE)]
     for w in caught:
         if w not in inaccurate:

@@ -46,7 +46,8 @@ def solve(
 
     Args:
         problem: the instance, in float64; with autograd history for qpth's own gradient.
-        tol: lowers ``eps`` when it asks for more than the default gives.
+        tol: lowers ``eps`` where it asks for more than the default gives; it never raises it, because the derivative is
+            read off the solution.
         max_iter: becomes ``maxIter``; by default qpth's own, 20.
         eps: qpth's bound of a column's residuals, by default its own 1e-12. A looser one makes its gradient wrong well
             before its weights.
@@ -56,7 +57,7 @@ def solve(
         raise OptionError(f"eps is {eps!r}, must be > 0")
     if not isinstance(not_improved_limit, int) or not_improved_limit < 1:
         raise OptionError(f"not_improved_limit is {not_improved_limit!r}, must be an integer >= 1")
-    eps = min(1e-12, tol * min(1.0, float(problem.floor))) if eps is None else eps
+    eps = min(1e-12, tol * min(1.0, float(problem.floor.detach()))) if eps is None else eps
     max_iter = 20 if max_iter is None else max_iter
     N, K = problem.latents.shape[0], problem.codebook.shape[0]
     # verbose=1 prints a line an iteration, which is how the iterations are counted.
