@@ -16,14 +16,14 @@ from validation.reporting import report
 from validation.sentences import headline
 
 _TRAINING: dict[bool, dict[str, Any]] = {
-    False: {"steps": 1000, "log_every": 20},
-    True: {"steps": 60, "log_every": 3, "batch_size": 32, "width": 32},
+    False: {"steps": 1000, "batch_size": 32, "log_every": 20},
+    True: {"steps": 40, "batch_size": 32, "log_every": 4, "width": 32},
 }
 """By ``quick``."""
 
 _COMPARISON: dict[bool, dict[str, Any]] = {
-    False: {"sizes": ((2048, 16, 128),), "time_limit": 30.0},
-    True: {"sizes": ((256, 16, 128),), "time_limit": 15.0, "dtypes": ("float64",), "peer_columns": 8, "repeats": 3},
+    False: {"sizes": ((2048, 16, 128),), "time_limit": 30.0, "peer_columns": 16},
+    True: {"sizes": ((256, 16, 128),), "time_limit": 15.0, "peer_columns": 4, "repeats": 2, "dtypes": ("float64",)},
 }
 
 

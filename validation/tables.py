@@ -66,7 +66,7 @@ def number(value: float | int | None, digits: int = 3, scale: float = 1.0) -> Ce
         return Cell("∞" if value > 0 else "-∞", value)
     if value == 0:
         return Cell("0", value)
-    if not 1e-3 <= abs(value) < 1e5:
+    if not 1e-3 <= abs(value) < 1e6:
         mantissa, exponent = f"{value:.{max(digits - 2, 0)}e}".split("e")
         return Cell(f"{mantissa}e{int(exponent)}", value)
     rounded = float(f"{value:.{digits - 1}e}")  # 99.96 becomes 100, which has one decimal less
