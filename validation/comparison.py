@@ -121,7 +121,8 @@ def _row(info: BackendInfo, spec: ProblemSpec, config: CompareConfig) -> Row:
 def _write(folder: Path, config: CompareConfig, environ: dict[str, Any], rows: list[Row], seconds: float) -> None:
     # vars, not asdict: it copies, and a mapping proxy cannot be copied.
     plain = [dict(vars(row)) for row in rows]
-    settings = dataclasses.asdict(config)
+    # The names, also when none were given and all were measured.
+    settings = dataclasses.asdict(config) | {"backends": config.backends or [info.name for info in solvers.backends()]}
     write_json(
         folder / JSON,
         {"config": settings, "environment": environ, "seconds": seconds, "rows": plain},

@@ -37,7 +37,7 @@ def gap_table(record: Record) -> Table | None:
         return None
     headings = ["mean over a tenth of training"]
     for name in runs:
-        headings += [f"{name} training, first", f"{name} training, last"]
+        headings += [f"{name} run, first", f"{name} run, last"]
     rows = (
         [text(title), *(cell for run in runs.values() for cell in _ends(run, key))]
         for key, title in _QUANTITIES.items()

@@ -100,7 +100,7 @@ class Record:
 
 
 def read_record(folder: Path) -> Record:
-    """Reads the folder of :func:`validation.gap` or of a demonstration, complete or not; or of one comparison.
+    """Reads the folder of :func:`validation.gap` or of a demonstration, complete or not; or of one training run or one comparison.
 
     Raises:
         ValueError: there is no such folder, or nothing in it that could be reported.
@@ -108,11 +108,14 @@ def read_record(folder: Path) -> Record:
     if not folder.is_dir():
         raise ValueError(f"folder is '{folder}', must be the folder of paired runs (it does not exist)")
     runs = {name: _run(folder / name) for name in METHODS if (folder / name / CONFIG).is_file()}
+    if (folder / CONFIG).is_file():
+        alone = _run(folder)
+        runs |= {name: alone for name, method in METHODS.items() if method.quantizer == alone.settings.get("quantizer")}
     results = read_json(folder / RESULTS) if (folder / RESULTS).is_file() else {}
     comparison = next((read_json(path) for path in _comparisons(folder)), {})
     if not runs and not comparison:
         raise ValueError(
-            f"folder is '{folder}', must be the folder of paired runs or of a comparison; it holds neither"
+            f"folder is '{folder}', must be the folder of paired runs, a run or a comparison; it holds none"
         )
     environment = results.get("environment") or _environment(folder, runs) or comparison.get("environment", {})
     return Record(

@@ -28,7 +28,8 @@ def report(folder: Path | str, progress: bool = True) -> Path:
     failed, a comparison that was not made) is named at its top. An earlier report of the folder is replaced.
 
     Args:
-        folder: of :func:`validation.gap`, :func:`validation.demo` or :func:`validation.compare`.
+        folder: of :func:`validation.gap`, :func:`validation.demo`, :func:`validation.compare` or
+            :func:`scq.training.train`.
         progress: says where the page is.
 
     Returns:

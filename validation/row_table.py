@@ -49,11 +49,15 @@ def row_table(rows: Sequence[Row]) -> Table:
     """Every row in full, in the order measured."""
     problems = len({(row.family, row.features, row.codewords, row.dtype) for row in rows})
     complete = sum(row.outcome == Outcome.OK for row in rows)
+    backends = len({row.backend for row in rows})
     caption = (
-        f"{len({row.backend for row in rows})} backends on {problems} problems: "
-        f"{complete} of {len(rows)} measured in full"
+        f"{_count(backends, 'backend')} on {_count(problems, 'problem')}: {complete} of {len(rows)} measured in full"
     )
     return table(caption, _COLUMNS, ([show(row) for show in _COLUMNS.values()] for row in rows))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def brief_tables(rows: Sequence[Row]) -> list[Table]:

@@ -178,6 +178,14 @@ def test_a_comparison_alone_is_reported(tmp_path: Path) -> None:
     assert "Not every backend could be measured in full: daqp" in html
 
 
+@pytest.mark.usefixtures("no_figures")
+def test_a_single_training_run_is_reported(tmp_path: Path) -> None:
+    write_run(tmp_path, "exact")
+    html = report(tmp_path / "exact", progress=False).read_text()
+    assert "exact SCQ reaches 25.31 dB PSNR." in html
+    assert "VQ was not trained" in html
+
+
 @pytest.mark.parametrize("name", ["nowhere", "."])
 def test_a_folder_without_results_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="must be the folder of paired runs"):
