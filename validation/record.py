@@ -100,7 +100,7 @@ class Record:
 
 
 def read_record(folder: Path) -> Record:
-    """Reads the folder of :func:`validation.gap` or of a demonstration, complete or not; or of one training run or one comparison.
+    """Reads the folder of paired runs or of a demonstration, complete or not; or of one run, or of one comparison.
 
     Raises:
         ValueError: there is no such folder, or nothing in it that could be reported.
