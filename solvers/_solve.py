@@ -9,7 +9,7 @@ import torch
 
 from solvers.attempt import Attempt, judge, normalise
 from solvers.clock import Clock
-from solvers.errors import BackendMissingError, SolveError
+from solvers.errors import SolveError
 from solvers.implicit import differentiate
 from solvers.methods import Result
 from solvers.problem import Problem
@@ -112,8 +112,7 @@ def _backend(
         raise ValueError(f"tol is {tol}, must be > 0")
     if max_iter is not None and (not isinstance(max_iter, int) or isinstance(max_iter, bool) or max_iter < 1):
         raise ValueError(f"max_iter is {max_iter!r}, must be an integer >= 1")
-    if not info.available:
-        raise BackendMissingError(f"backend {backend!r}: {info.why_not}")
+    info.check_available()
     device = problem.latents.device.type
     if device not in info.devices:
         raise ValueError(f"latents are on {device}, backend {backend!r} computes on: {', '.join(info.devices)}")

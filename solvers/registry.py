@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from solvers.errors import BackendMissingError
+
 GRADIENTS = ("implicit", "native", "none")
 
 DEFAULT_BACKEND = "active_set"
@@ -78,6 +80,15 @@ class BackendInfo:
     def why_not(self) -> str | None:
         """What is missing and the command that installs it; None when available."""
         return None if self.available else f"the package {self.package!r} is not installed; run: {self.install}"
+
+    def check_available(self) -> None:
+        """Asks for the package that it needs.
+
+        Raises:
+            BackendMissingError: when that is not installed; the message has the install command.
+        """
+        if not self.available:
+            raise BackendMissingError(f"backend {self.name!r}: {self.why_not}")
 
     def load(self) -> Callable[..., Any]:
         """The function that solves, imported now."""

@@ -24,6 +24,7 @@ from scq.training.evaluation import evaluate
 from scq.training.log import MetricLog
 from scq.training.model import build_model, calibrate, pick_device, seeds
 from scq.training.progress import TrainingProgress
+from solvers import registry as backends
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,12 @@ def train(config: TrainConfig, progress: bool = True) -> RunResult:
 
     Raises:
         ValueError: bad settings, a device that is not there, or a folder that cannot be written; before training.
+        solvers.BackendMissingError: the backend's package is not installed; before training.
         FileNotFoundError: the data is not where it is looked for.
     """
     device = pick_device(config.device)
+    if registry.get(config.quantizer).convex:
+        backends.get(config.backend).check_available()
     images = data.load(config.data, config.data_root)
     model = build_model(config).to(device).train()
     folder = folders.create(config.out, config.name or f"{config.data}-{config.quantizer}")

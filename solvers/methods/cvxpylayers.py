@@ -6,7 +6,11 @@ with parameters C, z, s and b: no product of two parameters, as cvxpy's rules fo
 codebook has no batch dimension, and its derivative is the sum over the columns. The layer of a shape is built once.
 
 Ours by default are tolerances of 1e-10 and the dense derivative. With the peer's own defaults (``solver_args={}``:
-1e-5-like tolerances, and LSQR) gradients are off by per cents, however exact the weights.
+tolerances of 1e-4, and LSQR) weights were off by up to 7e-3 and gradients by 0.1 to 19 % at F 16, K 128. LSQR on
+tight weights was off by 6e-6 on such centred and scaled instances; on problems as they come it is known for per cents.
+
+diffcp takes an incoming gradient whose entries are all below 1e-8 for zero, column by column, as small losses and means
+over large batches make them. It is therefore brought to unit size on the way in, and its result back on the way out.
 
 Columns that ran out of iterations are announced by a Python warning that names none of them: all columns of the call
 are then in doubt, until the certificate clears the innocent ones. Iterations are not reported: 0.
@@ -139,9 +143,11 @@ class _Layer(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         wanted = [x for x in ctx.leaves if x.requires_grad]
+        size = grad.abs().amax()
+        size = torch.where(size > 0, size, 1.0)
         with _without_array_warning():
-            found = iter(torch.autograd.grad(ctx.weights, wanted, grad, retain_graph=True))
-        return None, None, *(next(found) if x.requires_grad else None for x in ctx.leaves)
+            found = iter(torch.autograd.grad(ctx.weights, wanted, grad / size, retain_graph=True))
+        return None, None, *(size * next(found) if x.requires_grad else None for x in ctx.leaves)
 
 
 @contextlib.contextmanager

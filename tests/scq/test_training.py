@@ -12,10 +12,12 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import solvers
 from scq import data
 from scq.training import TrainConfig, evaluate, load_run, loop, train
 from scq.training.folder import read_metrics
 from scq.training.model import build_model, calibrate
+from solvers.registry import get
 
 SMALL = TrainConfig(
     codebook_size=8,
@@ -211,6 +213,17 @@ def test_an_unwritable_folder_is_reported_before_training(tmp_path, monkeypatch)
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="out is .*file.*, which cannot be written to"):
         train(dataclasses.replace(SMALL, out=tmp_path / "file" / "runs"), progress=False)
+
+
+def test_a_missing_backend_is_reported_before_anything_is_written(tmp_path):
+    entry = dataclasses.replace(get("qpth"), name="absent", package="no_such_package", install="pip install it")
+    solvers.register(entry)
+    try:
+        with pytest.raises(solvers.BackendMissingError, match="pip install it"):
+            train(config(tmp_path, backend="absent"), progress=False)
+    finally:
+        solvers.unregister("absent")
+    assert not any(tmp_path.iterdir())
 
 
 def test_ctrl_c_leaves_the_log_and_says_where(tmp_path, monkeypatch, capsys):
