@@ -75,6 +75,21 @@ def codebook_gradient_is_the_sum_over_the_batch(info: BackendInfo, device: torch
     assert_same_derivative(batch["latents"].grad, torch.cat(latents), share)
 
 
+@check(gradients=BOTH)
+def gradient_is_proportional_to_the_loss(info: BackendInfo, device: torch.device, kind: str) -> None:
+    """Means over large batches make small losses: no threshold may take their gradient for zero."""
+    case = draw(4, 3, 6)
+    factors = functional(4, 6).to(device)
+    expected, leaves = gradients(info, case.tensors(device), gradient=kind), case.tensors(device)
+    weights = solve(info, Problem(**leaves), gradient=kind).weights
+    (1e-12 * (weights * factors).sum()).backward()
+    for name, derivative in expected.items():
+        assert_same_derivative(1e12 * leaves[name].grad, derivative, gradient_tolerance(info))
+    leaves = case.tensors(device)
+    (0.0 * solve(info, Problem(**leaves), gradient=kind).weights.sum()).backward()
+    assert all((leaves[name].grad == 0).all() for name in expected)
+
+
 @check(exact_only=True, gradients=BOTH)
 def gradient_in_float32(info: BackendInfo, device: torch.device, kind: str) -> None:
     case = draw(5, 3, 6, dense=True).rounded(torch.float32)
