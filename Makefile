@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types clean
+.PHONY: help setup demo test bench lint types clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ demo: $(INSTALLED) ## The main job: train with exact SCQ and its rivals, compare
 
 test: $(INSTALLED) ## Run the default tests
 	$(BIN)/pytest
+
+bench: $(INSTALLED) ## Run the benchmarks, on an otherwise idle machine; tables go to benchmarks/results
+	$(BIN)/python benchmarks/columns.py
+	$(BIN)/python benchmarks/training.py
 
 lint: $(INSTALLED) ## Check style and format
 	$(BIN)/ruff check
