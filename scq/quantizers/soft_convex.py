@@ -13,6 +13,9 @@ from scq.quantizers.layout import from_rows, positions
 from scq.quantizers.usage import SUPPORT, counts, perplexity
 from solvers.registry import DEFAULT_BACKEND, get
 
+_DIAGNOSED = 1024
+"""Latents of a batch whose KKT residuals are measured for the log."""
+
 
 class SoftConvexQuantizer(CodebookQuantizer):
     r"""Each latent becomes a convex combination of codewords, near its nearest one.
@@ -84,7 +87,9 @@ class SoftConvexQuantizer(CodebookQuantizer):
             ``weights``: (..., K), in the dtype of x. ``info``, of this batch: hard_perplexity, soft_perplexity,
             active_codes, support_size and largest_weight (means over latents), iterations (mean), converged_share;
             when ``diagnose`` is True also kkt_primal, kkt_dual, kkt_complementarity, kkt_relative (each the largest
-            over latents), gap (the mean Frank-Wolfe gap), margin (median), weakly_active_share.
+            over latents), gap (the mean Frank-Wolfe gap), margin (median), weakly_active_share. These are measured on
+            at most 1,024 latents, evenly spaced through the batch: on all of a batch of 4,096 they cost 7 to 18 % of a
+            training step, on the sample a quarter of it. converged_share looks at every latent.
 
         Raises:
             TypeError, ValueError: x of another dtype or number of channels than the layer's, or a codebook that is
@@ -132,7 +137,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
             "converged_share": solution.converged.sum() / columns,
         }
         if self.diagnose and weights.shape[0]:
-            residuals = solution.residuals
+            residuals = _sampled_residuals(solution)
             info |= {
                 "kkt_primal": residuals.primal.amax(),
                 "kkt_dual": (residuals.dual / residuals.scale).amax(),
@@ -140,7 +145,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
                 "kkt_relative": residuals.relative.amax(),
                 "gap": residuals.gap.mean(),
                 "margin": residuals.margin.median(),
-                "weakly_active_share": (residuals.weakly_active > 0).sum() / columns,
+                "weakly_active_share": (residuals.weakly_active > 0).double().mean(),
             }
         return info
 
@@ -149,6 +154,14 @@ class SoftConvexQuantizer(CodebookQuantizer):
             f"{super().extra_repr()}, lam={self.lam}, backend={self.backend!r}, "
             f"quantization_weight={self.quantization_weight}"
         )
+
+
+def _sampled_residuals(solution: solvers.Solution) -> solvers.Residuals:
+    """The certificate of at most ``_DIAGNOSED`` columns."""
+    problem = solution.problem
+    some = slice(None, None, -(-problem.latents.shape[0] // _DIAGNOSED))
+    sample = solvers.Problem(problem.latents[some], problem.codebook, problem.lam, problem.anchor[some])
+    return solvers.kkt_residuals(sample, solution.weights[some])
 
 
 def relaxed(codebook_size: int, dim: int, relaxation_steps: int = 20, **options: Any) -> SoftConvexQuantizer:

@@ -114,6 +114,24 @@ def test_kkt_numbers_come_only_when_asked_for(layer):
     assert float(info["kkt_relative"]) < 1e-9
 
 
+def test_kkt_numbers_of_a_large_batch_come_from_a_sample_spread_through_it(monkeypatch):
+    """Their cost must stay a small part of a training step."""
+    torch.manual_seed(0)
+    layer = SoftConvexQuantizer(K, F, backend="relaxed")
+    layer.diagnose = True
+    seen = []
+    measure = solvers.kkt_residuals
+    monkeypatch.setattr(solvers, "kkt_residuals", lambda p, w: seen.append((p, w)) or measure(p, w))
+    x = torch.randn(2500, F)
+    output = layer(x)
+    (problem, weights), *others = seen
+    assert not others and problem.shape[0] == 834
+    everything = measure(solvers.Problem(x, layer.codebook.detach(), 0.1), output.weights.detach())
+    assert torch.equal(weights, output.weights[::3])
+    torch.testing.assert_close(output.info["kkt_relative"], everything.relative[::3].amax())
+    torch.testing.assert_close(output.info["gap"], everything.gap[::3].mean())
+
+
 def test_relaxation_reports_that_it_is_not_exact():
     torch.manual_seed(0)
     layer = SoftConvexQuantizer(K, F, backend="relaxed")
