@@ -15,12 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import solvers
 from scq.training.environment import environment
-from scq.training.folder import create
 from solvers.registry import BackendInfo, get
 from validation.cells import measure
 from validation.config import CompareConfig
 from validation.families import ProblemSpec, read_latents
-from validation.files import write_json, write_text
+from validation.files import new_folder, write_json, write_text
 from validation.latents import latents_file
 from validation.machine import machine
 from validation.rendering import plainly, render
@@ -58,7 +57,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
     """
     source = None if config.latents is None else latents_file(config.latents)
     cells = list(_cells(config, source))
-    folder = create(config.out, config.name)
+    folder = new_folder(config.out, config.name)
     environ = environment(torch.device("cpu")) | machine()
     rows: list[Row] = []
     with Progress(

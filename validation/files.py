@@ -6,6 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scq.training.folder import METRICS, create
+
+
+def new_folder(out: Path, name: str) -> Path:
+    """A new folder ``out/name``, or ``out/name-2``, ``out/name-3``, ... when there is one already.
+
+    Raises:
+        ValueError: it cannot be made or written to.
+    """
+    folder = create(out, name)
+    (folder / METRICS).unlink(missing_ok=True)  # the log of a training run, which this folder has not
+    return folder
+
 
 def write_text(path: Path, text: str) -> None:
     """Replaces the file as a whole: whoever reads it, or kills this process, finds the old one or the new one."""

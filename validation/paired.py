@@ -14,10 +14,10 @@ from rich.console import Console
 from scq import data
 from scq.training import TrainConfig, load_run, train
 from scq.training.environment import environment
-from scq.training.folder import TEST, WEIGHTS, create, read_config
+from scq.training.folder import TEST, WEIGHTS, read_config
 from scq.training.model import pick_device
 from validation.config import GapConfig
-from validation.files import read_json, write_json, write_text
+from validation.files import new_folder, read_json, write_json, write_text
 from validation.held_out import save_pictures, swap_test
 from validation.latents import save_latents
 from validation.machine import machine
@@ -65,7 +65,7 @@ def paired_runs(config: GapConfig, progress: bool) -> Path:
     plans = {method: _plan(config.train, method) for method in config.methods}
     if config.resume is not None:
         _check_resumed(config.resume, plans)
-    folder = config.resume or create(config.train.out, config.train.name or "gap")
+    folder = config.resume or new_folder(config.train.out, config.train.name or "gap")
     console = Console(quiet=not progress)
 
     methods = {}

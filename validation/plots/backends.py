@@ -28,6 +28,9 @@ _OTHERS = (("#8A8A8A", "X"), ("#000000", "*"), ("#7F3C8D", "h"), ("#882255", "<"
 _CHARACTER, _LINE = 5.3, 11.0
 """Width and height of a letter of a label, points."""
 
+_HEIGHTS = (0.0, 12.0, -12.0, 23.0, -23.0, 34.0, -34.0)
+"""Of a label above its point, the nearest first."""
+
 
 def problems(rows: Sequence[Row]) -> list[Problem]:
     """The problems that were compared on, in the order measured."""
@@ -69,7 +72,7 @@ def _scatter(rows: Sequence[Row], problem: Problem, axes: Axes, error: Callable[
         return False
     log_axis(axes, "x")
     log_axis(axes, "y")
-    axes.margins(0.14)
+    axes.margins(0.17, 0.14)
     _label(axes, labels, points)
     kinds = [
         Line2D([], [], linestyle="", marker="o", color=SOFT, markersize=7, label="float64"),
@@ -83,18 +86,22 @@ def _label(axes: Axes, labels: list[tuple[str, tuple[float, float], str]], point
     """Names beside their points, each at the place where it covers the fewest points and other names."""
     axes.autoscale_view()  # otherwise done when drawn, and only then places in points mean something
     scale = 72 / axes.figure.dpi
-    right = axes.bbox.x1 * scale + 8
+    frame = [side * scale for side in axes.bbox.extents]
     taken = [_box(x - 6, y, 12.0) for x, y in (axes.transData.transform(points) * scale).tolist()]
     for name, point, colour in labels:
         x, y = (axes.transData.transform(point) * scale).tolist()
         width = _CHARACTER * len(name)
-        sides = [(9.0, 0.0), (-9.0 - width, 0.0)]
-        around = [(-width / 2, 12.0), (-width / 2, -12.0), (7.0, 11.0), (7.0, -11.0), (9.0, 22.0), (9.0, -22.0)]
-        inside = [(dx, dy) for dx, dy in sides + around if x + dx > 0 and x + dx + width < right]
+        places = [(dx, dy) for dy in _HEIGHTS for dx in (9.0, -9.0 - width, -width / 2) if dy or dx != -width / 2]
+        inside = [
+            (dx, dy)
+            for dx, dy in places
+            if frame[0] < x + dx < frame[2] - width and frame[1] < y + dy - _LINE / 2 < frame[3] - _LINE
+        ]
         hits = {
-            (dx, dy): sum(_overlap(_box(x + dx, y + dy, width), other) for other in taken) for dx, dy in inside or sides
+            (dx, dy): sum(_overlap(_box(x + dx, y + dy, width), other) for other in taken)
+            for dx, dy in inside or places
         }
-        dx, dy = min(hits, key=lambda place: hits[place])
+        dx, dy = min(hits, key=lambda place: hits[place])  # of equals the first, which is the nearest
         taken.append(_box(x + dx, y + dy, width))
         ink = INK if colour == "#56B4E9" else colour  # too light to be read
         axes.annotate(name, point, xytext=(dx, dy), textcoords="offset points", va="center", color=ink, fontsize=9)
