@@ -10,44 +10,25 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_runs import METHODS, SMALL, config, few_photos
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import solvers
 from scq import data
-from scq.training import TrainConfig, evaluate, load_run, loop, train
+from scq.training import evaluate, load_run, loop, train
 from scq.training.folder import read_metrics
-from scq.training.model import build_model, calibrate
 from solvers.registry import get
-
-SMALL = TrainConfig(
-    codebook_size=8,
-    dim=4,
-    width=8,
-    residual_width=4,
-    residual_layers=1,
-    steps=4,
-    batch_size=4,
-    log_every=2,
-    device="cpu",
-)
-METHODS = ("scq", "scq_relaxed", "vq", "none")
 
 
 @pytest.fixture(autouse=True)
-def few_photos(monkeypatch):
-    """A hundred tiles are read once; real photographs all the same."""
-    images = data.load("photos")
-    few = dataclasses.replace(images, train=images.train[::40], test=images.test[::40])
+def photos(monkeypatch):
+    few = few_photos()
     monkeypatch.setattr(data, "load", lambda name, root=None: few)
     return few
 
 
-def config(tmp_path, **changes):
-    return dataclasses.replace(SMALL, out=tmp_path / "runs", **changes)
-
-
 @pytest.mark.parametrize("quantizer", METHODS)
-def test_a_run_leaves_a_complete_folder(tmp_path, quantizer, few_photos):
+def test_a_run_leaves_a_complete_folder(tmp_path, quantizer, photos):
     result = train(config(tmp_path, quantizer=quantizer), progress=False)
     files = {path.name for path in result.folder.iterdir()}
     assert files == {
@@ -68,7 +49,7 @@ def test_a_run_leaves_a_complete_folder(tmp_path, quantizer, few_photos):
     assert not result.model.training and not result.model.quantizer.diagnose
     loaded_config, model = load_run(result.folder)
     assert loaded_config == config(tmp_path, quantizer=quantizer)
-    again = evaluate(model, few_photos.test)
+    again = evaluate(model, photos.test)
     assert again["mse"] == pytest.approx(result.test["mse"], rel=1e-5)
 
 
@@ -121,77 +102,6 @@ def test_tensorboard_has_the_numbers_of_the_log(tmp_path):
     for name in ("train/loss", "kkt/relative", "gap/weights_l1"):
         logged = [(line["step"], pytest.approx(line[name], rel=1e-6)) for line in result.history]
         assert [(event.step, event.value) for event in events.Scalars(name)] == logged
-
-
-def test_paired_runs_start_alike_and_see_the_same_batches(tmp_path, monkeypatch):
-    """Without this, a comparison of quantizers compares seeds."""
-    seen, starts = {}, {}
-
-    def record(method):
-        batches = data.batches
-
-        def recorded(images, batch_size, generator):
-            for batch in batches(images, batch_size, generator):
-                seen.setdefault(method, []).append(batch)
-                yield batch
-
-        return recorded
-
-    def recorded_calibrate(model, pictures):
-        calibrate(model, pictures)
-        starts[current] = {name: value.clone() for name, value in model.state_dict().items()}
-
-    monkeypatch.setattr(loop, "calibrate", recorded_calibrate)
-    original = data.batches
-    for current in METHODS:
-        monkeypatch.setattr(data, "batches", original)
-        monkeypatch.setattr(data, "batches", record(current))
-        train(config(tmp_path, quantizer=current, init="normal"), progress=False)
-    for method in METHODS[1:]:
-        assert len(seen[method]) == len(seen["scq"]) == SMALL.steps + 1
-        for a, b in zip(seen["scq"], seen[method], strict=True):
-            assert torch.equal(a, b)
-        for name, value in starts[method].items():
-            assert torch.equal(value, starts["scq"][name]), (method, name)
-    assert any(name.startswith("encoder") for name in starts["none"])
-    assert "quantizer.codebook" in starts["vq"]
-
-
-def test_paired_runs_share_the_codebook_that_kmeans_finds(few_photos):
-    pictures = data.to_float(few_photos.train[:16])
-    codebooks = []
-    for method in ("scq", "scq_relaxed", "vq"):
-        model = build_model(dataclasses.replace(SMALL, quantizer=method, init="kmeans")).train()
-        calibrate(model, pictures)
-        model(pictures)
-        codebooks.append(model.quantizer.codebook.detach())
-    assert torch.equal(codebooks[0], codebooks[1]) and torch.equal(codebooks[0], codebooks[2])
-
-
-def test_the_same_seed_gives_the_same_run_and_another_one_does_not(tmp_path):
-    def weights(seed):
-        return train(config(tmp_path, seed=seed), progress=False).model.state_dict()
-
-    first, second, other = weights(3), weights(3), weights(4)
-    assert all(torch.equal(value, second[name]) for name, value in first.items())
-    assert not torch.equal(first["encoder.0.weight"], other["encoder.0.weight"])
-
-
-def test_global_random_state_is_left_alone():
-    torch.manual_seed(5)
-    expected = torch.rand(3)
-    torch.manual_seed(5)
-    build_model(SMALL)
-    assert torch.equal(torch.rand(3), expected)
-
-
-def test_calibration_gives_latents_of_unit_scale(few_photos):
-    model = build_model(SMALL)
-    pictures = data.to_float(few_photos.train)
-    calibrate(model, pictures)
-    latents = model.encode(pictures).detach()
-    torch.testing.assert_close(latents.mean((0, 2, 3)), torch.zeros(4), atol=1e-4, rtol=0)
-    torch.testing.assert_close(latents.std((0, 2, 3)), torch.ones(4), atol=1e-3, rtol=0)
 
 
 @pytest.mark.slow

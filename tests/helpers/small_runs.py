@@ -1,0 +1,30 @@
+"""Small models on a few real photographs, for the tests of training."""
+
+import dataclasses
+
+from scq import data
+from scq.training import TrainConfig
+
+SMALL = TrainConfig(
+    codebook_size=8,
+    dim=4,
+    width=8,
+    residual_width=4,
+    residual_layers=1,
+    steps=4,
+    batch_size=4,
+    log_every=2,
+    device="cpu",
+)
+METHODS = ("scq", "scq_relaxed", "vq", "none")
+
+
+def few_photos() -> data.ImageData:
+    """Every fortieth tile; real photographs all the same."""
+    images = data.load("photos")
+    return dataclasses.replace(images, train=images.train[::40], test=images.test[::40])
+
+
+def config(tmp_path, **changes):
+    """Small settings, with these changed."""
+    return dataclasses.replace(SMALL, out=tmp_path / "runs", **changes)
