@@ -52,7 +52,8 @@ def solve(
     if anchor.dim() == 2:
         P = anchor + (Z - anchor @ C) @ correction
     else:
-        P = ((Z - C[anchor]) @ correction).scatter_add(1, anchor[:, None], Z.new_ones(N, 1))
+        # Not C[anchor]: on several threads the order in which its derivative is summed differs from run to run.
+        P = ((Z - C.index_select(0, anchor)) @ correction).scatter_add(1, anchor[:, None], Z.new_ones(N, 1))
     if projection == "exact":
         P = _project(P)
     else:

@@ -109,3 +109,15 @@ def test_every_status_says_what_happened_and_failures_what_to_do() -> None:
 
 def test_the_repr_counts_statuses() -> None:
     assert "status={'SOLVED': 3}" in repr(solve(Problem(*hull(3, 2, 5))))
+
+
+@pytest.mark.parametrize("backend", ["active_set", "interior_point", "relaxed"])
+def test_gradients_are_the_same_bit_for_bit_in_every_run(backend: str) -> None:
+    latents, codebook = hull(8192, 16, 64, torch.float32)
+    codebook.requires_grad_()
+    gradients = []
+    for _ in range(3):
+        solution = solve(Problem(latents, codebook), backend)
+        gradients += torch.autograd.grad(solution.reconstruction.square().sum(), codebook)
+    assert torch.equal(gradients[0], gradients[1])
+    assert torch.equal(gradients[0], gradients[2])
