@@ -11,7 +11,7 @@ from torch.nn.functional import mse_loss
 from scq import data
 from scq.training import TrainConfig, build_model
 
-WARM, STEPS = 5, 20
+WARM, STEPS = 3, 15
 
 
 def seconds_a_step(models: dict[str, tuple[torch.nn.Module, bool]], batch_size: int) -> dict[str, float]:
