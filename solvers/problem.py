@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from solvers.nearest import nearest_codeword
+
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _SIMPLEX_SLACK = 1e-3
 """How far a dense anchor may leave the simplex, or by its dtype's rounding where that is more: the weights of a softmax
@@ -93,12 +95,7 @@ class Problem:
         wide = torch.promote_types(self.latents.dtype, torch.float32)
         latents = torch.where(self.finite[:, None], self.latents, torch.zeros_like(self.latents)).to(wide)
         codebook = self.codebook.to(wide)
-        # Distances are the same wherever the origin lies; at the codebook's mean they lose the fewest digits.
-        centre = codebook.mean(0)
-        latents, codebook = latents - centre, codebook - centre
-        squares = codebook.square().sum(1)
-        rows = max(1, 2**24 // codebook.shape[0])
-        return torch.cat([torch.addmm(squares, z, codebook.T, alpha=-2).argmin(1) for z in latents.split(rows)])
+        return nearest_codeword(latents, codebook)
 
     def _check_anchor(self, anchor: Tensor) -> Tensor:
         N, _, K = self.shape

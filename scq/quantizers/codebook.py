@@ -4,12 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from solvers.nearest import nearest_codeword
+
 INITS = ("normal", "uniform", "kmeans")
 
 _POINTS_PER_CENTRE = 64
 """k-means needs no more latents than this for each centre; further ones only cost time."""
-
-_DISTANCES_AT_ONCE = 2**24
 
 
 def initial_codebook(codebook_size: int, dim: int, init: str) -> Float[Tensor, "K F"]:
@@ -53,14 +53,3 @@ def kmeans(points: Float[Tensor, "N F"], start: Float[Tensor, "K F"], iterations
         sizes = torch.zeros_like(centres[:, :1]).index_add_(0, nearest, torch.ones_like(points[:, :1]))
         centres = torch.where(sizes > 0, sums / sizes.clamp_min(1), centres)
     return centres
-
-
-def nearest_codeword(latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F"]) -> Tensor:
-    """The number of the nearest codeword of each latent, (N,)."""
-    # Distances are the same wherever the origin lies; at the codebook's mean they lose the fewest digits.
-    centre = codebook.mean(0)
-    latents, codebook = latents - centre, codebook - centre
-    squares = codebook.square().sum(1)
-    # One (N, K) array would be the largest of a whole training step when K is large.
-    rows = max(1, _DISTANCES_AT_ONCE // codebook.shape[0])
-    return torch.cat([torch.addmm(squares, z, codebook.T, alpha=-2).argmin(1) for z in latents.split(rows)])

@@ -7,9 +7,9 @@ from torch.nn.functional import embedding
 
 from scq.quantizers.base import CodebookQuantizer, QuantizerOutput, mean_square
 from scq.quantizers.checks import nonnegative
-from scq.quantizers.codebook import nearest_codeword
 from scq.quantizers.layout import from_rows, positions
 from scq.quantizers.usage import counts, perplexity
+from solvers.nearest import nearest_codeword
 
 
 class VectorQuantizer(CodebookQuantizer):

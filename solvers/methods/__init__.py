@@ -46,6 +46,13 @@ class Instance:
         """Some of its columns."""
         return replace(self, latents=self.latents[columns], anchor=self.anchor[columns])
 
+    def hessian(self) -> Float[Tensor, "K K"]:
+        """C C^T + lam I, which all columns share."""
+        K = self.codebook.shape[0]
+        return self.codebook @ self.codebook.T + self.lam * torch.eye(
+            K, dtype=self.codebook.dtype, device=self.codebook.device
+        )
+
     def gradient(self, weights: Float[Tensor, "N K"]) -> Float[Tensor, "N K"]:
         """C (C^T p - z) + lam (p - a), in two (N x F x K) matrix products."""
         g = ((weights @ self.codebook - self.latents) @ self.codebook.T).addcmul_(weights, self.lam)

@@ -54,9 +54,9 @@ def solve(
         OptionError: a setting that Clarabel does not have, or a value that it cannot take.
     """
     N, K = problem.latents.shape[0], problem.codebook.shape[0]
-    C = problem.codebook.detach()
-    H = (C @ C.T + problem.lam.detach() * torch.eye(K, dtype=C.dtype)).numpy()
-    linear = problem.detach().gradient(C.new_zeros(N, K)).numpy()
+    problem = problem.detach()
+    H = problem.hessian().numpy()
+    linear = problem.gradient(problem.codebook.new_zeros(N, K)).numpy()
 
     precision = max(_TIGHTEST, _SHARE * tol * min(1.0, float(problem.floor)))
     # Presolve would take away rows, and then q could not be replaced.

@@ -49,9 +49,9 @@ def solve(
         OptionError: a setting that DAQP does not have, or a value that it cannot take.
     """
     N, K = problem.latents.shape[0], problem.codebook.shape[0]
-    C = problem.codebook.detach()
-    H = (C @ C.T + problem.lam.detach() * torch.eye(K, dtype=C.dtype)).numpy()
-    linear = problem.detach().gradient(C.new_zeros(N, K)).numpy()
+    problem = problem.detach()
+    H = problem.hessian().numpy()
+    linear = problem.gradient(problem.codebook.new_zeros(N, K)).numpy()
     upper, lower = np.append(np.full(K, 1e30), 1.0), np.append(np.zeros(K), 1.0)
     sense = np.append(np.zeros(K, dtype=np.int32), np.int32(_EQUALITY))
 

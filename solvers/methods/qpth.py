@@ -62,7 +62,7 @@ def solve(
     N, K = problem.latents.shape[0], problem.codebook.shape[0]
     # verbose=1 prints a line an iteration, which is how the iterations are counted.
     layer = QPFunction(eps=eps, verbose=1, notImprovedLim=not_improved_limit, maxIter=max_iter)
-    Q = problem.codebook @ problem.codebook.T + problem.lam * torch.eye(K, dtype=problem.codebook.dtype)
+    Q = problem.hessian()
     linear = problem.gradient(problem.latents.new_zeros(N, K))
     parts = [_solve_chunk(layer, Q, q, max_iter) for q in linear.split(max(1, _CHUNK_ELEMENTS // (K * K)))]
     weights, status, iterations = zip(*parts, strict=True)

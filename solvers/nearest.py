@@ -1,0 +1,23 @@
+"""The nearest codeword of each latent."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+_DISTANCES_AT_ONCE = 2**24
+"""Entries of an (n, K) array of distances: one for all latents would be the largest of a training step at large K."""
+
+
+def nearest_codeword(latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F"]) -> Int[Tensor, " N"]:
+    """The number of the codeword at the smallest Euclidean distance, for each latent.
+
+    Args:
+        latents: (N, F), finite, float32 or float64.
+        codebook: (K, F), of the same dtype and device.
+    """
+    # Distances are the same wherever the origin lies; at the codebook's mean they lose the fewest digits.
+    centre = codebook.mean(0)
+    latents, codebook = latents - centre, codebook - centre
+    squares = codebook.square().sum(1)
+    rows = max(1, _DISTANCES_AT_ONCE // codebook.shape[0])
+    return torch.cat([torch.addmm(squares, z, codebook.T, alpha=-2).argmin(1) for z in latents.split(rows)])
