@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from solvers.attempt import Attempt, judge, normalise
+from solvers.attempt import Attempt, compact, judge, normalise
 from solvers.clock import Clock
 from solvers.errors import SolveError
 from solvers.implicit import differentiate
@@ -15,8 +15,9 @@ from solvers.methods import Result
 from solvers.problem import Problem
 from solvers.registry import DEFAULT_BACKEND, GRADIENTS, BackendInfo, get
 from solvers.residuals import Residuals, kkt_residuals
-from solvers.solution import Solution
+from solvers.solution import Solution, combine
 from solvers.status import Status
+from solvers.weights import Weights
 
 
 def solve(
@@ -73,23 +74,27 @@ def solve(
             result = attempt(instance if native else instance.detach())
             status = judge(problem, info, result, tol)
             failed = status >= Status.MAX_ITER
-            weights = result.weights
+            weights = compact(result)
             if bool(failed.any()):
-                anchors = problem.dense_anchor(dtype=weights.dtype).detach()
                 if native and not bool(failed.all()):
                     # No history through a failed column: its derivative may be NaN, and the codebook's is a sum.
                     good = (~failed).nonzero().flatten()
-                    again = Attempt(run, tol, max_iter, options)(instance.select(good))
-                    weights = anchors.index_copy(0, good, again.weights)
+                    again = compact(Attempt(run, tol, max_iter, options)(instance.select(good)))
+                    weights = _anchors(problem, weights.values.dtype).replaced(good, again)
                 else:
-                    weights = torch.where(failed[:, None], anchors, weights)
+                    bad = failed.nonzero().flatten()
+                    weights = weights.replaced(bad, _anchors(problem, weights.values.dtype).rows(bad))
+        combined = None
         if gradient == "implicit" and torch.is_grad_enabled():
-            weights = differentiate(instance, weights, result.support, failed)
+            with torch.no_grad():
+                combined = combine(problem, weights)
+            weights, combined = differentiate(instance, weights, failed, combined)
         weights = weights.to(problem.latents.dtype)
     solution = Solution(
         problem=problem,
         backend=info.name,
-        weights=weights,
+        compact=weights,
+        combined=combined,
         status=status,
         iterations=result.iterations,
         clock=clock.stop(),
@@ -123,6 +128,14 @@ def _backend(
         if name not in known:
             raise TypeError(f"{name!r} is no option of backend {backend!r}, which takes: {', '.join(known) or 'none'}")
     return info, run
+
+
+def _anchors(problem: Problem, dtype: torch.dtype) -> Weights:
+    """The anchors as weights."""
+    anchor, K = problem.anchor.detach(), problem.codebook.shape[0]
+    if anchor.dim() == 2:
+        return Weights.dense_of(anchor.to(dtype))
+    return Weights(torch.ones(anchor.shape[0], 1, dtype=dtype, device=anchor.device), anchor[:, None], K)
 
 
 def _gradient(info: BackendInfo, gradient: str | None) -> str:

@@ -1,6 +1,7 @@
 """Around a backend's call: the problem made fit for it, its failures confined to columns, its word checked."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from solvers.problem import Problem
 from solvers.registry import BackendInfo
 from solvers.residuals import kkt_residuals
 from solvers.status import Status
-from solvers.support import Support
+from solvers.weights import Weights
 
 
 def normalise(problem: Problem, info: BackendInfo, dtype: torch.dtype) -> Instance:
@@ -25,7 +26,7 @@ def normalise(problem: Problem, info: BackendInfo, dtype: torch.dtype) -> Instan
     """
     latents, codebook, lam = (x.to(dtype) for x in (problem.latents, problem.codebook, problem.lam))
     anchor = problem.anchor.to(dtype) if problem.anchor.dim() == 2 else problem.anchor
-    floor = torch.ones((), dtype=dtype, device=latents.device)
+    floor = scale = torch.ones((), dtype=dtype, device=latents.device)
     # Before any arithmetic, so that no NaN reaches a gradient.
     latents = torch.where(problem.finite[:, None], latents, 0.0)
     if info.exact:
@@ -34,7 +35,12 @@ def normalise(problem: Problem, info: BackendInfo, dtype: torch.dtype) -> Instan
             scale = ((codebook - centre).square().sum(1).amax() + lam).sqrt()
         latents, codebook, lam = (latents - centre) / scale, (codebook - centre) / scale, lam / scale / scale
         floor = floor / scale / scale
-    return Instance(latents, codebook, lam, anchor, floor)
+    return Instance(latents, codebook, lam, anchor, floor, scale)
+
+
+def compact(result: Result) -> Weights:
+    """The weights of a result, whichever form the backend chose."""
+    return result.weights if isinstance(result.weights, Weights) else Weights.dense_of(result.weights)
 
 
 _HOPELESS = 16
@@ -78,12 +84,9 @@ class Attempt:
         left = self(instance.select(rows[:half]), first)
         right = self(instance.select(rows[half:]), first + half)
         return Result(
-            torch.cat([left.weights, right.weights]),
+            Weights.join([compact(left), compact(right)]),
             torch.cat([left.status, right.status]),
             torch.cat([left.iterations, right.iterations]),
-            support=None
-            if left.support is None or right.support is None
-            else Support.join([left.support, right.support]),
             certified=left.certified and right.certified,
         )
 
@@ -98,9 +101,10 @@ class Attempt:
 def judge(problem: Problem, info: BackendInfo, result: Result, tol: float) -> Int[Tensor, " N"]:
     """Each column's status. The certificate overrules a backend that does not certify its own weights."""
     status = result.status
-    sound = torch.isfinite(result.weights).all(1)
+    weights = compact(result)
+    sound = torch.isfinite(weights.values).all(1)
     if info.exact and not result.certified:
-        weights = torch.where(sound[:, None], result.weights, 0.0)
+        weights = replace(weights, values=torch.where(sound[:, None], weights.values, 0.0))
         accurate = kkt_residuals(problem, weights).relative <= tol
         finished = status != Status.FAILED
         status = torch.where(finished & accurate, int(Status.SOLVED), status)

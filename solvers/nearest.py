@@ -7,6 +7,9 @@ from torch import Tensor
 _DISTANCES_AT_ONCE = 2**24
 """Entries of an (n, K) array of distances: one for all latents would be the largest of a training step at large K."""
 
+_WORTH_COMPILING = 2**20
+"""Distances in all below which torch is fast enough, and Numba need not be imported."""
+
 
 def nearest_codeword(latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F"]) -> Int[Tensor, " N"]:
     """The number of the codeword at the smallest Euclidean distance, for each latent.
@@ -18,6 +21,11 @@ def nearest_codeword(latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F
     # Distances are the same wherever the origin lies; at the codebook's mean they lose the fewest digits.
     centre = codebook.mean(0)
     latents, codebook = latents - centre, codebook - centre
+    N, K = latents.shape[0], codebook.shape[0]
+    if latents.device.type == "cpu" and N * K >= _WORTH_COMPILING:
+        from solvers.compiled.nearest import nearest_columns
+
+        return nearest_columns(latents, codebook)
     squares = codebook.square().sum(1)
-    rows = max(1, _DISTANCES_AT_ONCE // codebook.shape[0])
+    rows = max(1, _DISTANCES_AT_ONCE // K)
     return torch.cat([torch.addmm(squares, z, codebook.T, alpha=-2).argmin(1) for z in latents.split(rows)])

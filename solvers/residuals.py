@@ -10,12 +10,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from solvers.problem import Problem
+from solvers.weights import Weights
 
 WEAK = 1e-6
 """A codeword is weakly active when its weight and its multiplier are both below this."""
 
 _CHUNK_ELEMENTS = 2**17
 """Entries of a chunk's (rows, K) arrays. 1 MB in float64: the chunk's few arrays stay in the processor's cache."""
+
+_CHUNK_COLUMNS = 16
+"""Columns of a chunk at least, so that the codebook is not read anew for each of them."""
 
 _ROUNDING = 1e-14
 """Weights closer to the simplex than this are taken to lie on it."""
@@ -63,7 +67,7 @@ class Residuals:
 
 
 @torch.no_grad()
-def kkt_residuals(problem: Problem, weights: Float[Tensor, "N K"]) -> Residuals:
+def kkt_residuals(problem: Problem, weights: Float[Tensor, "N K"] | Weights) -> Residuals:
     """The KKT residuals and error bounds of any weights, whoever computed them.
 
     Costs two (N x F x K) matrix products in float64 (two more for weights that leave the simplex by more than float64
@@ -71,7 +75,8 @@ def kkt_residuals(problem: Problem, weights: Float[Tensor, "N K"]) -> Residuals:
 
     Args:
         problem: the problem that the weights are meant to solve.
-        weights: (N, K), on the problem's device, of any floating-point dtype. They need not lie on the simplex.
+        weights: (N, K), on the problem's device, of any floating-point dtype, or the same as ``Solution.compact`` has
+            them. They need not lie on the simplex.
 
     Raises:
         TypeError: weights that are no floating-point tensor.
@@ -80,28 +85,30 @@ def kkt_residuals(problem: Problem, weights: Float[Tensor, "N K"]) -> Residuals:
     Source: the KKT conditions of arXiv 2310.03004, Eq. 7; the gap: Jaggi, "Revisiting Frank-Wolfe", ICML 2013.
     """
     N, _, K = problem.shape
-    if not isinstance(weights, Tensor) or not weights.dtype.is_floating_point:
-        kind = weights.dtype if isinstance(weights, Tensor) else type(weights).__name__
-        raise TypeError(f"weights is {kind}, must be a floating-point tensor of shape ({N}, {K})")
-    if weights.shape != (N, K) or weights.device != problem.latents.device:
-        raise ValueError(
-            f"weights has shape {tuple(weights.shape)} on {weights.device}, must be ({N}, {K}) on "
-            f"{problem.latents.device}"
-        )
+    if not isinstance(weights, Weights):
+        if not isinstance(weights, Tensor) or not weights.dtype.is_floating_point:
+            kind = weights.dtype if isinstance(weights, Tensor) else type(weights).__name__
+            raise TypeError(f"weights is {kind}, must be a floating-point tensor of shape ({N}, {K})")
+        if weights.shape != (N, K) or weights.device != problem.latents.device:
+            raise ValueError(
+                f"weights has shape {tuple(weights.shape)} on {weights.device}, must be ({N}, {K}) on "
+                f"{problem.latents.device}"
+            )
+        weights = Weights.dense_of(weights)
     codebook, lam = problem.codebook.double(), problem.lam.double()
-    rows = max(1, _CHUNK_ELEMENTS // K)
+    rows = max(_CHUNK_COLUMNS, _CHUNK_ELEMENTS // K)
     with torch.autocast(problem.latents.device.type, enabled=False):
         parts = [
-            _chunk(problem, codebook, lam, weights[start : start + rows].double(), slice(start, start + rows))
-            for start in range(0, max(N, 1), rows)
+            _chunk(problem, codebook, lam, weights.rows(part).to(torch.float64), part)
+            for part in (slice(start, start + rows) for start in range(0, max(N, 1), rows))
         ]
     return Residuals(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Residuals)})
 
 
-def _chunk(problem: Problem, codebook: Tensor, lam: Tensor, p: Tensor, rows: slice) -> Residuals:
-    finite = problem.finite[rows]
+def _chunk(problem: Problem, codebook: Tensor, lam: Tensor, weights: Weights, rows: slice) -> Residuals:
+    finite, p = problem.finite[rows], weights.dense()
     z = torch.where(finite[:, None], problem.latents[rows], 0.0).double()
-    error = p @ codebook - z
+    error = weights.combine(codebook) - z
     g = (error @ codebook.T).addcmul_(p, lam)
     anchor = problem.anchor[rows]
     if anchor.dim() == 2:

@@ -12,6 +12,14 @@ from solvers.clock import Clock
 from solvers.problem import Problem
 from solvers.residuals import Residuals, kkt_residuals
 from solvers.status import Status
+from solvers.weights import Weights
+
+
+def combine(problem: Problem, weights: Weights) -> Float[Tensor, "N F"]:
+    """weights @ codebook, in float32 or better."""
+    dtype = torch.promote_types(problem.latents.dtype, torch.float32)
+    with torch.autocast(problem.latents.device.type, enabled=False):
+        return weights.to(dtype).combine(problem.codebook.to(dtype))
 
 
 @dataclass(frozen=True)
@@ -21,20 +29,24 @@ class Solution:
     Attributes:
         problem: the problem that was solved.
         backend: the name of the backend.
-        weights: (N, K), in the dtype of the latents, differentiable with respect to latents, codebook, lam and a dense
-            anchor (unless ``gradient="none"``). A failed column holds its anchor, with zero gradient.
+        compact: the weights, in the dtype of the latents, as codeword numbers ``compact.index`` and
+            ``compact.values``, each (N, S) with S the largest support; differentiable with respect to latents,
+            codebook, lam and a dense anchor (unless ``gradient="none"``). A failed column holds its anchor, with zero
+            gradient.
         status: (N,) codes of :class:`solvers.Status`, judged before the weights were rounded to the latents' dtype.
         iterations: (N,) iterations, as the backend counts them.
         errors: what the backend raised, by column; empty when nothing was.
+        combined: what ``reconstruction`` is, where solving has computed it.
         history: the residuals of every iteration, each (T, N), where ``history=True`` was asked for.
     """
 
     problem: Problem
     backend: str
-    weights: Float[Tensor, "N K"]
+    compact: Weights
     status: Int[Tensor, " N"]
     iterations: Int[Tensor, " N"]
     clock: Clock
+    combined: Float[Tensor, "N F"] | None = None
     errors: Mapping[int, str] = field(default_factory=dict)
     history: Residuals | None = None
 
@@ -44,11 +56,15 @@ class Solution:
         return self.clock.seconds
 
     @cached_property
+    def weights(self) -> Float[Tensor, "N K"]:
+        """(N, K), built when first asked for, differentiable as ``compact`` is."""
+        return self.compact.dense()
+
+    @cached_property
     def reconstruction(self) -> Float[Tensor, "N F"]:
         """weights @ codebook, (N, F), differentiable. Summed in float32 or better."""
-        dtype = torch.promote_types(self.weights.dtype, torch.float32)
-        with torch.autocast(self.weights.device.type, enabled=False):
-            return (self.weights.to(dtype) @ self.problem.codebook.to(dtype)).to(self.weights.dtype)
+        combined = combine(self.problem, self.compact) if self.combined is None else self.combined
+        return combined.to(self.problem.latents.dtype)
 
     @property
     def converged(self) -> Bool[Tensor, " N"]:
@@ -63,7 +79,7 @@ class Solution:
     @cached_property
     def residuals(self) -> Residuals:
         """The certificate of the weights as returned, computed when first asked for."""
-        return kkt_residuals(self.problem, self.weights.detach())
+        return kkt_residuals(self.problem, self.compact.detach())
 
     @property
     def weakly_active(self) -> Int[Tensor, " N"]:

@@ -107,36 +107,38 @@ class SoftConvexQuantizer(CodebookQuantizer):
                 gradient=self.gradient,
                 **self.backend_options,
             )
-            weights, reconstruction = solution.weights, solution.reconstruction
+            reconstruction = solution.reconstruction
             # where, not a product: NaN times 0 is NaN, in the gradient too.
             error = torch.where(solution.failed[:, None], 0.0, reconstruction - latents)
             loss = self.quantization_weight * mean_square(error)
-            indices = weights.detach().argmax(1)
-            info = self._info(solution, indices)
+            largest, indices = solution.compact.detach().largest()
+            info = self._info(solution, indices, largest)
         shape = positions(x, self.channel_dim)
         return QuantizerOutput(
             from_rows(reconstruction.to(x.dtype), x, self.channel_dim),
             indices.reshape(shape),
             loss,
-            weights.to(x.dtype).reshape(*shape, self.codebook_size) if self.return_weights else None,
+            solution.weights.to(x.dtype).reshape(*shape, self.codebook_size) if self.return_weights else None,
             info,
         )
 
     @torch.no_grad()
-    def _info(self, solution: solvers.Solution, indices: Int[Tensor, " N"]) -> dict[str, Tensor]:
-        weights = solution.weights.detach()
-        columns = max(weights.shape[0], 1)
+    def _info(
+        self, solution: solvers.Solution, indices: Int[Tensor, " N"], largest: Float[Tensor, " N"]
+    ) -> dict[str, Tensor]:
+        weights = solution.compact.detach()
+        columns = max(indices.shape[0], 1)
         used = counts(indices, self.codebook_size)
         info = {
             "hard_perplexity": perplexity(used),
-            "soft_perplexity": perplexity(weights.sum(0)),
+            "soft_perplexity": perplexity(weights.mass()),
             "active_codes": (used > 0).sum(),
-            "support_size": (weights > SUPPORT).sum() / columns,
-            "largest_weight": weights.gather(1, indices[:, None]).sum() / columns,
+            "support_size": (weights.values > SUPPORT).sum() / columns,
+            "largest_weight": largest.sum() / columns,
             "iterations": solution.iterations.sum() / columns,
             "converged_share": solution.converged.sum() / columns,
         }
-        if self.diagnose and weights.shape[0]:
+        if self.diagnose and indices.shape[0]:
             residuals = _sampled_residuals(solution)
             info |= {
                 "kkt_primal": residuals.primal.amax(),
@@ -161,7 +163,7 @@ def _sampled_residuals(solution: solvers.Solution) -> solvers.Residuals:
     problem = solution.problem
     some = slice(None, None, -(-problem.latents.shape[0] // _DIAGNOSED))
     sample = solvers.Problem(problem.latents[some], problem.codebook, problem.lam, problem.anchor[some])
-    return solvers.kkt_residuals(sample, solution.weights[some])
+    return solvers.kkt_residuals(sample, solution.compact.rows(some))
 
 
 def relaxed(codebook_size: int, dim: int, relaxation_steps: int = 20, **options: Any) -> SoftConvexQuantizer:

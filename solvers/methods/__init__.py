@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from solvers.support import Support
+from solvers.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Instance:
     floor: Float[Tensor, ""]
     """A KKT residual of this instance is relative to max(floor, max_k |g_k|), which in the units of the user's problem
     is max(1, max_k |g_k|)."""
+    scale: Float[Tensor, ""]
+    """What latents and codebook of the user's problem were divided by."""
 
     def detach(self) -> "Instance":
         """The same without autograd history."""
@@ -72,12 +74,11 @@ class Instance:
 class Result:
     """What a backend returns."""
 
-    weights: Float[Tensor, "N K"]
+    weights: Float[Tensor, "N K"] | Weights
+    """Dense, or compact when they are exact on a support that the backend knows."""
     status: Int[Tensor, " N"]
     """Codes of :class:`solvers.Status`."""
     iterations: Int[Tensor, " N"]
-    support: Support | None = None
-    """The active codewords, when the backend knows them; otherwise they are read off the multipliers."""
     certified: bool = False
     """True when the backend has checked the KKT residual of every column over all K; otherwise ``solve`` does."""
     history: Float[Tensor, "T N K"] | None = None

@@ -5,8 +5,9 @@ towards the weights that solve the KKT system of the support, and what reaches z
 finished when no codeword of all K would lower the objective. Every step lowers the objective, so no support occurs
 twice and the method ends: it is Lawson and Hanson's, with several codewords at a time and the constraint sum(p) = 1.
 
-On the CPU a compiled loop (:mod:`solvers.compiled`) takes one column after another on all of torch's threads, with the
-inverse of the support's matrix updated in place; a column that breaks down there is solved again by the tensor path,
+On the CPU a compiled kernel (:mod:`solvers.compiled.columns`) runs on all of torch's threads, with the inverse of the
+support's matrix updated in place. It computes in the dtype of the latents, with errors and weights in float64; in
+float32, columns that it cannot certify are solved again in float64, and what is left by the tensor path,
 :mod:`solvers.polish`, which is the only one on other devices.
 
 Warm start: the anchor. Gradient: the shared implicit differentiation.
@@ -14,25 +15,29 @@ Source: C. L. Lawson and R. J. Hanson, "Solving Least Squares Problems" (1974), 
 "Numerical Optimization" (2006), section 16.5.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-
 import torch
 from torch import Tensor
 
 from solvers.methods import Instance, Result, interior_point
 from solvers.polish import polish
 from solvers.status import Status
-from solvers.support import Support
+from solvers.weights import Weights
 
-_COLUMNS_PER_TASK = 128
+_COLUMNS_PER_CHUNK = 128
 
 _GRAM_CODEWORDS = 2048
-"""Up to this many codewords their products are computed once: (K, K) in float64 is 32 MB then."""
+"""Up to this many codewords their products are computed once: (K, K) in float32 is 16 MB then."""
+
+_SMALL = 2**12
+"""Entries of a codebook (K F) that is read again more quickly than a list of candidates is kept."""
+
+_ROUNDS = 8
+"""Solves on the support between two passes over a codebook that is not small."""
 
 _SHARE = {torch.float32: 0.05, torch.float64: 1e-3}
 """Codewords enter while the residual exceeds this share of tol, as far below it as rounding errors allow."""
 
-_ROUNDS = 200
+_LINEAR_SOLVES = 200
 """Linear solves that the tensor path may take for a column: where these do not do, rounding errors go in circles."""
 
 _CHUNK_ELEMENTS = 2**22
@@ -47,77 +52,69 @@ def solve(problem: Instance, *, tol: float, max_iter: int | None = None) -> Resu
     if problem.anchor.dim() == 2:
         # No vertex to start from, and a support that may hold most codewords: the interior point does not mind.
         return interior_point.solve(problem, tol=tol, max_iter=max_iter)
-    N, F, K = *problem.latents.shape, problem.codebook.shape[0]
-    max_iter = 1000 + 20 * F if max_iter is None else max_iter
-    on_cpu = problem.latents.device.type == "cpu"
-    if on_cpu:
-        # Half of the steps, so that some are left for a second try on the tensor path.
-        support, values, steps, residual = _compiled(problem, tol, (max_iter + 1) // 2)
-    else:
-        nothing = problem.anchor.new_zeros(N, 0)
-        support, values = Support(nothing, nothing.bool()), nothing.to(problem.latents.dtype)
-        steps, residual = (
-            torch.zeros_like(problem.anchor),
-            torch.full_like(problem.anchor, torch.inf, dtype=torch.float64),
-        )
-    weights = support.scatter(values, K).to(problem.latents.dtype)
-    again = (~(residual <= tol) & (steps < max_iter)).nonzero().flatten()
-    if again.numel():
-        supports = []
-        for part in again.split(max(1, _CHUNK_ELEMENTS // K)):
-            columns = problem.select(part)
-            vertex = torch.nn.functional.one_hot(columns.anchor, K)
-            rounds = (max_iter - steps[part]).clamp_max(_ROUNDS)
-            exact = polish(columns, vertex.to(weights.dtype), vertex.bool(), tol, rounds)
-            weights[part] = exact.support.scatter(exact.values, K).to(weights.dtype)
-            residual[part], steps[part] = exact.residual, steps[part] + exact.rounds
-            supports.append(exact.support)
-        support = _replaced(support, again, Support.join(supports))
+    N, F = problem.latents.shape
+    limit = torch.full((N,), 1000 + 20 * F if max_iter is None else max_iter, device=problem.anchor.device)
+    paths = [solve_by_tensors]
+    if problem.latents.device.type == "cpu":
+        # What rounding errors defeat in float32 is solved again in float64.
+        double = [_compiled_in_double] if problem.latents.dtype == torch.float32 else []
+        paths = [_compiled, *double, *paths]
+    # Each path but the last has half of the steps that are left, so that some are left for the next.
+    weights, steps, residual = paths[0](problem, tol, limit if len(paths) == 1 else (limit + 1) // 2)
+    for path in paths[1:]:
+        again = (~(residual <= tol) & (steps < limit)).nonzero().flatten()
+        if again.numel():
+            left = (limit - steps)[again]
+            part, taken, reached = path(problem.select(again), tol, left if path is paths[-1] else (left + 1) // 2)
+            weights = weights.replaced(again, part)
+            steps, residual = steps.index_add(0, again, taken), residual.index_copy(0, again, reached)
     status = torch.where(residual <= tol, int(Status.SOLVED), int(Status.MAX_ITER))
-    return Result(weights, status, steps, support=support, certified=True)
+    return Result(weights, status, steps, certified=True)
 
 
-def _compiled(problem: Instance, tol: float, max_iter: int) -> tuple[Support, Tensor, Tensor, Tensor]:
+def solve_by_tensors(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor]:
+    """Weights, linear solves and relative KKT residuals, in tensor operations alone, in float64."""
+    K = problem.codebook.shape[0]
+    parts = []
+    for rows in torch.arange(problem.latents.shape[0], device=max_iter.device).split(max(1, _CHUNK_ELEMENTS // K)):
+        columns = problem.select(rows)
+        vertex = torch.nn.functional.one_hot(columns.anchor, K)
+        rounds = max_iter[rows].clamp_max(_LINEAR_SOLVES)
+        parts.append(polish(columns, vertex.to(columns.latents.dtype), vertex.bool(), tol, rounds))
+    weights = Weights.join([Weights(part.values, part.support.index, K) for part in parts])
+    return weights, torch.cat([part.rounds for part in parts]), torch.cat([part.residual for part in parts])
+
+
+def _compiled_in_double(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor]:
+    return _compiled(problem.to(torch.float64), tol, max_iter)
+
+
+def _compiled(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor]:
+    """The same by the compiled kernel; the residual is infinite where it gave up."""
     # Here, because importing Numba takes a second that other backends need not pay.
-    from solvers.compiled import solve_columns
+    from solvers.compiled.columns import scratch, solve_columns
+    from solvers.compiled.tensors import aligned, in_chunks, numpy, tiled
 
-    Z, C = problem.latents.contiguous(), problem.codebook.contiguous()
-    (N, F), K = Z.shape, C.shape[0]
-    wide = C.double()
-    gram = wide @ wide.T if K <= _GRAM_CODEWORDS else wide.new_empty(0, 0)
-    capacity = min(K, 4 * F + 64)
-    index = torch.zeros(N, capacity, dtype=torch.long)
-    values = torch.zeros(N, capacity, dtype=torch.float64)
-    size, steps = torch.zeros(2, N, dtype=torch.long)
-    residual = torch.full((N,), torch.inf, dtype=torch.float64)
-    inputs = [x.numpy() for x in (Z, C, C.T.contiguous(), gram)]
-    outputs = [x.numpy() for x in (index, values, size, steps, residual)]
-    settings = (
-        float(problem.lam),
-        problem.anchor.contiguous().numpy(),
-        tol,
-        _SHARE[Z.dtype],
-        float(problem.floor),
-        max_iter,
-    )
+    latents, codebook, dtype = problem.latents, problem.codebook, problem.latents.dtype
+    (N, F), K = latents.shape, codebook.shape[0]
+    gram = codebook @ codebook.T if K <= _GRAM_CODEWORDS else codebook.new_empty(0, 0)
+    capacity = min(K, 2 * F + 64)
+    steps, residual = torch.zeros(N, dtype=torch.long), torch.full((N,), torch.inf, dtype=torch.float64)
+    inputs = numpy(aligned(latents), aligned(codebook)[:K], tiled(codebook), gram)
+    settings = float(problem.lam), *numpy(problem.anchor.contiguous()), tol * _SHARE[dtype], float(problem.floor)
+    limits, rounds = numpy(max_iter.contiguous()), 1 if K * F <= _SMALL else _ROUNDS
+    chunks: dict[int, Weights] = {}
 
-    def task(first: int) -> None:
-        solve_columns(first, min(first + _COLUMNS_PER_TASK, N), *inputs, *settings, *outputs)
+    def work(todo):
+        spare = numpy(*scratch(capacity, K, F, dtype))
+        index = torch.empty(_COLUMNS_PER_CHUNK, capacity, dtype=torch.long)
+        values = torch.empty(_COLUMNS_PER_CHUNK, capacity, dtype=torch.float64)
+        size = torch.empty(_COLUMNS_PER_CHUNK, dtype=torch.long)
+        for first, last in todo:
+            written = numpy(index, values, size, steps[first:last], residual[first:last])
+            solve_columns(first, last, *inputs, *settings, *limits, rounds, *written, *spare)
+            width = int(size[: last - first].max())
+            chunks[first] = Weights(values[: last - first, :width].clone(), index[: last - first, :width].clone(), K)
 
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        # A list, so that what a task raises is raised here.
-        list(threads.map(task, range(0, N, _COLUMNS_PER_TASK)))
-    width = int(size.max())
-    valid = torch.arange(width) < size[:, None]
-    return Support(index[:, :width], valid), values[:, :width], steps, residual
-
-
-def _replaced(support: Support, rows: Tensor, by: Support) -> Support:
-    """``support`` with those of ``rows`` exchanged."""
-    width = max(support.index.shape[1], by.index.shape[1])
-
-    def exchanged(old: Tensor, new: Tensor) -> Tensor:
-        old, new = (torch.nn.functional.pad(x, (0, width - x.shape[1])) for x in (old, new))
-        return old.index_copy(0, rows, new)
-
-    return Support(exchanged(support.index, by.index), exchanged(support.valid, by.valid))
+    in_chunks(work, N, _COLUMNS_PER_CHUNK)
+    return Weights.join([chunks[first] for first in sorted(chunks)]), steps, residual

@@ -23,6 +23,7 @@ from solvers.errors import OptionError
 from solvers.methods import Instance, Result
 from solvers.status import Status
 from solvers.support import Support
+from solvers.weights import Weights
 
 _EQUALITY = 5
 """DAQP's code of a constraint that always holds with equality."""
@@ -73,12 +74,9 @@ def solve(
         active[n] = info["lam"][:K] == 0
         weights[n, ~active[n]] = 0.0
         status[n], iterations[n] = _STATUS.get(flag, Status.FAILED), info["iterations"]
-    return Result(
-        torch.from_numpy(weights),
-        torch.from_numpy(status),
-        torch.from_numpy(iterations),
-        support=Support.of(torch.from_numpy(active)),
-    )
+    support = Support.of(torch.from_numpy(active))
+    compact = Weights(support.gather(torch.from_numpy(weights)), support.index, K)
+    return Result(compact, torch.from_numpy(status), torch.from_numpy(iterations))
 
 
 def _known(model: daqp.Model, settings: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from torch import Tensor
 from solvers.methods import Instance, Result
 from solvers.polish import polish
 from solvers.status import Status
-from solvers.support import Support
+from solvers.weights import Weights
 
 _CHUNK_ELEMENTS = 2**24
 """Entries of all of a chunk's arrays, about ten of (n, K) and three of (n, F, F): 64 MB in float32."""
@@ -49,16 +49,15 @@ def solve(problem: Instance, *, tol: float, max_iter: int | None = None, history
     N, F, K = *problem.latents.shape, problem.codebook.shape[0]
     rows = max(1, _CHUNK_ELEMENTS // (10 * K + 3 * F * F))
     parts = [_solve_chunk(problem, slice(i, i + rows), tol, max_iter, history) for i in range(0, N, rows)]
-    weights, status, iterations, supports, iterates = zip(*parts, strict=True)
+    weights, status, iterations, iterates = zip(*parts, strict=True)
     if history:
         # A chunk that finished earlier keeps its last iterate.
         longest = max(x.shape[0] for x in iterates)
         iterates = [torch.cat([x, x[-1:].expand(longest - x.shape[0], -1, -1)]) for x in iterates]
     return Result(
-        torch.cat(weights),
+        Weights.join(list(weights)),
         torch.cat(status),
         torch.cat(iterations),
-        support=Support.join(list(supports)),
         certified=True,
         history=torch.cat(iterates, 1) if history else None,
     )
@@ -75,7 +74,7 @@ def _reduce(problem: Instance) -> Instance:
 
 def _solve_chunk(
     problem: Instance, rows: slice, tol: float, max_iter: int, history: bool
-) -> tuple[Tensor, Tensor, Tensor, Support, Tensor | None]:
+) -> tuple[Weights, Tensor, Tensor, Tensor | None]:
     part = replace(problem, latents=problem.latents[rows], anchor=problem.anchor[rows])
     # A search for the support does not need more; where float32 breaks down, the polish takes longer.
     columns = _Columns(part.to(torch.float32))
@@ -91,12 +90,12 @@ def _solve_chunk(
     # Where nothing is active, as after a breakdown, the polish starts from the largest weight.
     active = (p > mu) | (p == p.amax(1, keepdim=True))
     exact = polish(part, p, active, tol, max_iter - columns.iterations)
-    weights = exact.support.scatter(exact.values, p.shape[1]).to(problem.latents.dtype)
+    weights = Weights(exact.values, exact.support.index, p.shape[1])
     if history:
-        iterates.append(weights)
+        iterates.append(weights.dense().to(problem.latents.dtype))
     status = torch.where(exact.residual <= tol, int(Status.SOLVED), int(Status.MAX_ITER))
     stacked = torch.stack(iterates) if history else None
-    return weights, status, columns.iterations + exact.rounds, exact.support, stacked
+    return weights, status, columns.iterations + exact.rounds, stacked
 
 
 class _Columns:

@@ -1,0 +1,344 @@
+"""The active-set method on a few columns at a time, compiled: the CPU path of ``active_set``.
+
+Passes over the codebook are made in the dtype of the latents for up to ``SLOTS`` columns at once, so that the codebook
+is read once for all of them; the rounds between two passes belong to one column. The error C^T p - z of a pass and the
+weights p are float64 whatever the dtype: what a pass can certify depends on them.
+"""
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from solvers.compiled.inverse import ENTERING, JIT, Codebook, Column, Work, clear, correct, dot, enter, leave, start
+from solvers.compiled.lanes import (
+    BYTES,
+    add,
+    at,
+    axpy,
+    below,
+    fma,
+    lanes,
+    load,
+    load_double,
+    padded,
+    pointer,
+    splat,
+    store,
+    total,
+)
+from solvers.compiled.search import CANDIDATES, best_first, candidates, extremes, products_of_four, worst
+
+BOLD = 0.1
+"""Codewords that enter violate optimality by at least this share of what the worst one does."""
+
+REFINED = 2
+"""Steps of iterative refinement after which rounding errors are all that is left."""
+
+SLOTS = 4
+"""Columns that share a pass."""
+
+
+def scratch(capacity: int, K: int, F: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """What :func:`solve_columns` works on, for supports of at most ``capacity`` codewords."""
+    w = BYTES // dtype.itemsize
+    ld, Kp, Fp = _row_length(capacity, w), padded(K), padded(F)
+    real = 2 * ENTERING * ld + ld + 2 * w + CANDIDATES + w + SLOTS * (capacity * ld + 2 * ld + Kp + Fp)
+    return (
+        torch.zeros(real, dtype=dtype),
+        torch.zeros(SLOTS * (ld + Fp), dtype=torch.float64),
+        torch.zeros(CANDIDATES + SLOTS * (ld + 4), dtype=torch.long),
+    )
+
+
+def _row_length(capacity, w):
+    """The row length of M: whole vectors, and one more, so that rows do not all fall on the same sets of the cache."""
+    return (capacity + w - 1) // w * w + w
+
+
+_ld = njit(**JIT)(_row_length)
+
+
+@njit(cache=True, **JIT)
+def solve_columns(
+    first,
+    last,
+    Z,
+    C,
+    tiles,
+    G,
+    lam,
+    anchor,
+    tol,
+    floor,
+    max_iter,
+    rounds,
+    index,
+    values,
+    size,
+    steps,
+    residual,
+    real,
+    double,
+    numbers,
+):
+    """Solves columns first to last - 1 into rows 0 to last - first - 1 of the results.
+
+    Args:
+        Z, C: latents (N, Fp) and codebook (K, Fp), padded with zeros to whole vectors.
+        tiles: the codebook for passes, see :func:`solvers.compiled.tensors.tiled`.
+        G: (K, K) products of codewords, or (0, 0) to compute them as needed.
+        lam, anchor: regularisation weight, and codeword numbers (N,).
+        tol, floor: codewords enter while the dual residual exceeds tol * max(floor, max_k |g_k|).
+        max_iter: (N,) codewords that may enter, those that leave again included.
+        rounds: solves on the support between two passes.
+        index, values, size: written: (n, S) supports and weights, 0 in unused places, and how many there are.
+        steps: written: codewords that entered.
+        residual: written: the relative KKT residual over all K; infinite where the method gave up.
+        real, double, numbers: what :func:`scratch` returns; left all 0.
+    """
+    K, Fp = C.shape
+    F, Kp = tiles.shape[1], tiles.shape[0] * tiles.shape[2]
+    book = Codebook(pointer(C), pointer(tiles), pointer(G), K, Kp, F, Fp, G.shape[0] > 0, lam)
+    latents, w, capacity = pointer(Z), lanes(pointer(C)), index.shape[1]
+    ld = _ld(capacity, w)
+    h = pointer(real)
+    v = at(h, ENTERING * ld)
+    s = at(v, ENTERING * ld)
+    scale = at(s, ld)
+    violation = at(scale, 2 * w)
+    low = at(violation, CANDIDATES + w)
+    slots, stride = at(low, SLOTS * Fp), capacity * ld + 2 * ld + Kp
+    g = at(slots, capacity * ld + 2 * ld)
+    p = pointer(double)
+    e = at(p, SLOTS * ld)
+    order = pointer(numbers)
+    S = at(order, CANDIDATES)
+    # Of each slot: its column or -1, the support's size, the steps taken, the refinements since the last step.
+    owner = at(S, SLOTS * ld)
+    sizes, taken, refined = at(owner, SLOTS), at(owner, 2 * SLOTS), at(owner, 3 * SLOTS)
+    work = Work(h, v, s, scale, ld, capacity)
+    following, live = first, 0
+    for slot in range(SLOTS):
+        owner[slot] = -1
+    while live > 0 or following < last:
+        for slot in range(SLOTS):
+            fresh = owner[slot] < 0 and following < last
+            if fresh:
+                owner[slot] = following
+                following, live = following + 1, live + 1
+            n = owner[slot]
+            if n >= 0:
+                column = _column(at(latents, n * Fp), anchor[n], at(slots, slot * stride), p, S, slot, work)
+                if fresh:
+                    sizes[slot], taken[slot], refined[slot] = start(book, column), 0, 0
+                _error(book, column, sizes[slot], at(e, slot * Fp), at(low, slot * Fp))
+        products_of_four(book.tiles, F, Kp, low, Fp, g, stride)
+        for slot in range(SLOTS):
+            n = owner[slot]
+            if n < 0:
+                continue
+            column = _column(at(latents, n * Fp), anchor[n], at(slots, slot * stride), p, S, slot, work)
+            k, taken[slot], refined[slot], done, reached = _step(
+                book,
+                column,
+                work,
+                at(g, slot * stride),
+                at(e, slot * Fp),
+                at(low, slot * Fp),
+                order,
+                violation,
+                sizes[slot],
+                taken[slot],
+                refined[slot],
+                tol,
+                floor,
+                max_iter[n],
+                rounds,
+            )
+            sizes[slot] = k
+            if done:
+                r = n - first
+                residual[r], size[r], steps[r] = reached, k, taken[slot]
+                for i in range(k):
+                    index[r, i], values[r, i] = column.S[i], column.p[i]
+                for i in range(k, capacity):
+                    index[r, i], values[r, i] = 0, 0.0
+                clear(column, work, k)
+                owner[slot] = -1
+                live -= 1
+
+
+@njit(**JIT)
+def _column(z, anchor, slot_start, p, S, slot, work):
+    x1 = at(slot_start, work.capacity * work.ld)
+    return Column(z, anchor, slot_start, at(p, slot * work.ld), x1, at(x1, work.ld), at(S, slot * work.ld))
+
+
+@njit(**JIT)
+def _step(book, column, work, g, e, low, order, violation, k, taken, refined, tol, floor, max_iter, rounds):
+    """What follows a pass: the column is finished, or its support changes, or its weights are refined.
+
+    Returns the support's size, the steps taken, the refinements since the last step, whether the column is finished,
+    and the relative KKT residual (infinite where the method gave up).
+    """
+    nu, spread, complementarity = _on_support(book, column, work, g, k)
+    lowest_g, highest_g = extremes(g, book.Kp)
+    scale = max(floor, max(abs(lowest_g), abs(highest_g)))
+    # On the support g is nu up to rounding: how far it is from it tells what else is rounding.
+    slack = max(tol * scale, 2.0 * spread)
+    before = taken
+    if lowest_g < nu - slack and taken < max_iter:
+        threshold = nu - max(slack, BOLD * (nu - lowest_g))
+        if rounds == 1:
+            count = worst(book, g, threshold, order, violation)
+        else:
+            count = candidates(book, g, threshold, order, violation)
+        for r in range(rounds):
+            if r > 0:
+                count = _again(book, column, work, low, k, order, violation, count, nu - slack)
+            if count == 0 or taken >= max_iter:
+                break
+            count, chosen = best_first(order, violation, count, min(ENTERING, max_iter - taken))
+            if k + chosen > work.capacity:
+                return k, taken, refined, True, np.inf
+            grown = enter(at(order, count), chosen, book, column, work, k)
+            if grown == k:
+                break
+            taken += grown - k
+            k, nu = _settle(column, work, grown)
+            if k < 0:
+                return -k, taken, refined, True, np.inf
+    if taken > before:
+        return k, taken, 0, taken >= max_iter, np.inf
+    if spread <= tol * scale or refined >= REFINED:
+        return k, taken, refined, True, max(nu - lowest_g, complementarity) / scale
+    _residual(book, column, work, e, k)
+    correct(column, work, k)
+    return k, taken, refined + 1, False, np.inf
+
+
+@njit(**JIT)
+def _error(book, column, k, e, low):
+    """e = C_S^T p - z in float64, and the same in the dtype of the latents."""
+    b = 0
+    while b < book.Fp:
+        acc = axpy(-1.0, load_double(column.z, b), splat(e, 0.0))
+        for i in range(k):
+            acc = axpy(column.p[i], load_double(book.C, column.S[i] * book.Fp + b), acc)
+        store(e, b, acc)
+        store(low, b, acc)
+        b += lanes(e)
+
+
+@njit(**JIT)
+def _on_support(book, column, work, g, k):
+    """Completes g by lam (p - a), and returns nu = p^T g, max |g_i - nu| and max p_i |g_i - nu| over the support."""
+    p, h, S = column.p, work.h, column.S
+    g[column.anchor] -= book.lam
+    for i in range(k):
+        t = g[S[i]] + book.lam * p[i]
+        g[S[i]] = t
+        h[i] = t
+    # Padding must not be an extreme.
+    for i in range(book.K, book.Kp):
+        g[i] = g[0]
+    if k == 1:
+        return np.float64(h[0]), 0.0, 0.0
+    w, zero = lanes(p), splat(p, 0.0)
+    acc, i = zero, 0
+    while i < k:
+        acc = fma(load(p, i), load_double(h, i), acc)
+        i += w
+    nu = total(acc)
+    spread = complementarity = 0.0
+    for i in range(k):
+        t = abs(h[i] - nu)
+        spread, complementarity = max(spread, t), max(complementarity, p[i] * t)
+    return nu, spread, complementarity
+
+
+@njit(**JIT)
+def _again(book, column, work, low, k, order, violation, count, limit):
+    """The candidates that still violate optimality at the weights ``work.s``."""
+    b = 0
+    while b < book.Fp:
+        acc = axpy(-1.0, load(column.z, b), splat(low, 0.0))
+        for i in range(k):
+            acc = axpy(work.s[i], load(book.C, column.S[i] * book.Fp + b), acc)
+        store(low, b, acc)
+        b += lanes(low)
+    kept = 0
+    for i in range(count):
+        c = order[i]
+        t = dot(at(book.C, c * book.Fp), low, book.Fp)
+        if c == column.anchor:
+            t -= book.lam
+        order[kept], violation[kept] = c, t
+        kept += t < limit
+    return kept
+
+
+@njit(**JIT)
+def _settle(column, work, k):
+    """Moves p to the weights that solve the KKT system of the support, dropping what would turn negative on the way.
+
+    Every step lowers the objective. Returns the support's size (negative after a breakdown) and nu.
+    """
+    p, s, x1, x2 = column.p, work.s, column.x1, column.x2
+    w, zero = lanes(s), splat(s, 0.0)
+    while True:
+        sum1, sum2, i = zero, zero, 0
+        while i < k:
+            sum1, sum2 = add(load(x1, i), sum1), add(load(x2, i), sum2)
+            i += w
+        theta = (total(sum1) - 1.0) / total(sum2)
+        inside, i = True, 0
+        while i < k:
+            x = axpy(-theta, load(x2, i), load(x1, i))
+            store(s, i, x)
+            used = (1 << min(w, k - i)) - 1
+            inside &= below(zero, x) & used == used
+            i += w
+        if inside:
+            i = 0
+            while i < k:
+                store(p, i, load_double(s, i))
+                i += lanes(p)
+            return k, -theta
+        length = 1.0
+        for i in range(k):
+            if not s[i] > 0.0:
+                length = min(length, p[i] / (p[i] - s[i]) if p[i] > 0.0 else 0.0)
+        before = k
+        for i in range(k - 1, -1, -1):
+            leaves = not s[i] > 0.0 and (not p[i] > 0.0 or p[i] / (p[i] - s[i]) <= length)
+            p[i] += length * (s[i] - p[i])
+            if leaves and k > 1:
+                k = leave(i, column, work, k)
+        if k == before:
+            return -k, -theta
+
+
+@njit(**JIT)
+def _residual(book, column, work, e, k):
+    """``work.h`` = nu - g on the support, from float64 products."""
+    nu = 0.0
+    for second in range(2):
+        mean = 0.0
+        for i in range(k):
+            acc, b = splat(e, 0.0), 0
+            while b < book.Fp:
+                acc = fma(load_double(book.C, column.S[i] * book.Fp + b), load(e, b), acc)
+                b += lanes(e)
+            g = total(acc) + book.lam * column.p[i]
+            if column.S[i] == column.anchor:
+                g -= book.lam
+            mean += column.p[i] * g
+            if second:
+                work.h[i] = nu - g
+        nu = mean
+    i = k
+    while i % lanes(work.h):
+        work.h[i] = 0.0
+        i += 1

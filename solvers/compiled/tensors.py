@@ -1,0 +1,49 @@
+"""Between tensors and kernels: padding, and chunks of columns for all of torch's threads."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from solvers.compiled.lanes import BYTES, padded
+
+
+def aligned(x: Tensor) -> Tensor:
+    """A copy with rows padded with zeros to whole vectors, from an address where vectors start; at least four rows."""
+    rows, columns = x.shape
+    result = torch.zeros(max(rows, 4), padded(columns), dtype=x.dtype)
+    result[:rows, :columns] = x
+    return result
+
+
+def tiled(codebook: Tensor) -> Tensor:
+    """(Kp / 2w, F, 2w): the codebook transposed, two vectors of w codewords at a time, so that a pass over it reads
+    its memory in order. Padding is 0."""
+    K, F = codebook.shape
+    width = 2 * BYTES // codebook.element_size()
+    whole = torch.zeros(padded(K), F, dtype=codebook.dtype)
+    whole[:K] = codebook
+    return whole.view(-1, width, F).mT.contiguous()
+
+
+def numpy(*tensors: Tensor) -> tuple[np.ndarray, ...]:
+    """What Numba takes: the same memory as arrays."""
+    return tuple(x.detach().numpy() for x in tensors)
+
+
+def in_chunks(work: Callable[[Iterator[tuple[int, int]]], None], N: int, size: int) -> None:
+    """Calls ``work`` on each of torch's threads, with an iterator over what is left of the chunks (first, last).
+
+    A kernel releases the interpreter lock, so plain threads do; their number is torch's at the time of the call.
+    """
+    # next() of an iterator of a range is atomic: no chunk is given out twice.
+    chunks = iter([(first, min(first + size, N)) for first in range(0, N, size)])
+    count = min(torch.get_num_threads(), -(-N // size))
+    if count <= 1:
+        work(chunks)
+        return
+    with ThreadPoolExecutor(count) as threads:
+        # A list, so that what a thread raises is raised here.
+        list(threads.map(work, [chunks] * count))
