@@ -215,7 +215,15 @@ def _step(book, column, work, g, e, low, order, violation, k, taken, refined, to
         return k, taken, refined, True, max(nu - lowest_g, complementarity) / scale
     _residual(book, column, work, e, k)
     correct(column, work, k)
-    return k, taken, refined + 1, False, np.inf
+    before = k
+    for i in range(k - 1, -1, -1):
+        # A weight that rounding errors had made positive.
+        if not column.p[i] > 0.0 and k > 1:
+            k = leave(i, column, work, k)
+    if k == before:
+        return k, taken, refined + 1, False, np.inf
+    k, nu = _settle(column, work, k)
+    return abs(k), taken, 0, k < 0, np.inf
 
 
 @njit(**JIT)

@@ -5,6 +5,7 @@ import torch
 
 import solvers
 from scq.quantizers import SoftConvexQuantizer
+from solvers.weights import Weights
 
 K, F = 12, 4
 KKT = ("kkt_primal", "kkt_dual", "kkt_complementarity", "kkt_relative")
@@ -127,9 +128,23 @@ def test_kkt_numbers_of_a_large_batch_come_from_a_sample_spread_through_it(monke
     (problem, weights), *others = seen
     assert not others and problem.shape[0] == 834
     everything = measure(solvers.Problem(x, layer.codebook.detach(), 0.1), output.weights.detach())
-    assert torch.equal(weights, output.weights[::3])
+    assert torch.equal(weights.dense(), output.weights[::3])
     torch.testing.assert_close(output.info["kkt_relative"], everything.relative[::3].amax())
     torch.testing.assert_close(output.info["gap"], everything.gap[::3].mean())
+
+
+def test_no_dense_weights_are_made_unless_they_are_asked_for(monkeypatch):
+    """At K = 262,144 they would be the largest array of a training step by far."""
+    layer = SoftConvexQuantizer(300, F, return_weights=False)
+    layer.diagnose = True
+    made = []
+    dense = Weights.dense
+    monkeypatch.setattr(Weights, "dense", lambda self: made.append(self.values.shape[0]) or dense(self))
+    output = layer(torch.randn(1500, F))
+    (output.quantized.square().sum() + output.loss).backward()
+    assert output.weights is None
+    assert max(made) < 500, "the certificate of a sample goes a chunk at a time"
+    assert layer.codebook.grad.any()
 
 
 def test_relaxation_reports_that_it_is_not_exact():
