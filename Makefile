@@ -24,9 +24,8 @@ demo: $(INSTALLED) ## The main job: train with exact SCQ and its rivals, compare
 test: $(INSTALLED) ## Run the default tests
 	$(BIN)/pytest
 
-bench: $(INSTALLED) ## Run the benchmarks, on an otherwise idle machine; tables go to benchmarks/results
-	$(BIN)/python benchmarks/columns.py
-	$(BIN)/python benchmarks/training.py
+bench: $(INSTALLED) ## Run the benchmarks, on an otherwise idle machine; tables go to benchmarks/results and docs/speed.md
+	for name in targets peers training startup growth; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 lint: $(INSTALLED) ## Check style and format
 	$(BIN)/ruff check

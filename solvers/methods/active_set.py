@@ -23,7 +23,8 @@ from solvers.polish import polish
 from solvers.status import Status
 from solvers.weights import Weights
 
-_COLUMNS_PER_CHUNK = 128
+_COLUMNS_PER_CHUNK = 64, 512
+"""At least and at most: enough chunks that all threads end together, and few enough to be handed out."""
 
 _GRAM_CODEWORDS = 2048
 """Up to this many codewords their products are computed once: (K, K) in float32 is 16 MB then."""
@@ -103,18 +104,20 @@ def _compiled(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights,
     inputs = numpy(aligned(latents), aligned(codebook)[:K], tiled(codebook), gram)
     settings = float(problem.lam), *numpy(problem.anchor.contiguous()), tol * _SHARE[dtype], float(problem.floor)
     limits, rounds = numpy(max_iter.contiguous()), 1 if K * F <= _SMALL else _ROUNDS
+    least, most = _COLUMNS_PER_CHUNK
+    columns = min(most, max(least, N // (8 * torch.get_num_threads())))
     chunks: dict[int, Weights] = {}
 
     def work(todo):
         spare = numpy(*scratch(capacity, K, F, dtype))
-        index = torch.empty(_COLUMNS_PER_CHUNK, capacity, dtype=torch.long)
-        values = torch.empty(_COLUMNS_PER_CHUNK, capacity, dtype=torch.float64)
-        size = torch.empty(_COLUMNS_PER_CHUNK, dtype=torch.long)
+        index = torch.empty(columns, capacity, dtype=torch.long)
+        values = torch.empty(columns, capacity, dtype=torch.float64)
+        size = torch.empty(columns, dtype=torch.long)
         for first, last in todo:
             written = numpy(index, values, size, steps[first:last], residual[first:last])
             solve_columns(first, last, *inputs, *settings, *limits, rounds, *written, *spare)
             width = int(size[: last - first].max())
             chunks[first] = Weights(values[: last - first, :width].clone(), index[: last - first, :width].clone(), K)
 
-    in_chunks(work, N, _COLUMNS_PER_CHUNK)
+    in_chunks(work, N, columns)
     return Weights.join([chunks[first] for first in sorted(chunks)]), steps, residual

@@ -63,7 +63,9 @@ def test_compiled_and_tensor_derivatives_agree(dtype: torch.dtype, what: str) ->
     found = pull_back(*arguments, d_values, d_combined)
     wanted = pull_back_by_tensors(*arguments, d_values, d_combined)[:3]
     for x, y in zip(found, wanted, strict=True):
-        torch.testing.assert_close(x, y, rtol=1e-4 if dtype == torch.float32 else 1e-9, atol=1e-5 * float(y.abs().amax()))
+        torch.testing.assert_close(
+            x, y, rtol=1e-4 if dtype == torch.float32 else 1e-9, atol=1e-5 * float(y.abs().amax())
+        )
     assert not found[0][7].any()
 
 

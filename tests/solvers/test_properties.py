@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from drawn import CODEBOOKS, LATENTS, N
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from drawn import CODEBOOKS, LATENTS, N
 from oracles import least_distance
 from problems import objective
 
