@@ -65,9 +65,9 @@ def pull_back(
     def work(chunks):
         ld = padded(most) + 8
         (scratch,) = numpy(torch.zeros(most * ld + 3 * ld + 3 * C.shape[1], dtype=torch.float64))
-        (places,) = numpy(torch.zeros(most, dtype=torch.long))
+        (numbers,) = numpy(torch.zeros(2, most, dtype=torch.long))
         for t, _ in chunks:
-            d_lam[t] = _pull_back(*parts[t], *inputs, *numpy(d_codebook[t]), weight, ld, scratch, places)
+            d_lam[t] = _pull_back(*parts[t], *inputs, *numpy(d_codebook[t]), weight, ld, scratch, numbers)
 
     in_chunks(work, threads, 1)
     return d_latents[:N, :F], d_codebook.sum(0)[:K, :F], d_lam.sum().to(lam.dtype)
@@ -91,15 +91,16 @@ def _pull_back(
     lam,
     ld,
     scratch,
-    places,
+    numbers,
 ):
     """Columns first to last - 1; adds to ``d_codebook`` and returns the derivative with respect to lam."""
     Fp, S = C.shape[1], index.shape[1]
     codebook, out = pointer(C), pointer(d_codebook)
-    rows = places.shape[0]
+    most, place = numbers.shape[1], pointer(numbers)
+    codeword, gram, K = at(place, most), pointer(G), C.shape[0]
     H = pointer(scratch)
-    u = at(H, rows * ld)
-    ones, e = at(u, ld), at(u, 2 * ld)
+    u = at(H, most * ld)
+    ones, diagonal, e = at(u, ld), at(u, 2 * ld), at(u, 3 * ld)
     back, d_c = at(e, Fp), at(e, 2 * Fp)
     use_products, use_values, use_combined = G.shape[0] > 0, d_values.shape[0] > 0, d_combined.shape[0] > 0
     d_lam, zero = 0.0, splat(H, 0.0)
@@ -118,32 +119,33 @@ def _pull_back(
         k = 0
         for i in range(S):
             if active[n, i]:
-                places[k] = i
+                place[k], codeword[k] = i, index[n, i]
                 k += 1
         for i in range(k):
-            c = index[n, places[i]]
-            t = 0.0
+            c, t = codeword[i], 0.0
             if use_values:
-                t += d_values[n, places[i]]
+                t += d_values[n, place[i]]
             if use_combined:
                 t += _dot(at(codebook, c * Fp), d_c, Fp, zero)
             u[i], ones[i] = t, 1.0
             row = at(H, i * ld)
-            for j in range(i, k):
-                if use_products:
-                    row[j] = G[c, index[n, places[j]]]
-                else:
-                    row[j] = _dot(at(codebook, c * Fp), at(codebook, index[n, places[j]] * Fp), Fp, zero)
+            if use_products:
+                products = at(gram, c * K)
+                for j in range(i, k):
+                    row[j] = products[codeword[j]]
+            else:
+                for j in range(i, k):
+                    row[j] = _dot(at(codebook, c * Fp), at(codebook, codeword[j] * Fp), Fp, zero)
             row[i] += lam
-        _solve(H, ld, k, u, ones)
+        _solve(H, ld, k, u, ones, diagonal)
         sum1 = sum2 = 0.0
         for i in range(k):
             sum1 += u[i]
             sum2 += ones[i]
         for i in range(k):
             u[i] -= sum1 / sum2 * ones[i]
-            c = index[n, places[i]]
-            d_lam -= u[i] * values[n, places[i]]
+            c = codeword[i]
+            d_lam -= u[i] * values[n, place[i]]
             if c == anchor[n]:
                 d_lam += u[i]
             b = 0
@@ -157,13 +159,13 @@ def _pull_back(
             # What a weight times its codeword's derivative is: that of the combination, less what z takes.
             store(d_c, b, axpy(-1.0, x, load(d_c, b)))
             b += lanes(back)
-        place = 0
+        passed = 0
         for i in range(S):
             # u of this place, 0 where it is not active.
             own = 0.0
-            if place < k and places[place] == i:
-                own = u[place]
-                place += 1
+            if passed < k and place[passed] == i:
+                own = u[passed]
+                passed += 1
             if values[n, i] != 0.0 or own != 0.0:
                 target = at(out, index[n, i] * Fp)
                 b = 0
@@ -185,36 +187,59 @@ def _dot(x, y, n, zero):
 
 
 @njit(**JIT)
-def _solve(A, ld, k, x, y):
+def _solve(A, ld, k, x, y, diagonal):
     """Solves A x = x and A y = y in place, by the Cholesky factor U^T U = A of a matrix of which only the upper half
-    is read. NaN where A is not positive definite."""
-    w = lanes(A)
-    for j in range(k):
-        row = at(A, j * ld)
-        d = 1.0 / math.sqrt(row[j])
-        i = j // w * w
-        while i < k:
-            store(row, i, axpy(d, load(row, i), splat(row, 0.0)))
-            i += w
-        # The diagonal holds the inverse of the factor's.
-        row[j] = d
-        for r in range(j + 1, k):
-            factor, target = -row[r], at(A, r * ld)
+    is read. NaN where A is not positive definite. ``diagonal`` is scratch."""
+    w, zero = lanes(A), splat(A, 0.0)
+    end = (k + w - 1) // w * w
+    for i in range(k, end):
+        x[i], y[i] = 0.0, 0.0
+    for j in range(0, k, 2):
+        # Two rows of the factor at a time: the rest of the matrix is read and written half as often.
+        row, other = at(A, j * ld), at(A, (j + 1) * ld)
+        _scale_row(row, j, k, end, diagonal)
+        if j + 1 < k:
+            factor, i = -row[j + 1], (j + 1) // w * w
+            while i < k:
+                store(other, i, axpy(factor, load(row, i), load(other, i)))
+                i += w
+            _scale_row(other, j + 1, k, end, diagonal)
+        for r in range(j + 2, k):
+            f, g, target = -row[r], -other[r], at(A, r * ld)
             i = r // w * w
             while i < k:
-                store(target, i, axpy(factor, load(row, i), load(target, i)))
+                store(target, i, axpy(g, load(other, i), axpy(f, load(row, i), load(target, i))))
                 i += w
     for j in range(k):
-        row = at(A, j * ld)
-        x[j] *= row[j]
-        y[j] *= row[j]
-        for i in range(j + 1, k):
-            x[i] -= x[j] * row[i]
-            y[i] -= y[j] * row[i]
+        row, i = at(A, j * ld), j // w * w
+        x[j], y[j] = x[j] * diagonal[j], y[j] * diagonal[j]
+        s, t = -x[j], -y[j]
+        while i < k:
+            us = load(row, i)
+            store(x, i, axpy(s, us, load(x, i)))
+            store(y, i, axpy(t, us, load(y, i)))
+            i += w
     for j in range(k - 1, -1, -1):
-        row = at(A, j * ld)
-        s, t = x[j], y[j]
-        for i in range(j + 1, k):
-            s -= row[i] * x[i]
-            t -= row[i] * y[i]
-        x[j], y[j] = s * row[j], t * row[j]
+        row, i = at(A, j * ld), j // w * w
+        s, t = zero, zero
+        while i < k:
+            us = load(row, i)
+            s, t = fma(us, load(x, i), s), fma(us, load(y, i), t)
+            i += w
+        x[j], y[j] = (x[j] - total(s)) * diagonal[j], (y[j] - total(t)) * diagonal[j]
+
+
+@njit(**JIT)
+def _scale_row(row, j, k, end, diagonal):
+    """Row j of the factor from that of the matrix: the inverse of its diagonal entry goes to ``diagonal``, and zeros
+    to the places beside the strictly upper ones, so that whole vectors can be used."""
+    w, d = lanes(row), 1.0 / math.sqrt(row[j])
+    diagonal[j], first = d, j // w * w
+    for i in range(first, j + 1):
+        row[i] = 0.0
+    for i in range(k, end):
+        row[i] = 0.0
+    i = first
+    while i < k:
+        store(row, i, axpy(d, load(row, i), splat(row, 0.0)))
+        i += w
