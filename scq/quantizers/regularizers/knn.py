@@ -9,9 +9,9 @@ from torch import Tensor
 from scq.quantizers.checks import at_least_one
 from scq.quantizers.regularizers.regularizer import Quantized, Regularizer
 
-_ENTRIES_AT_ONCE = 2**24
+_ENTRIES_AT_ONCE = 2**22
 """Of the (N, v) scores of v vertices, of which there are up to three copies while the nearest are searched for."""
-_GROUP = 64
+_GROUP = 16
 """Latents of which the best is found first."""
 
 
@@ -27,7 +27,7 @@ class KNN(Regularizer):
         weight: of the term, >= 0.
         neighbours: k, at least 1.
 
-    Memory: beside the weights (N, K) and their gradient, blocks of at most 2^24 entries; the distances of one block of
+    Memory: beside the weights (N, K) and their gradient, blocks of at most 2^22 entries; the distances of one block of
     vertices at a time, and of each only the k smallest.
 
     Source: arXiv 2509.22161. The text at hand fixes neither the normalisation nor whether the L2 distance is squared:
@@ -86,7 +86,7 @@ def _nearest(
     valid: Bool[Tensor, " N"] | None,
     neighbours: int,
 ) -> Int[Tensor, "k K"]:
-    """The k latents nearest to each vertex: those of the largest p_v, or 2 p_v - ||p||^2 when there are squares."""
+    """The k latents nearest to each vertex: those of the largest p_v, or p_v - ||p||^2 / 2 when there are squares."""
     N, K = weights.shape
     k = min(neighbours, N)
     if k == 0:
@@ -94,7 +94,7 @@ def _nearest(
     found = []
     for scores in weights.split(max(1, _ENTRIES_AT_ONCE // N), dim=1):
         if squares is not None:
-            scores = 2 * scores - squares[:, None]
+            scores = scores - squares[:, None] / 2
         if valid is not None:
             scores = scores.masked_fill(~valid[:, None], -torch.inf)
         found.append(_largest(scores, k))
@@ -105,7 +105,7 @@ def _largest(scores: Float[Tensor, "N v"], k: int) -> Int[Tensor, "k v"]:
     """The rows of the k largest entries of each column.
 
     The k largest are in the k groups of rows with the largest maxima. Maxima of groups are one pass over memory as it
-    lies; topk on all N rows, which first turns the columns into rows, costs fifteen times as much.
+    lies; topk on all N rows, which first turns the columns into rows, costs several times as much.
     """
     groups = scores.shape[0] // _GROUP
     if groups <= k:
