@@ -1,7 +1,7 @@
 """Which parts go together. What makes no sense is refused with the reason."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from scq.quantizers.assignments import Nearest, Rounding
 from scq.quantizers.codebooks import EMA, Codebook, FixedGrid
@@ -13,9 +13,17 @@ from scq.quantizers.regularizers import Regularizer
 class Traits(Protocol):
     """What must be known of an assignment; see :class:`scq.quantizers.assignments.Assignment`."""
 
-    name: str
-    soft: bool
-    logarithms: bool
+    name: ClassVar[str]
+    soft: ClassVar[bool]
+    logarithms: ClassVar[bool]
+
+
+class SoftConvex:
+    """The assignment of a soft convex layer, exact or relaxed: sparse weights, with a derivative of their own."""
+
+    name: ClassVar[str] = "soft convex"
+    soft: ClassVar[bool] = True
+    logarithms: ClassVar[bool] = False
 
 
 def check_combination(

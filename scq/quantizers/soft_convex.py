@@ -11,7 +11,7 @@ import solvers
 from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
 from scq.quantizers.checks import nonnegative
 from scq.quantizers.codebooks import Codebook
-from scq.quantizers.combination import check_combination
+from scq.quantizers.combination import SoftConvex, check_combination
 from scq.quantizers.layout import from_rows, positions, spread
 from scq.quantizers.means import mean_square
 from scq.quantizers.regularizers import Quantized, Regularizer
@@ -61,10 +61,6 @@ class SoftConvexQuantizer(CodebookQuantizer):
     Source: arXiv 2310.03004, Eq. 7; for ``backend="relaxed"``, Algorithm 2.
     """
 
-    name = "soft convex"
-    soft = True
-    logarithms = False
-
     def __init__(
         self,
         codebook_size: int,
@@ -83,7 +79,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
         regularizers: Sequence[Regularizer] = (),
     ) -> None:
         super().__init__(codebook_size, dim, channel_dim, init, codebook, regularizers)
-        check_combination(self.kind, self, None, self.regularizers)
+        check_combination(self.kind, SoftConvex(), None, self.regularizers)
         self.lam = nonnegative("lam", lam)
         if self.lam == 0:
             raise ValueError("lam is 0.0, must be > 0: without it the weights are not unique")

@@ -117,6 +117,15 @@ def test_kmeans_starts_every_codebook_that_can_be_started_but_no_frozen_one(name
     assert layer.codebook_initialized and (layer.codebook > 40).all()
 
 
+@pytest.mark.parametrize("name", KMEANS)
+def test_kmeans_does_not_see_padding(name):
+    layer = make(name, init="kmeans")
+    x = 50 + torch.randn(60, F)
+    x[30:] = -1e3
+    layer(x, torch.arange(60) < 30)
+    assert (layer.codebook > 40).all()
+
+
 @pytest.mark.parametrize("name", sorted(set(NAMES) - set(KMEANS)))
 def test_codebooks_with_a_start_of_their_own_refuse_another(name):
     with pytest.raises(ValueError, match=f"init is 'kmeans', must be one of: normal for a {make(name).kind.name}"):

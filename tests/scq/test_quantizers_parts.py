@@ -128,6 +128,30 @@ def test_what_is_differentiable_agrees_with_finite_differences(codebook, assignm
     assert torch.autograd.gradcheck(of, (doubles(6, F), *values))
 
 
+def test_gumbel_agrees_with_finite_differences_for_given_noise():
+    gumbel = Gumbel(start=0.8, end=0.8)
+
+    def of(z, codebook):
+        torch.manual_seed(0)
+        return gumbel(z, codebook).source
+
+    assert torch.autograd.gradcheck(of, (doubles(6, F), doubles(K, F)))
+
+
+@pytest.mark.parametrize("codebook", [Linear(), Diagonal()], ids=lambda kind: kind.name)
+def test_soft_convex_quantization_of_products_agrees_with_finite_differences(codebook):
+    terms = [KNNL2(0.5, 3), Entropy(0.2), MeanPerplexity(0.3)]
+    layer = SoftConvexQuantizer(K, F, codebook=codebook, regularizers=terms).double()
+    parameters = dict(layer.named_parameters())
+
+    def of(x, *values):
+        output = torch.func.functional_call(layer, dict(zip(parameters, values, strict=True)), (x,))
+        return output.quantized, output.loss
+
+    values = [parameter.detach().clone().requires_grad_() for parameter in parameters.values()]
+    assert torch.autograd.gradcheck(of, (doubles(6, F), *values), atol=1e-4)
+
+
 def test_rounding_is_differentiable_before_it_rounds():
     rounding = Rounding((8, 5, 4, 3))
     assert torch.autograd.gradcheck(lambda z: rounding(z, torch.zeros(1, 1)).source, (doubles(6, 4),))
