@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -133,6 +134,7 @@ def test_errors_send_gradients_to_the_side_that_their_name_says(term):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(psutil.virtual_memory().available < 6 * 2**30, reason="needs 6 GB of free memory")
 @pytest.mark.parametrize("term", ["KNNL2", "KNNCE"])
 def test_knn_terms_fit_where_an_array_of_all_distances_would_not(term):
     """65,536 latents and 8,192 vertices: the weights are 2 GiB, and so is their gradient; beside them at most 1 GB."""

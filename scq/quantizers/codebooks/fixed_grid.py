@@ -19,7 +19,7 @@ _PUBLISHED = {
     2**14: (8, 8, 8, 6, 5),
     2**16: (8, 8, 8, 5, 5, 5),
 }
-_FEW, _MANY = 3, 8
+_FEW, _GOOD, _MANY = 3, 5, 8
 """Levels of a channel. Two would leave the bounding function no slope at 0."""
 
 
@@ -96,8 +96,8 @@ def check_levels(levels: tuple[int, ...]) -> None:
 def levels_for(codebook_size: int) -> tuple[int, ...]:
     """Levels whose product is near a codebook size: the published ones where there are any, otherwise the closest.
 
-    Levels are from 5 to 8, which the paper found best, and from 3 below 25 codewords; of equally close ones those with
-    the fewest channels.
+    Levels are from 5 to 8, which the paper found best, and from 3 where those miss the size by more than a tenth; of
+    equally close ones those with the fewest channels.
 
     Raises:
         ValueError: a size below 3.
@@ -108,11 +108,16 @@ def levels_for(codebook_size: int) -> tuple[int, ...]:
         raise ValueError(f"codebook_size is {codebook_size}, must be at least {_FEW} for a grid")
     if codebook_size in _PUBLISHED:
         return _PUBLISHED[codebook_size]
-    few = 5 if codebook_size >= 25 else _FEW
-    most = math.ceil(math.log(codebook_size, few))
+    levels = _closest(codebook_size, _GOOD)
+    missed = abs(math.log(math.prod(levels) / codebook_size))
+    return levels if missed < math.log(1.1) else _closest(codebook_size, _FEW)
+
+
+def _closest(codebook_size: int, least: int) -> tuple[int, ...]:
+    most = math.ceil(math.log(codebook_size, least))
     found = (
         levels[::-1]
         for d in range(1, most + 1)
-        for levels in itertools.combinations_with_replacement(range(few, _MANY + 1), d)
+        for levels in itertools.combinations_with_replacement(range(least, _MANY + 1), d)
     )
     return min(found, key=lambda levels: abs(math.log(math.prod(levels) / codebook_size)))
