@@ -1,6 +1,8 @@
 """The methods of the field, each put together from its parts.
 
-All take ``channel_dim`` and ``init`` among their options, as :class:`scq.quantizers.composed.ComposedQuantizer` does.
+K is ``codebook_size``, F is ``dim``, z a latent, c_k its code, z_q what replaces it, sg the stop-gradient; squares are
+averaged over latents and channels. All take ``channel_dim`` and ``init`` among their options, and refuse wrong ones, as
+:class:`scq.quantizers.composed.ComposedQuantizer` does.
 """
 
 import math
@@ -31,60 +33,72 @@ def vq_ema(
     revive_below: float = 0.1,
     **options: Any,
 ) -> ComposedQuantizer:
-    """Vector quantization whose codewords are moving averages; only the commitment term stays.
+    """Vector quantization whose codewords are moving averages of their latents.
+
+        z_q = z + sg(c_k - z),   loss = beta ||z - sg(c_k)||^2
 
     Args:
         commitment_weight: beta, >= 0.
         decay, revive_below: of :class:`scq.quantizers.codebooks.EMA`.
+
+    Source: arXiv 1711.00937, appendix A.1.
     """
     codebook, terms = EMA(decay, revive_below), (Commitment(commitment_weight),)
     return ComposedQuantizer(codebook_size, dim, codebook, Nearest(), StraightThrough(), terms, **options)
 
 
 def rotation(codebook_size: int, dim: int, commitment_weight: float = 0.25, **options: Any) -> ComposedQuantizer:
-    """Vector quantization with the rotation trick.
+    """Vector quantization with the rotation trick, :class:`scq.quantizers.gradients.Rotation`.
+
+        z_q = sg(|c_k| / |z| R) z,   loss = ||sg(z) - c_k||^2 + beta ||z - sg(c_k)||^2
 
     Args:
         commitment_weight: beta, >= 0. The paper has 1.
+
+    Source: arXiv 2410.06424.
     """
     return _nearest(codebook_size, dim, Direct(), commitment_weight, Rotation(), **options)
 
 
 def simvq(codebook_size: int, dim: int, commitment_weight: float = 0.25, **options: Any) -> ComposedQuantizer:
-    """SimVQ: codewords C W, of which W is learned.
+    """SimVQ: codewords C W, of which W is learned; :class:`scq.quantizers.codebooks.Linear`.
+
+        z_q = z + sg(c_k - z),   loss = ||sg(z) - c_k||^2 + beta ||z - sg(c_k)||^2
 
     Args:
         commitment_weight: beta, >= 0.
+
+    Source: arXiv 2411.02038.
     """
     return _nearest(codebook_size, dim, Linear(), commitment_weight, **options)
 
 
 def simvq_joint(codebook_size: int, dim: int, commitment_weight: float = 0.25, **options: Any) -> ComposedQuantizer:
-    """SimVQ with C and W learned.
+    """:func:`simvq` with C and W learned.
 
-    Args:
-        commitment_weight: beta, >= 0.
+    Source: https://kexue.fm/archives/10519.
     """
     return _nearest(codebook_size, dim, LinearJoint(), commitment_weight, **options)
 
 
 def simvq_diagonal(codebook_size: int, dim: int, commitment_weight: float = 0.25, **options: Any) -> ComposedQuantizer:
-    """SimVQ with C and a diagonal W learned.
+    """:func:`simvq` with codewords C diag(w), C and w learned.
 
-    Args:
-        commitment_weight: beta, >= 0.
+    Source: https://kexue.fm/archives/10519.
     """
     return _nearest(codebook_size, dim, Diagonal(), commitment_weight, **options)
 
 
 def fsq(codebook_size: int, dim: int, levels: tuple[int, ...] | None = None, **options: Any) -> ComposedQuantizer:
-    """Finite scalar quantization. There is nothing to learn in the codebook, and no loss.
+    """Finite scalar quantization, :class:`scq.quantizers.assignments.Rounding`; nothing in the codebook is learned.
 
     Args:
         codebook_size: what the grid should have about, when ``levels`` does not say it: the layer's ``codebook_size``
             is the product of the levels.
         dim: F; linear layers lead to the grid's channels and back when there are not F of them.
         levels: of each channel; None for :func:`scq.quantizers.codebooks.fixed_grid.levels_for` the size.
+
+    Source: arXiv 2309.15505.
     """
     levels = levels_for(at_least_one("codebook_size", codebook_size)) if levels is None else tuple(levels)
     grid = FixedGrid(levels)
@@ -102,9 +116,13 @@ def gumbel(
 ) -> ComposedQuantizer:
     """Gumbel-softmax over the distances, annealed; hard at test.
 
+        z_q = sum_k p_k c_k,   p = softmax((-||z - c_k||^2 + g_k) / t),   loss = w ||z_q - z||^2
+
     Args:
-        quantization_weight: of the quantization error in the loss, >= 0.
+        quantization_weight: w, >= 0.
         start, end, anneal_steps: of :class:`scq.quantizers.assignments.Gumbel`.
+
+    Source: arXiv 1611.01144.
     """
     terms = (QuantizationError(quantization_weight),)
     assignment = Gumbel(start, end, anneal_steps)
@@ -116,9 +134,13 @@ def smoothed_knn_l2(
 ) -> ComposedQuantizer:
     """Smoothed vector quantization, drawn to the vertices by the squared distance.
 
+        z_q = sum_k p_k c_k,   p = softmax(-||z - c_k||^2 / t),   loss = w ||z_q - z||^2 + v KNN-L2(p)
+
     Args:
-        regularizer_weight, neighbours: of :class:`scq.quantizers.regularizers.KNNL2`.
-        **options: also quantization_weight and temperature, of the error in the loss and the softmax.
+        regularizer_weight, neighbours: v and the rest of :class:`scq.quantizers.regularizers.KNNL2`.
+        **options: also quantization_weight, w, and temperature, t.
+
+    Source: arXiv 2509.22161.
     """
     return _smoothed(codebook_size, dim, KNNL2(regularizer_weight, neighbours), **options)
 
@@ -126,11 +148,13 @@ def smoothed_knn_l2(
 def smoothed_knn_ce(
     codebook_size: int, dim: int, regularizer_weight: float = 0.1, neighbours: int = 8, **options: Any
 ) -> ComposedQuantizer:
-    """Smoothed vector quantization, drawn to the vertices by the cross-entropy.
+    """:func:`smoothed_knn_l2` with the cross-entropy for the squared distance.
 
     Args:
-        regularizer_weight, neighbours: of :class:`scq.quantizers.regularizers.KNNCE`.
-        **options: also quantization_weight and temperature, of the error in the loss and the softmax.
+        regularizer_weight, neighbours: v and the rest of :class:`scq.quantizers.regularizers.KNNCE`.
+        **options: also quantization_weight, w, and temperature, t.
+
+    Source: arXiv 2509.22161.
     """
     return _smoothed(codebook_size, dim, KNNCE(regularizer_weight, neighbours), **options)
 
@@ -138,11 +162,13 @@ def smoothed_knn_ce(
 def smoothed_perplexity(
     codebook_size: int, dim: int, regularizer_weight: float = 0.1, **options: Any
 ) -> ComposedQuantizer:
-    """Smoothed vector quantization with wav2vec 2.0's diversity loss.
+    """:func:`smoothed_knn_l2` with wav2vec 2.0's diversity loss for the neighbours.
 
     Args:
-        regularizer_weight: of :class:`scq.quantizers.regularizers.MeanPerplexity`.
-        **options: also quantization_weight and temperature, of the error in the loss and the softmax.
+        regularizer_weight: v, of :class:`scq.quantizers.regularizers.MeanPerplexity`.
+        **options: also quantization_weight, w, and temperature, t.
+
+    Source: arXiv 2006.11477.
     """
     return _smoothed(codebook_size, dim, MeanPerplexity(regularizer_weight), **options)
 
