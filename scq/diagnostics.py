@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss
 
 import solvers
-from scq.quantizers.base import mean_square
+from scq.quantizers.means import mean_square
 from scq.quantizers.usage import SUPPORT
 from solvers.registry import DEFAULT_BACKEND, get
 

@@ -1,4 +1,4 @@
-"""The documentation: its table is the registry's, its code runs."""
+"""The documentation: its tables are the registries', its code runs."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import solvers
-from scq.cli.listing import markdown
+from scq.cli.listing import markdown, markdown_of_quantizers
+from scq.quantizers import entries
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -14,6 +15,12 @@ DOCS = Path(__file__).parents[1] / "docs"
 def test_the_table_of_backends_is_the_registrys() -> None:
     page = (DOCS / "backends.md").read_text()
     assert markdown(solvers.backends()) in page, "docs/backends.md is stale: paste scq.cli.listing.markdown(...)"
+
+
+def test_the_table_of_quantizers_is_the_registrys() -> None:
+    page = (DOCS / "quantizers.md").read_text()
+    stale = "docs/quantizers.md is stale: paste scq.cli.listing.markdown_of_quantizers(...)"
+    assert markdown_of_quantizers(entries()) in page, stale
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)

@@ -31,6 +31,11 @@ class BackendsConfig:
 
 
 @dataclass(frozen=True)
+class QuantizersConfig:
+    """The list of quantizers has no settings."""
+
+
+@dataclass(frozen=True)
 class ReportConfig:
     """What to report on."""
 
@@ -45,6 +50,15 @@ def _backends(config: BackendsConfig) -> None:
     from solvers import backends
 
     show(backends(), Console())
+
+
+def _quantizers(config: QuantizersConfig) -> None:
+    from rich.console import Console
+
+    from scq.cli.listing import show_quantizers
+    from scq.quantizers import entries
+
+    show_quantizers(entries(), Console())
 
 
 def _train(config: TrainConfig) -> None:
@@ -100,6 +114,7 @@ def _demo(config: DemoConfig) -> None:
 
 COMMANDS = (
     Command("backends", BackendsConfig, "List the solver backends: what each can do, and what is missing.", _backends),
+    Command("quantizers", QuantizersConfig, "List the quantizers: what each is made of.", _quantizers),
     Command("train", TrainConfig, "Train one autoencoder, measuring what the solver does.", _train),
     Command("compare", CompareConfig, "Compare the backends: time, memory, residuals, errors, failures.", _compare),
     Command("gap", GapConfig, "Train with exact and relaxed SCQ, plain VQ and no quantizer, and compare.", _gap),

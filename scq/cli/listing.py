@@ -1,12 +1,13 @@
-"""The table of ``scq backends``, from the registry's entries alone."""
+"""The tables of ``scq backends`` and ``scq quantizers``, from the registries' entries alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scq.quantizers.registry import QuantizerInfo
 from solvers.registry import BackendInfo
 
 _WIDE = 110
@@ -15,11 +16,8 @@ _WIDE = 110
 
 def show(infos: Sequence[BackendInfo], console: Console) -> None:
     """Prints what each backend can do, what each is, and how to install what is missing."""
-    # One word a line where the table would not fit: rich shortens words, and drops columns, when left to itself.
-    space = " " if console.width >= _WIDE else "\n"
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for heading in ("backend", "exact", "batched", "devices", "dtypes", "gradient", "accuracy", "here"):
-        table.add_column(heading, no_wrap=True)
+    space = _space(console)
+    table = _table("backend", "exact", "batched", "devices", "dtypes", "gradient", "accuracy", "here")
     for info in infos:
         cells = (
             _yes(info.exact),
@@ -32,13 +30,7 @@ def show(infos: Sequence[BackendInfo], console: Console) -> None:
         )
         table.add_row(Text(info.name, "bold"), *map(Text, cells))
     console.print(table)
-    console.print()
-
-    titles = Table.grid(padding=(0, 2, 0, 0))
-    for info in infos:
-        titles.add_row(Text(info.name, "bold"), Text(info.title))
-    console.print(titles)
-
+    _print_titles(infos, console)
     console.print(
         "\naccuracy: the relative KKT residual promised for float32 and for float64 input; a relaxation promises none."
         "\ndtypes: those it computes in; an input of another one is solved in a wider one and cast back."
@@ -52,6 +44,44 @@ def show(infos: Sequence[BackendInfo], console: Console) -> None:
     console.print(f"{len(infos) - len(missing)} of {len(infos)} backends can be used here.", highlight=False)
 
 
+def show_quantizers(infos: Sequence[QuantizerInfo], console: Console) -> None:
+    """Prints what each quantizer is made of, and what each is."""
+    table = _table("quantizer", *_PARTS)
+    for info in infos:
+        table.add_row(Text(info.name, "bold"), *(Text(_space(console).join(cell)) for cell in _parts(info)))
+    console.print(table)
+    _print_titles(infos, console)
+
+
+_PARTS = ("codebook", "assignment", "gradient", "regularizers")
+
+
+def _parts(info: QuantizerInfo) -> list[Sequence[str]]:
+    parts = info.parts
+    return [(parts.codebook,), (parts.assignment,), (parts.gradient,), parts.regularizers] if parts else [()] * 4
+
+
+def _space(console: Console) -> str:
+    """One word a line where a table would not fit: rich shortens words, and drops columns, when left to itself."""
+    return " " if console.width >= _WIDE else "\n"
+
+
+def _table(*headings: str) -> Table:
+    # Without padding: the longest names of quantizers and their parts take 80 columns.
+    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    return table
+
+
+def _print_titles(infos: Sequence[BackendInfo] | Sequence[QuantizerInfo], console: Console) -> None:
+    titles = Table.grid(padding=(0, 2, 0, 0))
+    for info in infos:
+        titles.add_row(Text(info.name, "bold"), Text(info.title))
+    console.print()
+    console.print(titles)
+
+
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
@@ -62,11 +92,10 @@ def _accuracy(info: BackendInfo) -> list[str]:
 
 
 def markdown(infos: Sequence[BackendInfo]) -> str:
-    """The same table for the documentation, without what differs from machine to machine."""
+    """The table of backends for the documentation, without what differs from machine to machine."""
     headings = ("backend", "what it is", "exact", "batched", "devices", "computes in", "gradient", "promises", "cite")
-    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
-    for info in infos:
-        cells = (
+    rows = (
+        (
             f"`{info.name}`",
             info.title,
             _yes(info.exact),
@@ -77,5 +106,20 @@ def markdown(infos: Sequence[BackendInfo]) -> str:
             ", ".join(_accuracy(info)),
             info.citation,
         )
-        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+        for info in infos
+    )
+    return _markdown(headings, rows)
+
+
+def markdown_of_quantizers(infos: Sequence[QuantizerInfo]) -> str:
+    """The table of quantizers for the documentation."""
+    rows = (
+        (f"`{info.name}`", info.title, *(", ".join(cell) for cell in _parts(info)), info.citation) for info in infos
+    )
+    return _markdown(("quantizer", "what it is", *_PARTS, "cite"), rows)
+
+
+def _markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Quantizer layers, one a file, all with the same output tuple.
+"""Quantizer layers with one output tuple: parts, quantizers made of them, and the named methods of the field.
 
 Names are imported when first used, so that listing the quantizers needs no torch.
 """
@@ -6,17 +6,21 @@ Names are imported when first used, so that listing the quantizers needs no torc
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from scq.quantizers.registry import QuantizerInfo, entries, get, quantizer
+from scq.quantizers.registry import Parts, QuantizerInfo, entries, get, quantizer
 
 if TYPE_CHECKING:
+    from scq.quantizers import assignments, codebooks, gradients, regularizers
     from scq.quantizers.base import CodebookQuantizer, Quantizer, QuantizerOutput
+    from scq.quantizers.composed import ComposedQuantizer
     from scq.quantizers.identity import NoQuantizer
     from scq.quantizers.soft_convex import SoftConvexQuantizer
     from scq.quantizers.usage import Usage, perplexity
     from scq.quantizers.vector import VectorQuantizer
 
+_MODULES = ("assignments", "codebooks", "gradients", "regularizers")
 _LAZY = {
     "CodebookQuantizer": "scq.quantizers.base",
+    "ComposedQuantizer": "scq.quantizers.composed",
     "NoQuantizer": "scq.quantizers.identity",
     "Quantizer": "scq.quantizers.base",
     "QuantizerOutput": "scq.quantizers.base",
@@ -28,21 +32,29 @@ _LAZY = {
 
 __all__ = [
     "CodebookQuantizer",
+    "ComposedQuantizer",
     "NoQuantizer",
+    "Parts",
     "Quantizer",
     "QuantizerInfo",
     "QuantizerOutput",
     "SoftConvexQuantizer",
     "Usage",
     "VectorQuantizer",
+    "assignments",
+    "codebooks",
     "entries",
     "get",
+    "gradients",
     "perplexity",
     "quantizer",
+    "regularizers",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"scq.quantizers.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'scq.quantizers' has no attribute {name!r}")
     return getattr(importlib.import_module(_LAZY[name]), name)

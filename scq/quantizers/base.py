@@ -1,14 +1,19 @@
 """What every quantizer takes, returns and offers."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from scq.quantizers.codebook import INITS, initial_codebook, kmeans
-from scq.quantizers.layout import to_rows
+from scq.quantizers import processes
+from scq.quantizers.checks import at_least_one
+from scq.quantizers.codebook import initial_codebook, kmeans
+from scq.quantizers.codebooks import Codebook, Direct
+from scq.quantizers.layout import positions, to_rows
+from scq.quantizers.regularizers import Regularizer
 
 
 class QuantizerOutput(NamedTuple):
@@ -45,43 +50,79 @@ class Quantizer(nn.Module, ABC):
         self.diagnose = False
 
     @abstractmethod
-    def forward(self, x: Float[Tensor, "..."]) -> QuantizerOutput:
-        """Quantizes the latents in x, whose channels are at ``channel_dim``."""
+    def forward(self, x: Float[Tensor, "..."], mask: Bool[Tensor, "..."] | None = None) -> QuantizerOutput:
+        """Quantizes the latents in x, whose channels are at ``channel_dim``.
+
+        Args:
+            mask: of the shape of ``indices``, False at padded positions. What stands there counts neither in the loss
+                nor in ``info`` nor in what a codebook follows, receives no gradient, and becomes 0: quantized, index
+                and weights.
+        """
 
     @abstractmethod
     def decode(self, indices: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The hard quantization: the codewords of that number, with the channels at ``channel_dim``."""
 
 
-def mean_square(error: Float[Tensor, "N F"]) -> Float[Tensor, ""]:
-    """The mean over latents and channels; 0 when there are no latents, where ``mse_loss`` has NaN."""
-    return error.square().sum() / max(error.numel(), 1)
-
-
 class CodebookQuantizer(Quantizer):
-    """A quantizer with a learned codebook.
+    """A quantizer with a codebook.
+
+    Attributes:
+        codebook: (K, F), the codewords as they are now: a parameter, a buffer, or a product of those, as its kind says.
+        kind: the kind of codebook.
+        regularizers: the terms of the loss; their weights may be changed while training.
 
     Buffers:
         codebook_initialized: False until k-means has seen the first training batch. It travels in the state_dict, so
             that a loaded codebook is never initialised again.
     """
 
+    codebook: Tensor
     codebook_initialized: Tensor
 
-    def __init__(self, codebook_size: int, dim: int, channel_dim: int = -1, init: str = "normal") -> None:
+    def __init__(
+        self,
+        codebook_size: int,
+        dim: int,
+        channel_dim: int = -1,
+        init: str = "normal",
+        codebook: Codebook | None = None,
+        regularizers: Sequence[Regularizer] = (),
+    ) -> None:
         super().__init__(channel_dim)
-        for name, value in (("codebook_size", codebook_size), ("dim", dim)):
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} is {value!r}, must be an integer")
-            if value < 1:
-                raise ValueError(f"{name} is {value}, must be at least 1")
-        if init not in INITS:
-            raise ValueError(f"init is {init!r}, must be one of: {', '.join(INITS)}")
-        self.codebook_size, self.dim, self.init = codebook_size, dim, init
-        self.codebook = nn.Parameter(initial_codebook(codebook_size, dim, init))
+        self.codebook_size, self.dim = at_least_one("codebook_size", codebook_size), at_least_one("dim", dim)
+        self.kind = Direct() if codebook is None else codebook
+        if not isinstance(self.kind, Codebook):
+            raise TypeError(f"codebook is {codebook!r}, must be a Codebook")
+        if init not in self.kind.inits:
+            of = "" if isinstance(self.kind, Direct) else f" for a {self.kind.name} codebook"
+            raise ValueError(f"init is {init!r}, must be one of: {', '.join(self.kind.inits)}{of}")
+        self.init = init
+        self.regularizers = tuple(regularizers)
+        for regularizer in self.regularizers:
+            if not isinstance(regularizer, Regularizer):
+                raise TypeError(f"regularizers has {regularizer!r}, must have instances of Regularizer")
+        self.kind.install(self, initial_codebook(codebook_size, dim, init))
         self.register_buffer("codebook_initialized", torch.tensor(init != "kmeans"))
         # The same in Python: reading a buffer in forward would wait for the device and break a compiled graph.
         self._initialized = init != "kmeans"
+        self._frozen = False
+
+    def __getattr__(self, name: str) -> Any:
+        # torch looks among parameters and buffers only.
+        if name == "codebook" and self.kind.computed:
+            return self.kind.codewords(self)
+        return super().__getattr__(name)
+
+    def freeze(self, frozen: bool = True) -> None:
+        """Holds the codebook, whatever its kind, where it is; or lets it move again.
+
+        What it consists of asks for no gradient, a moving average stops, and no k-means replaces it. Latents go on
+        receiving theirs.
+        """
+        self._frozen = frozen
+        for parameter in self.kind.parameters(self):
+            parameter.requires_grad_(not frozen)
 
     def decode(self, indices: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The codewords of that number, differentiable with respect to the codebook.
@@ -105,19 +146,37 @@ class CodebookQuantizer(Quantizer):
         return (weights @ self.codebook.to(weights.dtype)).movedim(-1, self.channel_dim)
 
     def extra_repr(self) -> str:
-        return f"{self.codebook_size}, {self.dim}, channel_dim={self.channel_dim}, init={self.init!r}"
+        return f"{self.codebook_size}, {self.dim}, channel_dim={self.channel_dim}, init={self.init!r}, {self.kind}"
 
-    def _rows(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _rows(self, x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
         """Latents (N, F) and codebook (K, F), both in the wider of their dtypes and at least float32."""
         latents = to_rows(x, self.dim, self.channel_dim)
-        if self.training and not self._initialized:
-            self._start_at(latents.detach())
-        dtype = torch.promote_types(torch.promote_types(x.dtype, self.codebook.dtype), torch.float32)
-        return latents.to(dtype), self.codebook.to(dtype)
+        if self.training and not self._initialized and not self._frozen:
+            self._start_at(latents.detach() if valid is None else latents.detach()[valid])
+        codebook = self.codebook
+        dtype = torch.promote_types(torch.promote_types(x.dtype, codebook.dtype), torch.float32)
+        return latents.to(dtype), codebook.to(dtype)
+
+    def _valid(self, x: Tensor, mask: Tensor | None) -> Tensor | None:
+        """The mask as rows.
+
+        Raises:
+            TypeError: a mask that is not boolean.
+            ValueError: one of another shape than the positions of x.
+        """
+        if mask is None:
+            return None
+        if mask.dtype != torch.bool:
+            raise TypeError(f"mask is {mask.dtype}, must be torch.bool")
+        if mask.shape != positions(x, self.channel_dim):
+            expected = tuple(positions(x, self.channel_dim))
+            raise ValueError(f"mask has shape {tuple(mask.shape)}, must be {expected}, that of x without its channels")
+        return mask.reshape(-1)
 
     @torch.no_grad()
     def _start_at(self, latents: Tensor) -> None:
-        self.codebook.copy_(kmeans(latents.to(self.codebook.dtype), self.codebook))
+        codebook = self.codebook
+        self.kind.restart(self, processes.of_the_first(kmeans(latents.to(codebook.dtype), codebook)))
         self.codebook_initialized.fill_(True)
         self._initialized = True
 

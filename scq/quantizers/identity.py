@@ -1,7 +1,7 @@
 """No quantization, with the same output as everyone's."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from scq.quantizers.base import Quantizer, QuantizerOutput
@@ -14,8 +14,8 @@ class NoQuantizer(Quantizer):
     ``indices`` are zeros, ``loss`` is 0, ``weights`` is None, ``info`` is empty.
     """
 
-    def forward(self, x: Float[Tensor, "..."]) -> QuantizerOutput:
-        """Returns x itself as ``quantized``."""
+    def forward(self, x: Float[Tensor, "..."], mask: Bool[Tensor, "..."] | None = None) -> QuantizerOutput:
+        """Returns x itself as ``quantized``; there is nothing that a mask would leave out."""
         indices = torch.zeros(positions(x, self.channel_dim), dtype=torch.long, device=x.device)
         loss = torch.zeros((), dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
         return QuantizerOutput(x, indices, loss, None, {})

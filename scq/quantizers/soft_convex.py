@@ -1,15 +1,21 @@
 """Soft convex quantization as a layer, whatever solver is behind it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 import solvers
-from scq.quantizers.base import CodebookQuantizer, QuantizerOutput, mean_square
+from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
 from scq.quantizers.checks import nonnegative
-from scq.quantizers.layout import from_rows, positions
+from scq.quantizers.codebooks import Codebook
+from scq.quantizers.combination import SoftConvex, check_combination
+from scq.quantizers.layout import from_rows, positions, spread
+from scq.quantizers.means import mean_square
+from scq.quantizers.regularizers import Quantized, Regularizer
+from scq.quantizers.regularizers.regularizer import total
 from scq.quantizers.usage import SUPPORT, counts, perplexity
 from solvers.registry import DEFAULT_BACKEND, get
 
@@ -22,7 +28,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
 
         p*   = argmin_p  1/2 ||C^T p - z||^2 + lam/2 ||p - a||^2   subject to   p >= 0, sum(p) = 1
         z_q  = C^T p*,   k = argmax p*
-        loss = w ||z_q - z||^2
+        loss = w ||z_q - z||^2 + regularizers
 
     with C the codebook (K, F), z a latent, a the one-hot vector of its nearest codeword, and the square averaged over
     latents and channels. The layer is differentiable as it is: z_q and the loss send gradients to both the latents and
@@ -44,6 +50,8 @@ class SoftConvexQuantizer(CodebookQuantizer):
         max_iter: bound of the iterations; None for the backend's default.
         gradient: ``"implicit"``, ``"native"`` or ``"none"``; None for the backend's first choice.
         backend_options: what else the backend takes, e.g. ``{"steps": 40}`` for ``"relaxed"``.
+        codebook: its kind, of :mod:`scq.quantizers.codebooks`; None for a direct one.
+        regularizers: further terms of the loss, of :mod:`scq.quantizers.regularizers`.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
@@ -67,8 +75,11 @@ class SoftConvexQuantizer(CodebookQuantizer):
         max_iter: int | None = None,
         gradient: str | None = None,
         backend_options: dict[str, Any] | None = None,
+        codebook: Codebook | None = None,
+        regularizers: Sequence[Regularizer] = (),
     ) -> None:
-        super().__init__(codebook_size, dim, channel_dim, init)
+        super().__init__(codebook_size, dim, channel_dim, init, codebook, regularizers)
+        check_combination(self.kind, SoftConvex(), None, self.regularizers)
         self.lam = nonnegative("lam", lam)
         if self.lam == 0:
             raise ValueError("lam is 0.0, must be > 0: without it the weights are not unique")
@@ -78,7 +89,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
         self.tol, self.max_iter, self.gradient = tol, max_iter, gradient
         self.backend_options = dict(backend_options or {})
 
-    def forward(self, x: Float[Tensor, "..."]) -> QuantizerOutput:
+    def forward(self, x: Float[Tensor, "..."], mask: Bool[Tensor, "..."] | None = None) -> QuantizerOutput:
         """Quantizes x.
 
         float16 and bfloat16 are solved in float32, also under autocast.
@@ -97,7 +108,10 @@ class SoftConvexQuantizer(CodebookQuantizer):
             solvers.BackendMissingError: the backend's package is not installed.
         """
         with torch.autocast(x.device.type, enabled=False):
-            latents, codebook = self._rows(x)
+            valid = self._valid(x, mask)
+            latents, codebook = self._rows(x, valid)
+            if valid is not None:
+                latents = latents[valid]
             solution = solvers.solve(
                 solvers.Problem(latents, codebook, self.lam),
                 self.backend,
@@ -111,16 +125,28 @@ class SoftConvexQuantizer(CodebookQuantizer):
             # where, not a product: NaN times 0 is NaN, in the gradient too.
             error = torch.where(solution.failed[:, None], 0.0, reconstruction - latents)
             loss = self.quantization_weight * mean_square(error)
+            if self.regularizers:
+                loss = loss + self._regularization(latents, solution)
             largest, indices = solution.compact.detach().largest()
             info = self._info(solution, indices, largest)
+        weights = solution.weights if self.return_weights else None
+        if valid is not None:
+            reconstruction, indices = spread(reconstruction, valid), spread(indices, valid)
+            weights = None if weights is None else spread(weights, valid)
         shape = positions(x, self.channel_dim)
         return QuantizerOutput(
             from_rows(reconstruction.to(x.dtype), x, self.channel_dim),
             indices.reshape(shape),
             loss,
-            solution.weights.to(x.dtype).reshape(*shape, self.codebook_size) if self.return_weights else None,
+            None if weights is None else weights.to(x.dtype).reshape(*shape, self.codebook_size),
             info,
         )
+
+    def _regularization(self, latents: Float[Tensor, "N F"], solution: solvers.Solution) -> Float[Tensor, ""]:
+        """The further terms, of the latents that were solved."""
+        solved = ~solution.failed
+        z, reconstruction = (torch.where(solved[:, None], rows, 0.0) for rows in (latents, solution.reconstruction))
+        return total(self.regularizers, Quantized(z, reconstruction, solution.weights, valid=solved))
 
     @torch.no_grad()
     def _info(

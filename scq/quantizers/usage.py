@@ -5,7 +5,7 @@ construction when weights are dense, and says little about how many codewords ar
 """
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 SUPPORT = 1e-6
@@ -23,12 +23,15 @@ def perplexity(mass: Shaped[Tensor, " K"]) -> Float[Tensor, ""]:
     return torch.special.entr(mass / mass.sum().clamp_min(torch.finfo(mass.dtype).tiny)).sum().exp()
 
 
-def counts(indices: Int[Tensor, "..."], codebook_size: int) -> Int[Tensor, " K"]:
-    """How often each codeword is chosen."""
+def counts(
+    indices: Int[Tensor, "..."], codebook_size: int, valid: Bool[Tensor, "..."] | None = None
+) -> Int[Tensor, " K"]:
+    """How often each codeword is chosen, at valid positions only."""
     flat = indices.reshape(-1)
     # Not bincount, whose output shape depends on values and which is not deterministic on a GPU.
     zeros = torch.zeros(codebook_size, dtype=torch.long, device=flat.device)
-    return zeros.scatter_add_(0, flat, torch.ones_like(flat))
+    ones = torch.ones_like(flat) if valid is None else valid.reshape(-1).long()
+    return zeros.scatter_add_(0, flat, ones)
 
 
 class Usage:

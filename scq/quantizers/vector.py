@@ -1,18 +1,13 @@
 """Vector quantization with the straight-through gradient."""
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import embedding
-
-from scq.quantizers.base import CodebookQuantizer, QuantizerOutput, mean_square
-from scq.quantizers.checks import nonnegative
-from scq.quantizers.layout import from_rows, positions
-from scq.quantizers.usage import counts, perplexity
-from solvers.nearest import nearest_codeword
+from scq.quantizers.assignments import Nearest
+from scq.quantizers.codebooks import Direct
+from scq.quantizers.composed import ComposedQuantizer
+from scq.quantizers.gradients import StraightThrough
+from scq.quantizers.regularizers import CodebookTerm, Commitment
 
 
-class VectorQuantizer(CodebookQuantizer):
+class VectorQuantizer(ComposedQuantizer):
     r"""Nearest-codeword quantization.
 
         z_q  = z + sg(c_k - z),   k = argmin_j ||z - c_j||
@@ -42,36 +37,15 @@ class VectorQuantizer(CodebookQuantizer):
         channel_dim: int = -1,
         init: str = "normal",
     ) -> None:
-        super().__init__(codebook_size, dim, channel_dim, init)
-        self.commitment_weight = nonnegative("commitment_weight", commitment_weight)
+        self._commitment = Commitment(commitment_weight)
+        regularizers = (CodebookTerm(), self._commitment)
+        super().__init__(codebook_size, dim, Direct(), Nearest(), StraightThrough(), regularizers, channel_dim, init)
 
-    def forward(self, x: Float[Tensor, "..."]) -> QuantizerOutput:
-        """Quantizes x.
+    @property
+    def commitment_weight(self) -> float:
+        """beta; it may be changed while training."""
+        return self._commitment.weight
 
-        Returns:
-            ``weights`` is None: they are the one-hot vectors of ``indices``. ``info`` has hard_perplexity and
-            active_codes of this batch.
-
-        Raises:
-            TypeError, ValueError: x of another dtype or number of channels than the layer's.
-        """
-        with torch.autocast(x.device.type, enabled=False):
-            latents, codebook = self._rows(x)
-            indices = nearest_codeword(latents.detach(), codebook.detach())
-            chosen = embedding(indices, codebook)
-            codebook_loss = mean_square(chosen - latents.detach())
-            commitment_loss = mean_square(latents - chosen.detach())
-            loss = codebook_loss + self.commitment_weight * commitment_loss
-            quantized = latents + (chosen - latents).detach()
-            used = counts(indices, self.codebook_size)
-            info = {"hard_perplexity": perplexity(used), "active_codes": (used > 0).sum()}
-        return QuantizerOutput(
-            from_rows(quantized.to(x.dtype), x, self.channel_dim),
-            indices.reshape(positions(x, self.channel_dim)),
-            loss,
-            None,
-            info,
-        )
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, commitment_weight={self.commitment_weight}"
+    @commitment_weight.setter
+    def commitment_weight(self, value: float) -> None:
+        self._commitment.weight = value

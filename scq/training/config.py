@@ -21,7 +21,7 @@ class TrainConfig:
     data_root: Path | None = None
     """Folder of the data; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
     quantizer: str = "scq"
-    """scq (exact), scq_relaxed (the paper's Algorithm 2), vq, or none."""
+    """scq (exact), scq_relaxed (the paper's Algorithm 2), vq, none, or another one that scq quantizers lists."""
     backend: str = backends.DEFAULT_BACKEND
     """Solver of the scq quantizer; also the exact one when the gap is measured."""
     lam: float = 0.1
@@ -29,15 +29,20 @@ class TrainConfig:
     relaxation_steps: int = 20
     """Steps of the relaxation, in training and when the gap is measured."""
     codebook_size: int = 128
-    """Number of codewords."""
+    """Number of codewords; the grid of fsq has about as many."""
     dim: int = 16
     """Channels of a latent."""
     init: Init = "kmeans"
-    """Where the codebook starts; kmeans takes it from the first batch of latents."""
+    """Where the codebook starts; kmeans takes it from the first batch of latents. simvq, simvq_joint and fsq have a
+    start of their own."""
     quantization_weight: float = 1.0
-    """Weight of ||z_q - z||^2 in the loss of both soft convex quantizers."""
+    """Weight of ||z_q - z||^2 in the loss of the quantizers with soft weights."""
     commitment_weight: float = 0.25
-    """Weight of the commitment term in the loss of vq."""
+    """Weight of the commitment term in the loss of the quantizers with nearest codewords."""
+    regularizer_weight: float = 0.1
+    """Weight of the further term in the loss of smoothed_knn_l2, smoothed_knn_ce and smoothed_perplexity."""
+    neighbours: int = 8
+    """Latents that each vertex of the simplex draws, of smoothed_knn_l2 and smoothed_knn_ce."""
     width: int = 64
     """Channels of the convolutions."""
     residual_width: int = 32
@@ -68,6 +73,7 @@ class TrainConfig:
             "relaxation_steps",
             "codebook_size",
             "dim",
+            "neighbours",
             "width",
             "residual_width",
             "steps",
@@ -76,7 +82,7 @@ class TrainConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        for name in ("residual_layers", "seed", "quantization_weight", "commitment_weight"):
+        for name in ("residual_layers", "seed", "quantization_weight", "commitment_weight", "regularizer_weight"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be >= 0")
         for name in ("lam", "learning_rate"):

@@ -31,7 +31,8 @@ def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: i
         hard_perplexity, soft_perplexity, active_codes, support_size: counted over all pictures.
         converged_share: of the solver, over all latents.
         pictures_per_second: of the forward pass alone.
-        What does not apply is NaN: for the plain autoencoder all that needs a codebook, for vq the solver's share.
+        What does not apply is NaN: for the plain autoencoder all that needs a codebook, and the solver's share for
+        every quantizer that has no solver.
 
     Raises:
         ValueError: no pictures, or a soft quantizer that does not return its weights.

@@ -12,7 +12,8 @@ import scq.cli
 import solvers
 from scq.cli import main
 from scq.cli.commands import COMMANDS, BackendsConfig, Command
-from scq.cli.listing import show
+from scq.cli.listing import show, show_quantizers
+from scq.quantizers import entries
 
 _TINY = (
     "--steps",
@@ -65,7 +66,25 @@ def test_backends_lists_every_registered_backend():
     assert result.stdout.rstrip().splitlines()[-1].endswith("backends can be used here.")
 
 
-@pytest.mark.parametrize("arguments", [["backends"], ["train", "--help"], ["gap", "--help"], ["train", "--lam", "-1"]])
+def test_quantizers_lists_every_registered_quantizer_with_its_parts():
+    result = _scq("quantizers")
+    assert result.returncode == 0
+    for entry in entries():
+        assert entry.name in result.stdout
+        if entry.parts:
+            assert all(part in result.stdout for part in (entry.parts.codebook, *entry.parts.regularizers))
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_quantizers_fit_the_terminal(width, capsys):
+    show_quantizers(entries(), Console(width=width))
+    printed = capsys.readouterr().out
+    assert all(len(line) <= width for line in printed.splitlines()) and "…" not in printed
+
+
+@pytest.mark.parametrize(
+    "arguments", [["backends"], ["quantizers"], ["train", "--help"], ["gap", "--help"], ["train", "--lam", "-1"]]
+)
 def test_answers_that_need_no_numbers_import_no_torch(arguments):
     code = (
         "import sys\nfrom scq.cli import main\n"

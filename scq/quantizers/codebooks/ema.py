@@ -1,0 +1,118 @@
+"""Codewords that are moving averages of the latents assigned to them."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from scq.quantizers import processes
+from scq.quantizers.checks import nonnegative
+from scq.quantizers.codebooks.kind import Codebook
+
+_SMOOTHING = 1e-5
+"""Of the counts, so that no codeword is divided by 0; the reference code's."""
+
+
+@dataclass(frozen=True)
+class EMA(Codebook):
+    r"""Each codeword is the average of the latents that chose it, over recent training steps.
+
+        n_k <- d n_k + (1 - d) |S_k|,   m_k <- d m_k + (1 - d) sum of z over S_k,   c_k = m_k / n~_k
+
+    with S_k the latents of the step whose nearest codeword is k, d the decay, and n~_k = sum(n) (n_k + e) /
+    (sum(n) + K e), e = 1e-5. It starts at n_k = 1. The step is quantized with the codewords before it.
+
+    A codeword is dead when n_k is below ``revive_below`` times their mean. It takes the place of a latent of the step,
+    another one for each, and its averages start anew there: n_k at that mean, m_k at n_k times the latent. With fewer
+    latents than dead codewords the rest wait for the next step.
+
+    Sums and counts are those of all processes of a distributed run, and the latents for dead codewords come from all
+    of them in turn, so that the codebook is the same everywhere.
+
+    Args:
+        decay: d, from 0 to 1.
+        revive_below: share of the mean count; 0 revives nothing.
+
+    Buffers:
+        codebook: c (K, F).  cluster_size: n (K,).  cluster_sum: m (K, F).
+
+    Source: arXiv 1711.00937, appendix A.1, with the smoothing of its reference code; the revival as arXiv 2005.00341
+    has it, with a threshold relative to uniform use.
+    """
+
+    decay: float = 0.99
+    revive_below: float = 0.1
+
+    name: ClassVar[str] = "ema"
+    trained: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name in ("decay", "revive_below"):
+            if nonnegative(name, getattr(self, name)) > 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be from 0 to 1")
+
+    def install(self, layer: nn.Module, start: Float[Tensor, "K F"]) -> None:
+        layer.register_buffer("codebook", start)
+        layer.register_buffer("cluster_size", torch.ones(start.shape[0]))
+        layer.register_buffer("cluster_sum", start.clone())
+
+    def parameters(self, layer: nn.Module) -> list[nn.Parameter]:
+        return []
+
+    @torch.no_grad()
+    def restart(self, layer: nn.Module, codewords: Float[Tensor, "K F"]) -> None:
+        layer.codebook.copy_(codewords)
+        layer.cluster_sum.copy_(codewords)
+        layer.cluster_size.fill_(1.0)
+
+    @torch.no_grad()
+    def observe(
+        self,
+        layer: nn.Module,
+        latents: Float[Tensor, "N F"],
+        indices: Int[Tensor, " N"],
+        valid: Bool[Tensor, " N"] | None,
+    ) -> None:
+        latents, K = latents.detach(), layer.codebook.shape[0]
+        ones = latents.new_ones(latents.shape[0]) if valid is None else valid.to(latents.dtype)
+        counts = latents.new_zeros(K).index_add_(0, indices, ones)
+        sums = latents.new_zeros(layer.codebook.shape).index_add_(0, indices, latents * ones[:, None])
+        candidates, there = _candidates(latents, ones > 0, K)
+        # One exchange for everything: each is a wait for the slowest process.
+        shared = processes.total(torch.cat([counts[:, None], there[:, None], sums, candidates], 1))
+        counts, there, sums, candidates = shared.split([1, 1, latents.shape[1], latents.shape[1]], 1)
+
+        size = torch.lerp(counts[:, 0], layer.cluster_size.to(counts.dtype), self.decay)
+        total = torch.lerp(sums, layer.cluster_sum.to(sums.dtype), self.decay)
+        smooth = size.sum() * (size + _SMOOTHING) / (size.sum() + K * _SMOOTHING)
+        codebook = total / smooth[:, None]
+
+        uniform = size.mean()
+        dead = size < self.revive_below * uniform
+        slot = (dead.cumsum(0) - 1).clamp_min(0)
+        revived = dead & (there[slot, 0] > 0)
+        # where, not an index of the dead: what happens depends on no number that a compiled graph would have to read.
+        fresh = candidates[slot]
+        layer.codebook.copy_(torch.where(revived[:, None], fresh, codebook))
+        layer.cluster_size.copy_(torch.where(revived, uniform, size))
+        layer.cluster_sum.copy_(torch.where(revived[:, None], uniform * fresh, total))
+
+
+def _candidates(
+    latents: Float[Tensor, "N F"], valid: Bool[Tensor, " N"], K: int
+) -> tuple[Float[Tensor, "K F"], Float[Tensor, " K"]]:
+    """K slots, of which every process fills its share with random latents, no latent twice, and 1 where it did.
+
+    Slots of other processes, and those for which there is no latent, are 0.
+    """
+    rank, world = processes.number()
+    N = latents.shape[0]
+    if N == 0:
+        return latents.new_zeros(K, latents.shape[1]), latents.new_zeros(K)
+    slots = torch.arange(K, device=latents.device)
+    order = torch.rand(N, device=latents.device).masked_fill(~valid, 2.0).argsort()
+    mine = (slots % world == rank) & (slots // world < valid.sum())
+    taken = latents[order[(slots // world).clamp_max(N - 1)]]
+    return torch.where(mine[:, None], taken, 0.0), mine.to(latents.dtype)

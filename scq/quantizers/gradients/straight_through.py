@@ -1,0 +1,21 @@
+"""The straight-through estimator."""
+
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from scq.quantizers.assignments.assignment import Assigned
+from scq.quantizers.gradients.gradient import Gradient
+
+
+class StraightThrough(Gradient):
+    """z_q = s + sg(c_k - s): the codeword forward; backward as if the source s stood there, the latent or its mixture.
+
+    Source: arXiv 1711.00937, section 3.2; with a mixture, arXiv 1611.01144, section 2.2.
+    """
+
+    name: ClassVar[str] = "straight_through"
+
+    def __call__(self, assigned: Assigned) -> Float[Tensor, "N D"]:
+        return assigned.source + (assigned.codeword - assigned.source).detach()

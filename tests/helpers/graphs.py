@@ -1,0 +1,67 @@
+"""Which quantizers survive as one graph. Run as a script, apart from the tests, whose run-time type checks no compiler
+can see through. Prints a JSON object: what went wrong for each, "" when nothing did.
+"""
+
+import copy
+import json
+import sys
+
+import torch
+from torch import nn
+from torch._dynamo.exc import Unsupported
+
+from scq import quantizer
+from scq.quantizers.assignments import Gumbel
+
+K, F = 12, 4
+
+
+def compiled(layer: nn.Module) -> str:
+    """Forward and backward of a training step as one graph, against the same step without a compiler."""
+    x, other = torch.randn(2, 9, F), copy.deepcopy(layer)
+    torch._dynamo.reset()
+    # AOT autograd draws the noise of Gumbel-softmax from another sequence.
+    random = isinstance(getattr(layer, "assignment", None), Gumbel)
+    graph = torch.compile(other, fullgraph=True, backend="eager" if random else "aot_eager")
+    gradients = []
+    for function in (layer, graph):
+        latents = x.clone().requires_grad_()
+        torch.manual_seed(1)
+        try:
+            quantized, _, loss, *_ = function(latents)
+        except Unsupported as error:
+            return f"Unsupported: {error}"
+        (quantized.square().sum() + loss).backward()
+        gradients.append(latents.grad)
+    same = all(
+        torch.allclose(a, b) for a, b in zip(layer.state_dict().values(), other.state_dict().values(), strict=True)
+    )
+    return "" if same and torch.allclose(*gradients, atol=1e-6) else "the graph computes something else"
+
+
+def exported(layer: nn.Module) -> str:
+    """The forward pass of evaluation, and of training, as a graph that can be saved."""
+    x = torch.randn(2, 9, F)
+    try:
+        torch.export.export(layer.train(), (x,), strict=True)
+        graph = torch.export.export(layer.eval(), (x,), strict=True).module()
+    except Unsupported as error:
+        return f"Unsupported: {error}"
+    return "" if torch.allclose(graph(x)[0], layer(x)[0]) else "the graph computes something else"
+
+
+def main(names: list[str]) -> None:
+    results = {}
+    for name in names:
+        if name == "peer":
+            from vector_quantize_pytorch import VectorQuantize
+
+            layer = VectorQuantize(F, K)
+        else:
+            layer = quantizer(name, K, F)
+        results[name] = {"compile": compiled(layer), "export": exported(layer)}
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

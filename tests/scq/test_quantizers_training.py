@@ -1,0 +1,67 @@
+"""Every named quantizer trains on photographs from the command line."""
+
+import dataclasses
+import json
+
+import pytest
+from small_runs import SMALL, few_photos
+
+from scq import data
+from scq.cli import main
+from scq.quantizers import entries
+from scq.training import TrainConfig, build_model, load_run
+
+NAMES = [entry.name for entry in entries()]
+
+
+@pytest.fixture(autouse=True)
+def photos(monkeypatch):
+    few = few_photos()
+    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_quantizer_trains_from_the_command_line(name, tmp_path, capsys):
+    small = {"codebook_size": 8, "dim": 4, "width": 8, "residual_width": 4, "batch_size": 8, "log_every": 10}
+    settings = small | {"quantizer": name, "steps": 20, "learning_rate": 3e-3, "out": tmp_path, "name": "run"}
+    options = [str(word) for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", value)]
+    assert main(["train", *options, "--no-gap"]) == 0
+    assert f"20 steps of {name} on photos" in capsys.readouterr().out
+    log = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert log[-1]["train/mse"] < log[0]["train/mse"]
+    config, model = load_run(tmp_path / "run")
+    test = json.loads((tmp_path / "run" / "test.json").read_text())
+    assert config.quantizer == name and not model.training
+    assert (test["hard_mse"] > 0) == (name != "none")
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.name)
+def test_settings_of_an_entry_reach_its_quantizer(entry):
+    """A setting that is accepted and has no effect would be a silent failure."""
+    changes = {
+        "lam": 0.7,
+        "backend": "interior_point",
+        "relaxation_steps": 7,
+        "quantization_weight": 0.4,
+        "commitment_weight": 0.6,
+        "regularizer_weight": 0.3,
+        "neighbours": 5,
+        "init": "uniform",
+    }
+    for setting in entry.settings:
+        plain = build_model(dataclasses.replace(SMALL, quantizer=entry.name)).quantizer
+        changed = build_model(dataclasses.replace(SMALL, quantizer=entry.name, **{setting: changes[setting]})).quantizer
+        assert repr(changed) != repr(plain) or changed.backend_options != plain.backend_options, setting
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"regularizer_weight": -1.0}, "regularizer_weight is -1.0, must be >= 0"),
+        ({"neighbours": 0}, "neighbours is 0, must be at least 1"),
+    ],
+)
+@pytest.mark.usefixtures("as_a_user")
+def test_wrong_settings_are_refused_by_name(changes, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**changes)
