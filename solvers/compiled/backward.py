@@ -97,7 +97,7 @@ def _pull_back(
     Fp, S = C.shape[1], index.shape[1]
     codebook, out = pointer(C), pointer(d_codebook)
     most, place = numbers.shape[1], pointer(numbers)
-    codeword, gram, K = at(place, most), pointer(G), C.shape[0]
+    codeword, gram, K = at(place, most), pointer(G), G.shape[1]
     H = pointer(scratch)
     u = at(H, most * ld)
     ones, diagonal, e = at(u, ld), at(u, 2 * ld), at(u, 3 * ld)
