@@ -6,7 +6,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from solvers.compiled.inverse import JIT
+from solvers.compiled.inverse import HELPER, JIT
 from solvers.compiled.lanes import at, axpy, fma, lanes, load, load_double, padded, pointer, splat, store, total
 from solvers.compiled.tensors import aligned, in_chunks, numpy
 
@@ -176,7 +176,7 @@ def _pull_back(
     return d_lam
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _dot(x, y, n, zero):
     """The inner product of n entries of any dtype, in float64; ``zero`` is that vector."""
     acc, i = zero, 0
@@ -186,7 +186,7 @@ def _dot(x, y, n, zero):
     return total(acc)
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _solve(A, ld, k, x, y, diagonal):
     """Solves A x = x and A y = y in place, by the Cholesky factor U^T U = A of a matrix of which only the upper half
     is read. NaN where A is not positive definite. ``diagonal`` is scratch."""
@@ -229,7 +229,7 @@ def _solve(A, ld, k, x, y, diagonal):
         x[j], y[j] = (x[j] - total(s)) * diagonal[j], (y[j] - total(t)) * diagonal[j]
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _scale_row(row, j, k, end, diagonal):
     """Row j of the factor from that of the matrix: the inverse of its diagonal entry goes to ``diagonal``, and zeros
     to the places beside the strictly upper ones, so that whole vectors can be used."""

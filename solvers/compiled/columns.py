@@ -10,7 +10,21 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from solvers.compiled.inverse import ENTERING, JIT, Codebook, Column, Work, clear, correct, dot, enter, leave, start
+from solvers.compiled.inverse import (
+    ENTERING,
+    HELPER,
+    JIT,
+    Codebook,
+    Column,
+    Work,
+    clear,
+    correct,
+    dot,
+    enter,
+    leave,
+    rebuild,
+    start,
+)
 from solvers.compiled.lanes import (
     BYTES,
     add,
@@ -33,7 +47,11 @@ BOLD = 0.1
 """Codewords that enter violate optimality by at least this share of what the worst one does."""
 
 REFINED = 2
-"""Steps of iterative refinement after which rounding errors are all that is left."""
+"""Steps of iterative refinement after which M is built anew, and as many again after which rounding errors are all that
+is left."""
+
+UPDATES = 256
+"""Codewords that enter until M is built anew in any case: where so many do, rounding errors may lead in circles."""
 
 SLOTS = 4
 """Columns that share a pass."""
@@ -56,7 +74,7 @@ def _row_length(capacity, w):
     return (capacity + w - 1) // w * w + w
 
 
-_ld = njit(**JIT)(_row_length)
+_ld = njit(**HELPER)(_row_length)
 
 
 @njit(cache=True, **JIT)
@@ -169,13 +187,13 @@ def solve_columns(
                 live -= 1
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _column(z, anchor, slot_start, p, S, slot, work):
     x1 = at(slot_start, work.capacity * work.ld)
     return Column(z, anchor, slot_start, at(p, slot * work.ld), x1, at(x1, work.ld), at(S, slot * work.ld))
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _step(book, column, work, g, e, low, order, violation, k, taken, refined, tol, floor, max_iter, rounds):
     """What follows a pass: the column is finished, or its support changes, or its weights are refined.
 
@@ -202,7 +220,7 @@ def _step(book, column, work, g, e, low, order, violation, k, taken, refined, to
             count, chosen = best_first(order, violation, count, min(ENTERING, max_iter - taken))
             if k + chosen > work.capacity:
                 return k, taken, refined, True, np.inf
-            grown = enter(at(order, count), chosen, book, column, work, k)
+            grown = enter(at(order, count), chosen, book, column, work, k, False)
             if grown == k:
                 break
             taken += grown - k
@@ -210,9 +228,12 @@ def _step(book, column, work, g, e, low, order, violation, k, taken, refined, to
             if k < 0:
                 return -k, taken, refined, True, np.inf
     if taken > before:
-        return k, taken, 0, taken >= max_iter, np.inf
-    if spread <= tol * scale or refined >= REFINED:
+        sound = taken // UPDATES == before // UPDATES or rebuild(book, column, work, k)
+        return k, taken, 0, taken >= max_iter or not sound, np.inf
+    if spread <= tol * scale or refined >= 2 * REFINED:
         return k, taken, refined, True, max(nu - lowest_g, complementarity) / scale
+    if refined == REFINED and not rebuild(book, column, work, k):
+        return k, taken, refined, True, np.inf
     _residual(book, column, work, e, k)
     correct(column, work, k)
     before = k
@@ -226,7 +247,7 @@ def _step(book, column, work, g, e, low, order, violation, k, taken, refined, to
     return abs(k), taken, 0, k < 0, np.inf
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _error(book, column, k, e, low):
     """e = C_S^T p - z in float64, and the same in the dtype of the latents."""
     b = 0
@@ -239,7 +260,7 @@ def _error(book, column, k, e, low):
         b += lanes(e)
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _on_support(book, column, work, g, k):
     """Completes g by lam (p - a), and returns nu = p^T g, max |g_i - nu| and max p_i |g_i - nu| over the support."""
     p, h, S = column.p, work.h, column.S
@@ -266,7 +287,7 @@ def _on_support(book, column, work, g, k):
     return nu, spread, complementarity
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _again(book, column, work, low, k, order, violation, count, limit):
     """The candidates that still violate optimality at the weights ``work.s``."""
     b = 0
@@ -287,7 +308,7 @@ def _again(book, column, work, low, k, order, violation, count, limit):
     return kept
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _settle(column, work, k):
     """Moves p to the weights that solve the KKT system of the support, dropping what would turn negative on the way.
 
@@ -328,7 +349,7 @@ def _settle(column, work, k):
             return -k, -theta
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _residual(book, column, work, e, k):
     """``work.h`` = nu - g on the support, from float64 products."""
     nu = 0.0

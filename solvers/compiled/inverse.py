@@ -15,6 +15,9 @@ from solvers.compiled.lanes import add, at, axpy, fma, lanes, load, splat, store
 # Without "nnan", which would let the compiler assume away the NaN that a breakdown leaves.
 JIT = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "arcp", "contract", "afn"}}
 
+HELPER = JIT | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""For what only kernels call: without the wrappers for Python, which take a third of the compilation."""
+
 ENTERING = 4
 """Codewords that may enter between two solves on the support: rows of ``h`` and ``v``."""
 
@@ -30,7 +33,7 @@ Work = namedtuple("Work", "h v s scale ld capacity")
 support."""
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def dot(x, y, n):
     """The inner product of n entries, in the dtype of x."""
     acc = splat(x, 0.0)
@@ -41,7 +44,7 @@ def dot(x, y, n):
     return total(acc)
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def start(book, column):
     """The support {anchor}."""
     a = column.anchor
@@ -53,10 +56,11 @@ def start(book, column):
     return 1
 
 
-@njit(**JIT)
-def enter(numbers, count, book, column, work, k):
+@njit(**HELPER)
+def enter(numbers, count, book, column, work, k, anyway):
     """The codewords ``numbers[:count]``, best first, enter with weight 0: each if the KKT system of the support so
-    enlarged gives it a positive weight. Returns the new size of the support.
+    enlarged gives it a positive weight. Returns the new size of the support. ``anyway``: whatever their weights are,
+    which stay as ``column.p`` has them.
 
     M is read once for every two of them and written once for every two that enter: what one changes reaches the next
     through the vectors alone, (M + scale u u^T) h = M h + scale (u^T h) u.
@@ -102,9 +106,11 @@ def enter(numbers, count, book, column, work, k):
         rest = 1.0 - total(ones)
         # The weight is t1 - theta t2, theta the first of these by the second, which is 1^T M 1 > 0.
         above, below = total(sum1) + t1 * rest - 1.0, total(sum2) + t2 * rest
-        if pivot > 0.0 and t1 * below > above * t2:
+        if pivot > 0.0 and (anyway or t1 * below > above * t2):
             u[k], work.scale[entered] = -1.0, inverse
-            S[k], column.p[k] = j, 0.0
+            S[k] = j
+            if not anyway:
+                column.p[k] = 0.0
             k, entered = k + 1, entered + 1
             i = 0
             while i < k:
@@ -120,7 +126,7 @@ def enter(numbers, count, book, column, work, k):
     return k
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def leave(i, column, work, k):
     """The i-th codeword of the support leaves; the last one takes its place. Returns the new size."""
     M, S, p, x1, x2, v, s, ld = column.M, column.S, column.p, column.x1, column.x2, work.v, work.s, work.ld
@@ -155,7 +161,21 @@ def leave(i, column, work, k):
     return last
 
 
-@njit(**JIT)
+@njit(**HELPER)
+def rebuild(book, column, work, k):
+    """M, x1 and x2 from the codewords alone, without the rounding errors of many updates. Returns False where the
+    support's matrix is not positive definite in this precision."""
+    for i in range(k):
+        _clear(at(column.M, i * work.ld), k)
+    _clear(column.x1, k)
+    _clear(column.x2, k)
+    built = 0
+    while built < k and enter(at(column.S, built), 1, book, column, work, built, True) > built:
+        built += 1
+    return built == k
+
+
+@njit(**HELPER)
 def clear(column, work, k):
     """Zeros in all of a column's arrays, for the next one."""
     for i in range(k):
@@ -165,7 +185,7 @@ def clear(column, work, k):
     _clear(column.p, k)
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def correct(column, work, k):
     """p += M r - theta x2, with the residual r of the KKT system in ``work.h`` and theta such that the sum of p stays:
     one step of iterative refinement."""
@@ -181,7 +201,7 @@ def correct(column, work, k):
         p[i] += v[i] - theta * x2[i]
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _product(i, j, book):
     """c_i^T c_j."""
     if book.products:
@@ -189,7 +209,7 @@ def _product(i, j, book):
     return dot(at(book.C, i * book.Fp), at(book.C, j * book.Fp), book.Fp)
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _products(j, book, S, k, count, h):
     """h = C_S c_j, and 0 in the ``count`` places after it."""
     _clear(h, k + count)
@@ -202,7 +222,7 @@ def _products(j, book, S, k, count, h):
             h[i] = _product(j, S[i], book)
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _clear(x, n):
     i = 0
     while i < n:
@@ -210,7 +230,7 @@ def _clear(x, n):
         i += lanes(x)
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _times_two(M, h, v, k, ld):
     """v = M h for two rows of h, in strips of two vectors and then one."""
     w, g, u, zero = lanes(M), at(h, ld), at(v, ld), splat(M, 0.0)
@@ -242,7 +262,7 @@ def _times_two(M, h, v, k, ld):
         store(u, b, add(b0, b1))
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def _add_two(M, v, scale, scaled, k, ld):
     """M += scale[0] v v^T + scale[1] u u^T, u the row after v; ``scaled`` is scratch of two rows."""
     w, u, x, y, zero = lanes(M), at(v, ld), scaled, at(scaled, ld), splat(M, 0.0)

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from solvers.compiled.inverse import ENTERING, JIT
+from solvers.compiled.inverse import ENTERING, HELPER
 from solvers.compiled.lanes import (
     at,
     axpy,
@@ -23,7 +23,7 @@ CANDIDATES = 64
 """Codewords that one pass leaves for the rounds that follow."""
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def products_of_four(tiles, F, Kp, x, stride, g, apart):
     """g = C x for four x that are ``stride`` apart, with g ``apart``; C comes as :func:`solvers.compiled.tensors.tiled`
     has it."""
@@ -51,7 +51,7 @@ def products_of_four(tiles, F, Kp, x, stride, g, apart):
         b += 2 * w
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def extremes(g, Kp):
     low, high = load(g, 0), load(g, 0)
     i = 0
@@ -62,7 +62,7 @@ def extremes(g, Kp):
     return lowest(low), highest(high)
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def smallest(x, n):
     """The place of the smallest of n entries, n a multiple of the lanes."""
     w, low = lanes(x), load(x, 0)
@@ -80,7 +80,7 @@ def smallest(x, n):
     return 0
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def worst(book, g, threshold, order, violation):
     """The few smallest entries of g below the threshold, in order; takes them out of g."""
     count = 0
@@ -94,7 +94,7 @@ def worst(book, g, threshold, order, violation):
     return count
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def candidates(book, g, threshold, order, violation):
     """The entries of g below the threshold; where they are more than ``CANDIDATES``, the threshold falls towards the
     lowest until they fit, or, of many equals, the first ones."""
@@ -117,7 +117,7 @@ def candidates(book, g, threshold, order, violation):
     return CANDIDATES
 
 
-@njit(**JIT)
+@njit(**HELPER)
 def best_first(order, violation, count, most):
     """Moves the ``most`` smallest violations behind the others, the smallest first. Returns how many others there are,
     and how many were moved."""

@@ -38,7 +38,7 @@ _ROUNDS = 8
 _SHARE = {torch.float32: 0.05, torch.float64: 1e-3}
 """Codewords enter while the residual exceeds this share of tol, as far below it as rounding errors allow."""
 
-_LINEAR_SOLVES = 500
+_LINEAR_SOLVES = 1000
 """Linear solves that the tensor path may take for a column: where these do not do, rounding errors go in circles."""
 
 _CHUNK_ELEMENTS = 2**22
