@@ -20,6 +20,9 @@ _SHARES = 1e-3, 0.1
 """Codewords enter while the residual exceeds this share of tol: far below it at first, because the rounds that this
 takes are few; close to it from the 20th round on, where rounding errors may be all that is left."""
 
+_ROUNDS_AT_ONCE = 4
+"""Rounds between two looks of the host at what is finished, where looking means waiting for a device."""
+
 _CHUNK_ELEMENTS = 2**21
 """Entries of the largest arrays of a chunk, (n, K), (n, S, F) and (n, S, S): 16 MB each in float64."""
 
@@ -49,6 +52,7 @@ def polish(
     active: Bool[Tensor, "N K"],
     tol: float,
     max_rounds: Int[Tensor, " N"],
+    rounds_at_once: int | None = None,
 ) -> Polished:
     """The exact weights, from a guess of them and of their support.
 
@@ -65,11 +69,13 @@ def polish(
         active: (N, K) the guessed support.
         tol: the relative KKT residual to reach.
         max_rounds: (N,) how many linear solves each column may take.
+        rounds_at_once: rounds between two looks of the host at what is finished; by default 1 on the host and a few on
+            a device, which looking keeps waiting.
     """
     rows = max(1, _CHUNK_ELEMENTS // problem.codebook.shape[0])
     columns = torch.arange(problem.latents.shape[0], device=guess.device)
     parts = [
-        _Chunk(problem.select(part), guess[part], active[part]).run(tol, max_rounds[part])
+        _Chunk(problem.select(part), guess[part], active[part], rounds_at_once).run(tol, max_rounds[part])
         for part in columns.split(rows)
     ]
     return Polished(
@@ -83,7 +89,7 @@ def polish(
 class _Chunk:
     """The iteration's state for some columns. ``index``, ``valid`` and ``p`` are (n, S) and packed to the left."""
 
-    def __init__(self, problem: Instance, guess: Tensor, active: Tensor) -> None:
+    def __init__(self, problem: Instance, guess: Tensor, active: Tensor, rounds_at_once: int | None) -> None:
         self.problem = problem.to(torch.float64)
         # Unused places point at a codeword of zeros.
         self.padded = torch.nn.functional.pad(self.problem.codebook, (0, 0, 0, 1))
@@ -91,82 +97,28 @@ class _Chunk:
         self.index, self.valid = support.index, support.valid
         self.p = support.gather(guess).double()
         self.p /= self.p.sum(1, keepdim=True)
+        on_host = guess.device.type == "cpu"
+        self.rounds_at_once = rounds_at_once or (1 if on_host else _ROUNDS_AT_ONCE)
+        # Reading which columns to check waits for the device; on the host it saves half of the work.
+        self.selective = on_host and self.rounds_at_once == 1
 
     def run(self, tol: float, limit: Tensor) -> Polished:
+        n = limit.shape[0]
         rounds = torch.zeros_like(limit)
-        residual = torch.full_like(limit, torch.inf, dtype=torch.float64)
+        residual = torch.full((n,), torch.inf, dtype=torch.float64, device=limit.device)
         pending = (rounds < limit).nonzero().flatten()
-        for count in range(int(limit.max())):
-            rounds[pending] += 1
-            feasible, broken = self._solve(pending, bold=count < _BOLD_ROUNDS)
-            check = pending[feasible]
-            residual[pending] = torch.inf
-            entered, residual[check] = self._verify(check, tol * _SHARES[count >= 20])
-            finished = broken
-            finished[feasible] |= ~entered
-            pending = pending[~finished & (rounds[pending] < limit[pending])]
-            if not pending.numel():
-                break
+        done = 0
+        while pending.numel():
+            some = _Some(self, pending)
+            for number in range(self.rounds_at_once):
+                running = ~some.finished & (rounds[pending] < limit[pending])
+                rounds[pending] += running
+                some.round(number, running, bold=done < _BOLD_ROUNDS, tol=tol * _SHARES[done >= 20])
+                done += 1
+            residual[pending] = some.residual
+            self._store(pending, some.index, some.valid, some.p)
+            pending = pending[~some.finished & (rounds[pending] < limit[pending])]
         return Polished(Support(self.index, self.valid), self.p, residual, rounds)
-
-    def _anchor_on(self, rows: Tensor, index: Tensor) -> Tensor:
-        anchor = self.problem.anchor[rows]
-        return anchor.gather(1, index) if anchor.dim() == 2 else (index == anchor[:, None]).double()
-
-    def _solve(self, rows: Tensor, bold: bool) -> tuple[Tensor, Tensor]:
-        """One linear solve and one step. Returns which of ``rows`` have only positive weights, and which broke down."""
-        index, valid, p = self.index[rows], self.valid[rows], self.p[rows]
-        size = int(valid.sum(1).max())
-        index, valid, p = index[:, :size], valid[:, :size], p[:, :size]
-        solved = torch.empty_like(p)
-        step = max(1, _CHUNK_ELEMENTS // max(1, size * max(size, self.problem.codebook.shape[1])))
-        for part in torch.arange(rows.shape[0], device=rows.device).split(step):
-            codewords = self.padded[torch.where(valid[part], index[part], self.padded.shape[0] - 1)]
-            rhs = (codewords @ self.problem.latents[rows[part]][..., None]).squeeze(2)
-            rhs += self.problem.lam * self._anchor_on(rows[part], index[part]) * valid[part]
-            solved[part] = solve_on_support(codewords, valid[part], self.problem.lam, rhs, 1.0)
-        broken = solved.isnan().any(1)
-        negative = valid & (solved <= 0)
-        feasible = ~negative.any(1) & ~broken
-
-        if bold:
-            stepped = torch.where(negative, 0.0, solved)
-            stepped = stepped / stepped.sum(1, keepdim=True)
-            dropped = negative
-        else:
-            ratio = torch.where(negative, p / (p - solved), torch.inf)
-            # 0 / 0: a codeword that has just entered with weight 0 and stays there.
-            ratio = torch.where(ratio.isnan(), 0.0, ratio)
-            length = ratio.amin(1, keepdim=True).clamp_max(1.0)
-            dropped = negative & (ratio <= length)
-            stepped = torch.where(dropped, 0.0, (p + length * (solved - p)).clamp_min(0.0))
-            stepped = torch.where(feasible[:, None], solved, stepped)
-        self._store(rows, index, valid & ~dropped | broken[:, None] & valid, torch.where(broken[:, None], p, stepped))
-        return feasible, broken
-
-    def _verify(self, rows: Tensor, tol: float) -> tuple[Tensor, Tensor]:
-        """Multipliers over all K. Lets the worst violators in; returns where any entered, and the relative residual."""
-        index, valid, p = self.index[rows], self.valid[rows], self.p[rows]
-        weights = Support(index, valid).scatter(p, self.problem.codebook.shape[0])
-        g = self.problem.select(rows).gradient(weights)
-        scale = torch.maximum(g.abs().amax(1), self.problem.floor)
-        nu = (weights * g).sum(1, keepdim=True)
-        descent = nu - g
-        complementarity = (weights * descent).abs().amax(1)
-        descent = torch.where(weights > 0, 0.0, descent)
-        worst, codeword = descent.topk(min(_ENTERING, descent.shape[1]), dim=1)
-        residual = torch.maximum(worst[:, 0].clamp_min(0.0), complementarity) / scale
-        enters = worst > (tol * scale)[:, None]
-        entered = enters.any(1)
-        if entered.any():
-            enters, codeword = enters[entered], codeword[entered]
-            self._store(
-                rows[entered],
-                torch.cat([index[entered], codeword], 1),
-                torch.cat([valid[entered], enters], 1),
-                torch.cat([p[entered], p.new_zeros(enters.shape)], 1),
-            )
-        return entered, residual
 
     def _store(self, rows: Tensor, index: Tensor, valid: Tensor, p: Tensor) -> None:
         """Writes supports back, packed to the left, in wider arrays when they no longer fit."""
@@ -184,3 +136,86 @@ class _Chunk:
         self.index[rows, :size] = index.gather(1, order)
         self.valid[rows, :size] = valid
         self.p[rows, :size] = torch.where(valid, p.gather(1, order), 0.0)
+
+
+class _Some:
+    """The unfinished columns of a chunk for a few rounds, in which the host learns nothing of them: nothing is packed,
+    and each round's entering codewords have places of their own, behind the others."""
+
+    def __init__(self, chunk: _Chunk, rows: Tensor) -> None:
+        self.problem, self.padded, self.selective = chunk.problem.select(rows), chunk.padded, chunk.selective
+        index, valid = chunk.index[rows], chunk.valid[rows]
+        self.width = int(valid.sum(1).max())
+        self.entering = min(_ENTERING, self.problem.codebook.shape[0])
+        spare = chunk.rounds_at_once * self.entering
+        self.index, self.valid, self.p = (
+            torch.nn.functional.pad(x[:, : self.width], (0, spare)) for x in (index, valid, chunk.p[rows])
+        )
+        self.residual = torch.full(rows.shape, torch.inf, dtype=torch.float64, device=rows.device)
+        self.finished = torch.zeros_like(rows, dtype=torch.bool)
+
+    def round(self, number: int, running: Tensor, bold: bool, tol: float) -> None:
+        """One linear solve, one step and, where all weights are positive, one check of the ``running`` columns."""
+        feasible, broken = self._solve(running, bold)
+        self.residual = torch.where(running, torch.inf, self.residual)
+        entered = self._verify(number, running & feasible, tol)
+        self.finished |= running & (broken | feasible & ~entered)
+
+    def _anchor_on(self, rows: Tensor, index: Tensor) -> Tensor:
+        anchor = self.problem.anchor[rows]
+        return anchor.gather(1, index) if anchor.dim() == 2 else (index == anchor[:, None]).double()
+
+    def _solve(self, running: Tensor, bold: bool) -> tuple[Tensor, Tensor]:
+        """One linear solve and one step. Returns which columns have only positive weights, and which broke down."""
+        valid, p = self.valid, self.p
+        solved = torch.empty_like(p)
+        size = p.shape[1]
+        step = max(1, _CHUNK_ELEMENTS // max(1, size * max(size, self.problem.codebook.shape[1])))
+        for part in torch.arange(p.shape[0], device=p.device).split(step):
+            index = self.index[part]
+            codewords = self.padded[torch.where(valid[part], index, self.padded.shape[0] - 1)]
+            rhs = (codewords @ self.problem.latents[part][..., None]).squeeze(2)
+            rhs += self.problem.lam * self._anchor_on(part, index) * valid[part]
+            solved[part] = solve_on_support(codewords, valid[part], self.problem.lam, rhs, 1.0)
+        broken = solved.isnan().any(1)
+        negative = valid & (solved <= 0)
+        feasible = ~negative.any(1) & ~broken
+
+        if bold:
+            stepped = torch.where(negative, 0.0, solved)
+            stepped = stepped / stepped.sum(1, keepdim=True)
+            dropped = negative
+        else:
+            ratio = torch.where(negative, p / (p - solved), torch.inf)
+            # 0 / 0: a codeword that has just entered with weight 0 and stays there.
+            ratio = torch.where(ratio.isnan(), 0.0, ratio)
+            length = ratio.amin(1, keepdim=True).clamp_max(1.0)
+            dropped = negative & (ratio <= length)
+            stepped = torch.where(dropped, 0.0, (p + length * (solved - p)).clamp_min(0.0))
+            stepped = torch.where(feasible[:, None], solved, stepped)
+        moves = (running & ~broken)[:, None]
+        self.valid = torch.where(moves, valid & ~dropped, valid)
+        self.p = torch.where(moves, stepped, p)
+        return feasible, broken
+
+    def _verify(self, number: int, check: Tensor, tol: float) -> Tensor:
+        """Multipliers over all K. Lets the worst violators in; returns where any entered."""
+        rows = check.nonzero().flatten() if self.selective else torch.arange(check.shape[0], device=check.device)
+        weights = Support(self.index[rows], self.valid[rows]).scatter(self.p[rows], self.problem.codebook.shape[0])
+        g = self.problem.select(rows).gradient(weights)
+        scale = torch.maximum(g.abs().amax(1), self.problem.floor)
+        nu = (weights * g).sum(1, keepdim=True)
+        descent = nu - g
+        complementarity = (weights * descent).abs().amax(1)
+        descent = torch.where(weights > 0, 0.0, descent)
+        worst, codeword = descent.topk(self.entering, dim=1)
+        residual = torch.maximum(worst[:, 0].clamp_min(0.0), complementarity) / scale
+        self.residual[rows] = torch.where(check[rows], residual, self.residual[rows])
+        enters = (worst > (tol * scale)[:, None]) & check[rows, None]
+        places = slice(self.width + number * self.entering, self.width + (number + 1) * self.entering)
+        self.index[rows, places] = codeword
+        self.valid[rows, places] = enters
+        self.p[rows, places] = 0.0
+        entered = torch.zeros_like(check)
+        entered[rows] = enters.any(1)
+        return entered

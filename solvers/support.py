@@ -85,7 +85,7 @@ def solve_on_support(
         matrix.diagonal(dim1=1, dim2=2).add_(torch.where(valid, lam, 1.0))
     factor, info = torch.linalg.cholesky_ex(matrix)
     # The solution of a column that could not be factored becomes NaN, instead of garbage that looks like one.
-    factor = torch.where((info == 0)[:, None, None], factor, torch.nan) if bool(info.any()) else factor
+    factor = torch.where((info == 0)[:, None, None], factor, torch.nan)
     both = torch.stack([rhs, valid.to(rhs.dtype)], dim=2)
     if woodbury:
 

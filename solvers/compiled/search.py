@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from solvers.compiled.inverse import ENTERING, HELPER
+from solvers.compiled.inverse import HELPER
 from solvers.compiled.lanes import (
     at,
     axpy,
@@ -21,6 +21,9 @@ from solvers.compiled.lanes import (
 
 CANDIDATES = 64
 """Codewords that one pass leaves for the rounds that follow."""
+
+FEW = 2
+"""Codewords that enter after a pass over a small codebook: more save passes, but leave again more often."""
 
 
 @njit(**HELPER)
@@ -82,9 +85,9 @@ def smallest(x, n):
 
 @njit(**HELPER)
 def worst(book, g, threshold, order, violation):
-    """The few smallest entries of g below the threshold, in order; takes them out of g."""
+    """The ``FEW`` smallest entries of g below the threshold, in order; takes them out of g."""
     count = 0
-    while count < ENTERING:
+    while count < FEW:
         c = smallest(g, book.Kp)
         if not (g[c] < threshold and c < book.K):
             break

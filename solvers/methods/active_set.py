@@ -73,7 +73,9 @@ def solve(problem: Instance, *, tol: float, max_iter: int | None = None) -> Resu
     return Result(weights, status, steps, certified=True)
 
 
-def solve_by_tensors(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor]:
+def solve_by_tensors(
+    problem: Instance, tol: float, max_iter: Tensor, rounds_at_once: int | None = None
+) -> tuple[Weights, Tensor, Tensor]:
     """Weights, linear solves and relative KKT residuals, in tensor operations alone, in float64."""
     K = problem.codebook.shape[0]
     parts = []
@@ -81,7 +83,7 @@ def solve_by_tensors(problem: Instance, tol: float, max_iter: Tensor) -> tuple[W
         columns = problem.select(rows)
         vertex = torch.nn.functional.one_hot(columns.anchor, K)
         rounds = max_iter[rows].clamp_max(_LINEAR_SOLVES)
-        parts.append(polish(columns, vertex.to(columns.latents.dtype), vertex.bool(), tol, rounds))
+        parts.append(polish(columns, vertex.to(columns.latents.dtype), vertex.bool(), tol, rounds, rounds_at_once))
     weights = Weights.join([Weights(part.values, part.support.index, K) for part in parts])
     return weights, torch.cat([part.rounds for part in parts]), torch.cat([part.residual for part in parts])
 

@@ -25,10 +25,12 @@ def instance(problem: Problem) -> Instance:
 
 @pytest.mark.parametrize(("N", "F", "K"), SIZES)
 @pytest.mark.parametrize("lam", [1e-6, 0.1, 1e4])
-def test_compiled_and_tensor_path_agree(N: int, F: int, K: int, lam: float) -> None:
+@pytest.mark.parametrize("rounds_at_once", [1, 4], ids=["host", "device"])
+def test_compiled_and_tensor_path_agree(N: int, F: int, K: int, lam: float, rounds_at_once: int) -> None:
     problem = Problem(*hull(N, F, K), lam)
     limit = torch.full((N,), 1000)
-    weights, _, residual = solve_by_tensors(instance(problem), 1e-9, limit)
+    weights, rounds, residual = solve_by_tensors(instance(problem), 1e-9, limit, rounds_at_once)
+    assert (rounds <= limit).all()
     assert (residual <= 1e-9).all()
     compiled = solvers.solve(problem)
     assert compiled.residuals.relative.amax() <= 1e-9
