@@ -16,11 +16,12 @@ VALUES = {
 CURVES = {
     "plain VQ": plain_vq,
     "relaxation": plain_relaxation,
-    "exact, active_set": forward,
+    "exact": forward,
     "exact, interior_point": partial(forward, backend="interior_point"),
     "relaxation, forward + backward": relaxation_both,
     "exact, forward + backward": both,
 }
+COLOURS = {"plain VQ": "C7", "relaxation": "C1", "exact": "C0", "exact, interior_point": "C2"}
 LARGEST = {"relaxation": 2**25, "relaxation, forward + backward": 2**23, "exact, interior_point": 2**21}
 """Entries N K above which a curve ends: (N, K) arrays, of which each of these has many."""
 
@@ -40,13 +41,13 @@ def main() -> None:
             }
             for name, median in medians(fit, 3).items():
                 seconds[name][value] = median
-        for number, (name, points) in enumerate(seconds.items()):
+        for name, points in seconds.items():
             x, y = np.array(list(points)), np.array(list(points.values()))
             # From the middle on, where the work and not the calls take the time.
             half = x >= np.median(x)
             exponent = np.polyfit(np.log(x[half]), np.log(y[half]), 1)[0]
-            style = "--" if "both" in name or "backward" in name else "-"
-            axis.loglog(x, y, style, marker="o", markersize=4, color=f"C{number % 4}", label=f"{name}: {exponent:.2f}")
+            style, family = "--" if "backward" in name else "-", name.removesuffix(", forward + backward")
+            axis.loglog(x, y, style, marker="o", markersize=4, color=COLOURS[family], label=f"{name}: {exponent:.2f}")
             rows.append(
                 (variable, name, f"{exponent:.2f}", ", ".join(f"{v}: {t * 1e3:.1f}" for v, t in points.items()))
             )

@@ -102,7 +102,8 @@ def judge(problem: Problem, info: BackendInfo, result: Result, tol: float) -> In
     """Each column's status. The certificate overrules a backend that does not certify its own weights."""
     status = result.status
     weights = compact(result)
-    sound = torch.isfinite(weights.values).all(1)
+    # Of the sums: one number a column instead of S, and a sum is finite only if all are.
+    sound = torch.isfinite(weights.values.sum(1))
     if info.exact and not result.certified:
         weights = replace(weights, values=torch.where(sound[:, None], weights.values, 0.0))
         accurate = kkt_residuals(problem, weights).relative <= tol

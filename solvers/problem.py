@@ -67,7 +67,8 @@ class Problem:
         self.latents, self.codebook = latents, codebook
         self.lam = _check_lam(lam, latents)
         with torch.no_grad():
-            self.finite = torch.isfinite(latents).all(1)
+            # Several times faster than isfinite of every entry: NaN is not below infinity either.
+            self.finite = latents.abs().amax(1) < torch.inf
         self.anchor = self._nearest() if anchor is None else self._check_anchor(anchor)
 
     @property

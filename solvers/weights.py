@@ -34,14 +34,15 @@ class Weights:
         K = parts[0].codewords
         if any(part.index is None for part in parts):
             return Weights.dense_of(torch.cat([part.dense() for part in parts]))
-        width = max(part.values.shape[1] for part in parts)
-
-        def padded(x: Tensor) -> Tensor:
-            return pad(x, (0, width - x.shape[1]))
-
-        return Weights(
-            torch.cat([padded(part.values) for part in parts]), torch.cat([padded(part.index) for part in parts]), K
-        )
+        N, width = sum(part.values.shape[0] for part in parts), max(part.values.shape[1] for part in parts)
+        values, index = parts[0].values.new_zeros(N, width), parts[0].index.new_zeros(N, width)
+        first = 0
+        for part in parts:
+            last = first + part.values.shape[0]
+            values[first:last, : part.values.shape[1]] = part.values
+            index[first:last, : part.values.shape[1]] = part.index
+            first = last
+        return Weights(values, index, K)
 
     def detach(self) -> "Weights":
         """The same without autograd history."""

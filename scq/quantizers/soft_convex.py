@@ -19,7 +19,7 @@ from scq.quantizers.regularizers.regularizer import total
 from scq.quantizers.usage import SUPPORT, counts, perplexity
 from solvers.registry import DEFAULT_BACKEND, get
 
-_DIAGNOSED = 1024
+_DIAGNOSED = 512
 """Latents of a batch whose KKT residuals are measured for the log."""
 
 
@@ -99,8 +99,8 @@ class SoftConvexQuantizer(CodebookQuantizer):
             active_codes, support_size and largest_weight (means over latents), iterations (mean), converged_share;
             when ``diagnose`` is True also kkt_primal, kkt_dual, kkt_complementarity, kkt_relative (each the largest
             over latents), gap (the mean Frank-Wolfe gap), margin (median), weakly_active_share. These are measured on
-            at most 1,024 latents, evenly spaced through the batch: on all of a batch of 4,096 they cost 7 to 18 % of a
-            training step, on the sample a quarter of it. converged_share looks at every latent.
+            at most 512 latents, evenly spaced through the batch: on all of a batch of 4,096 they would cost more than
+            solving it. converged_share looks at every latent.
 
         Raises:
             TypeError, ValueError: x of another dtype or number of channels than the layer's, or a codebook that is

@@ -126,11 +126,11 @@ def test_kkt_numbers_of_a_large_batch_come_from_a_sample_spread_through_it(monke
     x = torch.randn(2500, F)
     output = layer(x)
     (problem, weights), *others = seen
-    assert not others and problem.shape[0] == 834
+    assert not others and problem.shape[0] == 500
     everything = measure(solvers.Problem(x, layer.codebook.detach(), 0.1), output.weights.detach())
-    assert torch.equal(weights.dense(), output.weights[::3])
-    torch.testing.assert_close(output.info["kkt_relative"], everything.relative[::3].amax())
-    torch.testing.assert_close(output.info["gap"], everything.gap[::3].mean())
+    assert torch.equal(weights.dense(), output.weights[::5])
+    torch.testing.assert_close(output.info["kkt_relative"], everything.relative[::5].amax())
+    torch.testing.assert_close(output.info["gap"], everything.gap[::5].mean())
 
 
 def test_no_dense_weights_are_made_unless_they_are_asked_for(monkeypatch):
