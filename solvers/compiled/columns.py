@@ -10,6 +10,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from solvers.compiled.gradient import error, gradient_on_support, kkt_residual, still_violating
 from solvers.compiled.inverse import (
     ENTERING,
     HELPER,
@@ -19,7 +20,6 @@ from solvers.compiled.inverse import (
     Work,
     clear,
     correct,
-    dot,
     enter,
     leave,
     rebuild,
@@ -31,7 +31,6 @@ from solvers.compiled.lanes import (
     at,
     axpy,
     below,
-    fma,
     lanes,
     load,
     load_double,
@@ -150,7 +149,7 @@ def solve_columns(
                 column = _column(at(latents, n * Fp), anchor[n], at(slots, slot * stride), p, S, slot, work)
                 if fresh:
                     sizes[slot], taken[slot], refined[slot] = start(book, column), 0, 0
-                _error(book, column, sizes[slot], at(e, slot * Fp), at(low, slot * Fp))
+                error(book, column, sizes[slot], at(e, slot * Fp), at(low, slot * Fp))
         products_of_four(book.tiles, F, Kp, low, Fp, g, stride)
         for slot in range(SLOTS):
             n = owner[slot]
@@ -200,7 +199,7 @@ def _step(book, column, work, g, e, low, order, violation, k, taken, refined, to
     Returns the support's size, the steps taken, the refinements since the last step, whether the column is finished,
     and the relative KKT residual (infinite where the method gave up).
     """
-    nu, spread, complementarity = _on_support(book, column, work, g, k)
+    nu, spread, complementarity = gradient_on_support(book, column, work, g, k)
     lowest_g, highest_g = extremes(g, book.Kp)
     scale = max(floor, max(abs(lowest_g), abs(highest_g)))
     # On the support g is nu up to rounding: how far it is from it tells what else is rounding.
@@ -214,7 +213,7 @@ def _step(book, column, work, g, e, low, order, violation, k, taken, refined, to
             count = candidates(book, g, threshold, order, violation)
         for r in range(rounds):
             if r > 0:
-                count = _again(book, column, work, low, k, order, violation, count, nu - slack)
+                count = still_violating(book, column, work, low, k, order, violation, count, nu - slack)
             if count == 0 or taken >= max_iter:
                 break
             count, chosen = best_first(order, violation, count, min(ENTERING, max_iter - taken))
@@ -234,7 +233,7 @@ def _step(book, column, work, g, e, low, order, violation, k, taken, refined, to
         return k, taken, refined, True, max(nu - lowest_g, complementarity) / scale
     if refined == REFINED and not rebuild(book, column, work, k):
         return k, taken, refined, True, np.inf
-    _residual(book, column, work, e, k)
+    kkt_residual(book, column, work, e, k)
     correct(column, work, k)
     before = k
     for i in range(k - 1, -1, -1):
@@ -245,67 +244,6 @@ def _step(book, column, work, g, e, low, order, violation, k, taken, refined, to
         return k, taken, refined + 1, False, np.inf
     k, nu = _settle(column, work, k)
     return abs(k), taken, 0, k < 0, np.inf
-
-
-@njit(**HELPER)
-def _error(book, column, k, e, low):
-    """e = C_S^T p - z in float64, and the same in the dtype of the latents."""
-    b = 0
-    while b < book.Fp:
-        acc = axpy(-1.0, load_double(column.z, b), splat(e, 0.0))
-        for i in range(k):
-            acc = axpy(column.p[i], load_double(book.C, column.S[i] * book.Fp + b), acc)
-        store(e, b, acc)
-        store(low, b, acc)
-        b += lanes(e)
-
-
-@njit(**HELPER)
-def _on_support(book, column, work, g, k):
-    """Completes g by lam (p - a), and returns nu = p^T g, max |g_i - nu| and max p_i |g_i - nu| over the support."""
-    p, h, S = column.p, work.h, column.S
-    g[column.anchor] -= book.lam
-    for i in range(k):
-        t = g[S[i]] + book.lam * p[i]
-        g[S[i]] = t
-        h[i] = t
-    # Padding must not be an extreme.
-    for i in range(book.K, book.Kp):
-        g[i] = g[0]
-    if k == 1:
-        return np.float64(h[0]), 0.0, 0.0
-    w, zero = lanes(p), splat(p, 0.0)
-    acc, i = zero, 0
-    while i < k:
-        acc = fma(load(p, i), load_double(h, i), acc)
-        i += w
-    nu = total(acc)
-    spread = complementarity = 0.0
-    for i in range(k):
-        t = abs(h[i] - nu)
-        spread, complementarity = max(spread, t), max(complementarity, p[i] * t)
-    return nu, spread, complementarity
-
-
-@njit(**HELPER)
-def _again(book, column, work, low, k, order, violation, count, limit):
-    """The candidates that still violate optimality at the weights ``work.s``."""
-    b = 0
-    while b < book.Fp:
-        acc = axpy(-1.0, load(column.z, b), splat(low, 0.0))
-        for i in range(k):
-            acc = axpy(work.s[i], load(book.C, column.S[i] * book.Fp + b), acc)
-        store(low, b, acc)
-        b += lanes(low)
-    kept = 0
-    for i in range(count):
-        c = order[i]
-        t = dot(at(book.C, c * book.Fp), low, book.Fp)
-        if c == column.anchor:
-            t -= book.lam
-        order[kept], violation[kept] = c, t
-        kept += t < limit
-    return kept
 
 
 @njit(**HELPER)
@@ -347,27 +285,3 @@ def _settle(column, work, k):
                 k = leave(i, column, work, k)
         if k == before:
             return -k, -theta
-
-
-@njit(**HELPER)
-def _residual(book, column, work, e, k):
-    """``work.h`` = nu - g on the support, from float64 products."""
-    nu = 0.0
-    for second in range(2):
-        mean = 0.0
-        for i in range(k):
-            acc, b = splat(e, 0.0), 0
-            while b < book.Fp:
-                acc = fma(load_double(book.C, column.S[i] * book.Fp + b), load(e, b), acc)
-                b += lanes(e)
-            g = total(acc) + book.lam * column.p[i]
-            if column.S[i] == column.anchor:
-                g -= book.lam
-            mean += column.p[i] * g
-            if second:
-                work.h[i] = nu - g
-        nu = mean
-    i = k
-    while i % lanes(work.h):
-        work.h[i] = 0.0
-        i += 1
