@@ -88,3 +88,16 @@ register(
         },
     )
 )
+register(
+    BackendInfo(
+        name="proxqp",
+        title="ProxQP (ProxSuite), proximal augmented Lagrangian in C++ with QPLayer's derivative, column by column",
+        run="solvers.methods.proxqp:solve",
+        batched=False,
+        gradient=("native", "implicit"),
+        accuracy={"float32": 1e-5, "float64": 1e-9},
+        package="proxsuite",
+        install="pip install 'proxsuite>=0.8'",
+        citation="Bambade et al., PROX-QP, RSS 2022; Bambade et al., QPLayer, ICLR 2024",
+    )
+)
