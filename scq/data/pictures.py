@@ -1,4 +1,9 @@
-"""From encoded pictures of any size to the uint8 arrays of one size that the models see."""
+"""From encoded pictures of any size to the uint8 arrays of one size that the models see.
+
+Threads, not processes: on two cores that others used too, 24 photographs of 12 megapixels took 0.65 s one after the
+other, 0.58 s with two threads and 5.8 s with two new processes, which import torch first; 4,000 pictures of 120 x 120
+took 2.5, 2.4 and 7.3 s. What counts is to unpack a JPEG at a fraction of its size: in full, the photographs took 7.5 s.
+"""
 
 import io
 import os
