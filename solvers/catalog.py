@@ -88,3 +88,34 @@ register(
         },
     )
 )
+register(
+    BackendInfo(
+        name="proxqp",
+        title="ProxQP (ProxSuite), proximal augmented Lagrangian in C++ with QPLayer's derivative, column by column",
+        run="solvers.methods.proxqp:solve",
+        batched=False,
+        gradient=("native", "implicit"),
+        accuracy={"float32": 1e-5, "float64": 1e-9},
+        package="proxsuite",
+        install="pip install 'proxsuite>=0.8'",
+        citation="Bambade et al., PROX-QP, RSS 2022; Bambade et al., QPLayer, ICLR 2024",
+    )
+)
+register(
+    BackendInfo(
+        name="moreau",
+        title="Moreau, its batched active-set solver in Rust",
+        run="solvers.methods.moreau:solve",
+        gradient=("native", "implicit"),
+        accuracy={"float32": 1e-5, "float64": 1e-9},
+        package="moreau",
+        install="pip install 'moreau>=0.4.1,<0.5'",
+        citation="https://github.com/moreau-project/moreau; Arnström, Bemporad and Axehill, IEEE TAC 67 (2022)",
+        limits={
+            "one_codeword_has_all_the_weight": "with a single codeword its backward pass takes the matrices that the "
+            "columns share for matrices of their own, and raises",
+            "scales_from_1e_3_to_1e3_are_solved": "codewords near 1e3 at lam = 0.1 end some columns in its status "
+            "NumericalError, whatever its tolerances",
+        },
+    )
+)

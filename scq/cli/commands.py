@@ -36,6 +36,16 @@ class QuantizersConfig:
 
 
 @dataclass(frozen=True)
+class DataConfig:
+    """Which data set to download."""
+
+    name: Positional[str | None] = None
+    """Data set; without one, all are listed."""
+    data_root: Path | None = None
+    """Folder to put it into; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
+
+
+@dataclass(frozen=True)
 class ReportConfig:
     """What to report on."""
 
@@ -59,6 +69,19 @@ def _quantizers(config: QuantizersConfig) -> None:
     from scq.quantizers import entries
 
     show_quantizers(entries(), Console())
+
+
+def _data(config: DataConfig) -> None:
+    from rich.console import Console
+
+    from scq.cli.datasets import download, show
+    from scq.data.registry import datasets, get
+
+    if config.name is None:
+        show(datasets(), Console())
+        return
+    path = download(get(config.name), config.data_root, Console(stderr=True))
+    print(f"Data: {path}")
 
 
 def _train(config: TrainConfig) -> None:
@@ -115,6 +138,7 @@ def _demo(config: DemoConfig) -> None:
 COMMANDS = (
     Command("backends", BackendsConfig, "List the solver backends: what each can do, and what is missing.", _backends),
     Command("quantizers", QuantizersConfig, "List the quantizers: what each is made of.", _quantizers),
+    Command("data", DataConfig, "List the data sets, or download one: scq data cifar10.", _data),
     Command("train", TrainConfig, "Train one autoencoder, measuring what the solver does.", _train),
     Command("compare", CompareConfig, "Compare the backends: time, memory, residuals, errors, failures.", _compare),
     Command("gap", GapConfig, "Train with exact and relaxed SCQ, plain VQ and no quantizer, and compare.", _gap),

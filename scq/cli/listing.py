@@ -93,7 +93,18 @@ def _accuracy(info: BackendInfo) -> list[str]:
 
 def markdown(infos: Sequence[BackendInfo]) -> str:
     """The table of backends for the documentation, without what differs from machine to machine."""
-    headings = ("backend", "what it is", "exact", "batched", "devices", "computes in", "gradient", "promises", "cite")
+    headings = (
+        "backend",
+        "what it is",
+        "exact",
+        "batched",
+        "devices",
+        "computes in",
+        "gradient",
+        "promises",
+        "fails",
+        "cite",
+    )
     rows = (
         (
             f"`{info.name}`",
@@ -104,6 +115,7 @@ def markdown(infos: Sequence[BackendInfo]) -> str:
             ", ".join(info.dtypes),
             ", ".join(info.gradient),
             ", ".join(_accuracy(info)),
+            "; ".join(f"`{name}`: {reason}" for name, reason in info.limits.items()),
             info.citation,
         )
         for info in infos

@@ -7,11 +7,11 @@ from solvers.errors import BackendMissingError
 
 _RAISE = dis.opmap["RAISE_VARARGS"]
 _OURS = ("scq", "solvers", "validation")
-_PLACES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+_PLACES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, ConnectionError)
 
 
 def is_mistake(error: Exception) -> bool:
-    """Whether the user can put it right: a file or package that is missing, or an argument that we refused.
+    """Whether the user can put it right: a file, package or server that is missing, or an argument that we refused.
 
     A ValueError or TypeError counts only when a ``raise`` statement of ours raised it. One that came out of an
     expression, or out of another package, is something that we failed to check, and its traceback is needed.

@@ -8,21 +8,27 @@ Python version is a pickle, which can run any code when it is read: it is refuse
 import gzip
 import tarfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from scq.data.download import RemoteFile, fetch
 from scq.data.image_data import ImageData
 from scq.data.root import DataRoot, find_root
+from scq.data.tree import check_inside
 
 FOLDER = "cifar-10-batches-bin"
 ARCHIVE = "cifar-10-binary.tar.gz"
 URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
+REMOTE = RemoteFile(URL, size=170_052_171, sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd")
 TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST_FILE = "test_batch.bin"
 FILES = (*TRAIN_FILES, TEST_FILE)
 RECORD = 1 + 3 * 32 * 32
+MAX_BYTES = 100_000 * RECORD
+"""Of one file: ten times the official one, so that no archive can unpack to more than there is memory."""
 
 
 def read(root: Path | None = None) -> ImageData:
@@ -42,6 +48,25 @@ def read(root: Path | None = None) -> ImageData:
     test = torch.from_numpy(pictures[TEST_FILE])
     description = f"CIFAR-10, {len(train)} training and {len(test)} test pictures, from {source.name}"
     return ImageData(name="cifar10", train=train, test=test, description=description)
+
+
+def download(root: Path | None = None, progress: Callable[[int, int], None] = lambda done, total: None) -> Path:
+    """Downloads the official archive to where :func:`read` will look for it; see :func:`scq.data.download.fetch`.
+
+    Args:
+        root: the folder to put it into; by default as for :func:`read`.
+        progress: called with the number of bytes that are there and that there will be.
+
+    Returns:
+        The path of the archive.
+
+    Raises:
+        NotADirectoryError: when ``root`` is a file.
+    """
+    folder = find_root(root).path
+    if folder.is_file():
+        raise NotADirectoryError(f"data root {folder} is a file, must be the folder to put {ARCHIVE} into")
+    return fetch(REMOTE, folder, lambda done: progress(done, REMOTE.size))
 
 
 def _find(root: DataRoot) -> Path:
@@ -65,7 +90,8 @@ def _find(root: DataRoot) -> Path:
     note = f" The Python version is there ({pickled[0]}), but pickles are not read." if pickled else ""
     raise FileNotFoundError(
         f"CIFAR-10 is not in {root}: looked for {FOLDER}/, {ARCHIVE} and cifar-10-binary*.tar.gz.{note} "
-        f"Download {URL} (162 MB) into that folder, or name another with --data-root or SCQ_DATA"
+        f"Run `scq data cifar10` (162 MB), or put {URL} there yourself, or name another folder with --data-root or "
+        "SCQ_DATA"
     )
 
 
@@ -81,7 +107,12 @@ def _from_archive(path: Path) -> dict[str, bytes]:
         with gzip.open(path) as stream:
             with tarfile.open(fileobj=stream, mode="r|") as archive:
                 for member in archive:
+                    check_inside(path, member.name)
                     if member.isfile() and member.name in wanted:
+                        if member.size > MAX_BYTES:
+                            raise ValueError(
+                                f"{path}: {member.name} has {member.size} bytes, at most {MAX_BYTES} are read"
+                            )
                         file = archive.extractfile(member)
                         assert file is not None  # a regular file has content
                         content[wanted[member.name]] = file.read()

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scq.data.image_data import ImageData
 
@@ -19,18 +20,35 @@ class DatasetInfo:
         reader: ``"module:function"``; the function takes the root as the user gave it (or None) and returns an
             :class:`ImageData`.
         citation: whom to cite, and the terms of use.
+        downloader: ``"module:function"`` or None; the function takes the root and ``progress(done, total)``, in bytes,
+            and returns the path of the file that the reader then finds.
     """
 
     name: str
     title: str
     reader: str
     citation: str
+    downloader: str | None = None
 
     def load(self, root: Path | None = None) -> ImageData:
         """The data, read now from ``root``."""
-        module, function = self.reader.split(":")
-        read: Callable[[Path | None], ImageData] = getattr(importlib.import_module(module), function)
-        return read(root)
+        return _function(self.reader)(root)
+
+    def download(self, root: Path | None, progress: Callable[[int, int], None]) -> Path:
+        """Fetches the data from its site to where ``load`` finds it.
+
+        Raises:
+            ValueError: when there is no downloader, or what came is not what it must be.
+            ConnectionError: when the site cannot be reached or stops in the middle.
+        """
+        if self.downloader is None:
+            raise ValueError(f"data set {self.name!r} has no download ({self.title})")
+        return _function(self.downloader)(root, progress)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module, function = name.split(":")
+    return getattr(importlib.import_module(module), function)
 
 
 _ENTRIES = (
@@ -45,6 +63,19 @@ _ENTRIES = (
         title="CIFAR-10, the official binary version, as tar.gz or folder",
         reader="scq.data.cifar10:read",
         citation="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images; research use",
+        downloader="scq.data.cifar10:download",
+    ),
+    DatasetInfo(
+        name="gtsrb",
+        title="GTSRB, German traffic signs, as the official zip archives or their tree; resized",
+        reader="scq.data.gtsrb:read",
+        citation="Stallkamp et al. 2012, Man vs. computer; research use",
+    ),
+    DatasetInfo(
+        name="folder",
+        title="Your own pictures, any size, in a folder or zip archive; cropped and resized",
+        reader="scq.data.folder:read",
+        citation="your own",
     ),
 )
 
@@ -52,6 +83,18 @@ _ENTRIES = (
 def datasets() -> tuple[DatasetInfo, ...]:
     """Every data set that ``load`` knows."""
     return _ENTRIES
+
+
+def get(name: str) -> DatasetInfo:
+    """The entry of that name.
+
+    Raises:
+        ValueError: when there is none; the message lists the known names.
+    """
+    for entry in _ENTRIES:
+        if entry.name == name:
+            return entry
+    raise ValueError(f"data is {name!r}, must be one of: {', '.join(entry.name for entry in _ENTRIES)}")
 
 
 def load(name: str, root: str | os.PathLike[str] | None = None) -> ImageData:
@@ -69,7 +112,4 @@ def load(name: str, root: str | os.PathLike[str] | None = None) -> ImageData:
         ValueError: when the name is unknown, or a file is truncated or not what it must be (the message names it).
         FileNotFoundError: when the data is not there; the message says where it was sought and how to get it.
     """
-    for entry in _ENTRIES:
-        if entry.name == name:
-            return entry.load(None if root is None else Path(root))
-    raise ValueError(f"data is {name!r}, must be one of: {', '.join(entry.name for entry in _ENTRIES)}")
+    return get(name).load(None if root is None else Path(root))

@@ -160,7 +160,7 @@ def test_a_report_of_a_folder_that_is_not_there(tmp_path):
 def test_data_that_is_not_there(tmp_path, as_a_user, capsys):
     assert main(["train", *_TINY, "--data", "cifar10", "--data-root", str(tmp_path), "--out", str(tmp_path)]) == 2
     said = capsys.readouterr().err
-    assert "Download" in said
+    assert "scq data cifar10" in said
     assert said.count("\n") == 1
     assert not any(tmp_path.iterdir())  # refused before a run was begun
 

@@ -173,3 +173,9 @@ def test_cache_folder_follows_the_platform(
     if variable:
         monkeypatch.setenv(variable, str(tmp_path / "there"))
     assert cache_folder() == tmp_path / expected
+
+
+def test_the_page_on_data_has_every_data_set() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    for entry in data.datasets():
+        assert f"| `{entry.name}` | {entry.title} | {entry.citation} |" in page, "docs/data.md is stale"

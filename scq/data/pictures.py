@@ -1,0 +1,105 @@
+"""From encoded pictures of any size to the uint8 arrays of one size that the models see.
+
+Threads, not processes: on two cores that others used too, 24 photographs of 12 megapixels took 0.65 s one after the
+other, 0.58 s with two threads and 5.8 s with two new processes, which import torch first; 4,000 pictures of 120 x 120
+took 2.5, 2.4 and 7.3 s. What counts is to unpack a JPEG at a fraction of its size: in full, the photographs took 7.5 s.
+"""
+
+import io
+import os
+import struct
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from scq.data.tree import Tree
+
+SIZE = 32
+"""Height and width that the models take."""
+
+FORMATS = {
+    ".bmp": "BMP",
+    ".jpeg": "JPEG",
+    ".jpg": "JPEG",
+    ".png": "PNG",
+    ".ppm": "PPM",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+}
+"""Pillow's format by the suffix of a file. Pillow knows others, some of which start other programs."""
+
+MAX_PIXELS = 80_000_000
+"""Of one picture, before it is resized; below the number at which Pillow itself begins to warn."""
+
+_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+"""Pillow's modes whose conversion to RGB keeps the picture; those with more bits would be clipped to white."""
+
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+_MOST_THREADS = 8
+"""Each holds a picture of up to MAX_PIXELS."""
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file's name says that it is a picture; hidden files are none, whatever their suffix."""
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return path.suffix.lower() in FORMATS and not hidden
+
+
+def read_pictures(tree: Tree, names: Iterable[str]) -> UInt8[Tensor, "N 3 32 32"]:
+    """The pictures of those names, at least one, in their order, each cropped and resized as :func:`square` says.
+
+    Raises:
+        ValueError: when a file is no picture that can be read; the message names it.
+    """
+
+    def read(name: str) -> np.ndarray:
+        return square(tree.read(name), f"{tree.place}: {name}")
+
+    pool = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1))
+    try:
+        return torch.from_numpy(np.stack(list(pool.map(read, names))))
+    finally:
+        # After a picture that cannot be read, those that wait are of no use.
+        pool.shutdown(cancel_futures=True)
+
+
+def square(content: bytes, where: str) -> UInt8[np.ndarray, "3 32 32"]:
+    """One picture: turned upright as its EXIF data say, its middle square cut out, resized with Lanczos' filter.
+
+    Args:
+        content: an encoded picture; grey becomes RGB, transparency is dropped.
+        where: what the error message calls it.
+
+    Raises:
+        ValueError: when it is truncated, of no format in FORMATS, of more than 8 bits a channel, or of more than
+            MAX_PIXELS.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:
+            _check(image, where)
+            # JPEG can be unpacked at a fraction of its size, here never below four times ours.
+            image.draft(None, (4 * SIZE, 4 * SIZE))
+            # By way of RGBA, because Pillow warns of palettes with transparency otherwise.
+            upright = ImageOps.exif_transpose(image).convert("RGBA").convert("RGB")
+    except _BOMBS as error:
+        raise ValueError(f"{where} has too many pixels ({error}); at most {MAX_PIXELS} are read") from error
+    except (OSError, SyntaxError, EOFError, OverflowError, struct.error) as error:
+        raise ValueError(f"{where} is truncated or no picture ({error})") from error
+    return np.asarray(ImageOps.fit(upright, (SIZE, SIZE), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
+
+
+def _check(image: Image.Image, where: str) -> None:
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        raise ValueError(f"{where} has {pixels} pixels, at most {MAX_PIXELS} are read")
+    if image.mode not in _EIGHT_BITS:
+        raise ValueError(f"{where} has Pillow's mode {image.mode}, must have 8 bits a channel; convert it first")

@@ -1,0 +1,89 @@
+r"""Moreau, its batched active-set solver in Rust, derived from DAQP. A peer; exact.
+
+    minimise 1/2 p^T H p - q^T p   subject to   A p + s = b,  s in {0} x R_+^K,      A = [1^T; -I],  b = (1, 0, ..., 0)
+
+with H = C C^T + lam I and q = C z + lam a. The constraint p >= 0 is a row of A for every codeword: as a bound of a
+cvxpy variable, Moreau 0.4.1 drops it without a word. All columns share H, and its derivative is the sum over them.
+
+The solver is named and its limit of iterations raised: it adds or drops one codeword an iteration, mostly more than K
+altogether, and the default of 200 returns whatever it has by then. The other solver of the package, an interior point,
+reports its weights as solved at 1e-5 and derivatives that are off by more.
+
+Warm start: none; Moreau's would make the result depend on what was solved before. Gradient: Moreau's own (native), or
+the shared implicit differentiation.
+Link: https://github.com/moreau-project/moreau
+Source: the active-set method is that of D. Arnström, A. Bemporad, D. Axehill, "A dual active-set solver for embedded
+quadratic programming using recursive LDL^T updates", IEEE Transactions on Automatic Control 67 (2022).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import moreau
+import torch
+from moreau.torch import Solver
+
+from solvers.errors import OptionError
+from solvers.methods import Instance, Result
+from solvers.status import Status
+
+_TIGHTEST = 1e-14
+"""Below this, a tolerance is within the solver's rounding errors."""
+
+_STATUS = {moreau.SolverStatus.Solved: Status.SOLVED, moreau.SolverStatus.MaxIterations: Status.MAX_ITER}
+"""The others (infeasible, numerical error, ...) have no solution."""
+
+
+def solve(
+    problem: Instance, *, tol: float, max_iter: int | None = None, settings: Mapping[str, Any] | None = None
+) -> Result:
+    """Solves an instance.
+
+    Args:
+        problem: the instance, in float64; with autograd history for Moreau's own gradient.
+        tol: becomes ``primal_tol``, in the units of the instance.
+        max_iter: becomes ``max_iter`` and ``iter_limit``; by default 10 K + 1000.
+        settings: of ``moreau.ActiveSetSettings`` by their own names; they replace ours.
+
+    Raises:
+        OptionError: a setting that Moreau does not have, or a value that it cannot take.
+    """
+    N, K = problem.latents.shape[0], problem.codebook.shape[0]
+    limit = 10 * K + 1000 if max_iter is None else max_iter
+    precision = max(_TIGHTEST, 0.1 * tol * min(1.0, float(problem.floor.detach())))
+    ours = {"primal_tol": precision, "iter_limit": limit}
+    known = moreau.ActiveSetSettings.model_fields
+    for name in settings or {}:
+        if name not in known:
+            raise OptionError(f"settings has {name!r}, Moreau knows: {', '.join(known)}")
+    try:
+        active_set = moreau.ActiveSetSettings(**ours | dict(settings or {}))
+    except ValueError as error:
+        raise OptionError(f"settings is {dict(settings or {})}, refused by Moreau: {error}") from error
+    chosen = moreau.Settings(
+        solver="active_set",
+        device="cpu",
+        batch_size=N,
+        enable_grad=True,
+        max_iter=limit,
+        active_set_settings=active_set,
+    )
+    codewords = torch.arange(K)
+    ones = torch.ones(K, dtype=torch.float64)
+    solver = Solver(
+        K,
+        K + 1,
+        torch.arange(0, K * K + 1, K),
+        codewords.repeat(K),
+        torch.cat([torch.zeros(1, dtype=torch.int64), torch.arange(K, 2 * K + 1)]),
+        codewords.repeat(2),
+        moreau.Cones(num_zero_cones=1, num_nonneg_cones=K),
+        chosen,
+    )
+    linear = problem.gradient(problem.latents.new_zeros(N, K))
+    right = torch.eye(1, K + 1, dtype=torch.float64).repeat(N, 1)
+    solution = solver.solve(problem.hessian().reshape(-1), torch.cat([ones, -ones]), linear, right)
+    states = solver.info.status if isinstance(solver.info.status, list) else [solver.info.status]
+    status = torch.tensor([int(_STATUS.get(state, Status.FAILED)) for state in states])
+    iterations = torch.as_tensor(solver.info.iterations).reshape(-1).to(torch.int64).expand(N).clone()
+    return Result(solution.x.reshape(N, K), status, iterations)
