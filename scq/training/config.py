@@ -17,7 +17,7 @@ class TrainConfig:
     same batches."""
 
     data: str = "photos"
-    """Data set: photos (real photographs that come with scikit-image and scikit-learn) or cifar10."""
+    """Data set: photos (real photographs, nothing to download) or another that `scq data` lists."""
     data_root: Path | None = None
     """Folder of the data; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
     quantizer: str = "scq"
