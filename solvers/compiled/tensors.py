@@ -45,5 +45,10 @@ def in_chunks(work: Callable[[Iterator[tuple[int, int]]], None], N: int, size: i
         work(chunks)
         return
     with ThreadPoolExecutor(count) as threads:
-        # A list, so that what a thread raises is raised here.
-        list(threads.map(work, [chunks] * count))
+        try:
+            # A list, so that what a thread raises is raised here.
+            list(threads.map(work, [chunks] * count))
+        finally:
+            # After an interrupt or an error, nothing is left for the other threads to begin.
+            for _ in chunks:
+                pass
