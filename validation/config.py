@@ -94,6 +94,8 @@ class GapConfig:
             raise ValueError("methods is empty, must name at least one")
         if len(set(self.methods)) < len(self.methods):
             raise ValueError(f"methods is {self.methods}, must name each once")
+        if self.train.validation_share:
+            raise ValueError(f"train.validation_share is {self.train.validation_share}, must be 0: gap shows the test")
         if self.train.quantizer != "scq":
             raise ValueError(f"train.quantizer is {self.train.quantizer!r}, must be left alone: methods sets it")
         if self.resume is not None and not self.resume.is_dir():

@@ -135,6 +135,7 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
         ({"methods": ()}, "methods is empty"),
         ({"methods": ("vq", "vq")}, "must name each once"),
         ({"train": TrainConfig(quantizer="vq")}, "train.quantizer is 'vq'"),
+        ({"train": TrainConfig(validation_share=0.5)}, "train.validation_share is 0.5, must be 0"),
         ({"resume": Path("nowhere")}, "resume is 'nowhere'"),
     ],
 )
