@@ -28,7 +28,7 @@ class Runner:
     Args:
         bar: the progress bar, and its task, which has one step a cell.
         minutes: no cell is started after so many; None for no limit.
-        save: is given all rows after each cell.
+        save: is given all rows after each cell that was run now, and after the last.
 
     Attributes:
         rows: one for each cell that was run, now or before: what it was, its state, and its numbers.
@@ -51,15 +51,18 @@ class Runner:
         """
         rows = []
         for cell in cells:
-            if not _complete(cell.run):
+            new = not _complete(cell.run)
+            if new:
                 if self._end is not None and time.monotonic() > self._end:
                     self.stopped = True
                     continue
                 self._bar.update(self._task, description=f"{cell.stage}: {cell.config.name}")
             rows.append(self._row(cell))
             self.rows.append(rows[-1])
-            self._save(self.rows)
+            if new:
+                self._save(self.rows)
             self._bar.advance(self._task)
+        self._save(self.rows)
         return rows
 
     def _row(self, cell: Cell) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def limitations(record: StudyRecord) -> list[str]:
         "neighbours, has its default for all.",
         "Quantizers without a weight in their loss have fewer trials than the others: their grid has learning rates "
         "only. A choice at the edge of the grid says that the grid is too small for that quantizer.",
-        f"{settings['seeds']} seed(s): a standard deviation of so few is rough.",
+        f"Seeds: {settings['seeds']}. A standard deviation of so few is rough.",
         "The comparison is at equal K, not at equal rate: soft weights carry more than log2 K bits a latent. The error "
         "that hard decoding adds stands beside for that reason. fsq's grid has about K codewords, not exactly K.",
         "Speed and memory are of the machine that ran it, with whatever else it did then. Memory is by how much the "

@@ -72,7 +72,8 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
         "environment": environment(device) | machine(),
         "planned": total,
     }
-    _write(folder, content, [])
+    if not (folder / JSON).is_file():
+        _write(folder, content, [])
     with Progress(
         TextColumn("study"),
         BarColumn(bar_width=24),
