@@ -130,6 +130,8 @@ class StudyConfig:
     """Codebook size of the stress test, which starts with all codewords far from the data; 0 leaves it out."""
     stress_offset: float = 5.0
     """How far: standard deviations of the latents, in every channel."""
+    stress_steps: int | None = None
+    """Steps of the stress test; by default as many as of the other runs."""
     minutes: float | None = None
     """Starts no further run after so many minutes; resume goes on with the rest."""
     resume: Path | None = None
@@ -155,6 +157,8 @@ class StudyConfig:
                 raise ValueError(f"{name} is {values}, must be finite and > 0 each")
         if self.stress_size < 0:
             raise ValueError(f"stress_size is {self.stress_size}, must be >= 0")
+        if self.stress_steps is not None and self.stress_steps < 1:
+            raise ValueError(f"stress_steps is {self.stress_steps}, must be at least 1")
         if not math.isfinite(self.stress_offset):
             raise ValueError(f"stress_offset is {self.stress_offset}, must be finite")
         if self.minutes is not None and not self.minutes > 0:

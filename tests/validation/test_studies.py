@@ -183,7 +183,8 @@ def test_tuning_at_the_first_place_only_decides_for_all() -> None:
 
 def test_the_stress_test_starts_with_all_codewords_far_from_the_latents(tmp_path: Path) -> None:
     choices = {("photos", 8, "vq"): Choice(1e-3)}
-    (cell,) = stress_cells(small(tmp_path, quantizers=("vq",)), tmp_path, choices)
+    (cell,) = stress_cells(small(tmp_path, quantizers=("vq",), stress_steps=7), tmp_path, choices)
+    assert cell.config.steps == 7
     run = train(dataclasses.replace(cell.config, steps=1), progress=False)
     near = train(dataclasses.replace(cell.config, steps=1, latents_offset=0.0), progress=False)
     assert run.history[0]["train/quantizer_loss"] > 5 * near.history[0]["train/quantizer_loss"]
@@ -227,6 +228,7 @@ def test_a_trial_without_a_number_is_never_chosen() -> None:
         ({"learning_rates": (0.0,)}, "learning_rates is .*, must be finite and > 0"),
         ({"weight_factors": (math.inf,)}, "weight_factors is .*, must be finite and > 0"),
         ({"stress_size": -1}, "stress_size is -1"),
+        ({"stress_steps": 0}, "stress_steps is 0, must be at least 1"),
         ({"stress_offset": math.nan}, "stress_offset is nan"),
         ({"minutes": 0.0}, "minutes is 0.0, must be > 0"),
         ({"train": TrainConfig(quantizer="vq")}, "train.quantizer is 'vq', must be left alone: quantizers sets it"),

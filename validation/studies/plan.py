@@ -115,7 +115,8 @@ def stress_cells(config: StudyConfig, folder: Path, choices: Mapping[Place, Choi
     for quantizer in filter(_has_codebook, quantizers(config)):
         choice = choices.get(where_tuned(config, (config.datasets[0], max(config.sizes), quantizer)))
         place = (config.datasets[0], config.stress_size, quantizer)
-        start = {"init": "normal", "latents_offset": config.stress_offset}
+        steps = config.stress_steps or config.train.steps
+        start = {"init": "normal", "latents_offset": config.stress_offset, "steps": steps}
         if choice:
             cells.append(_cell(config, folder, "stress", place, choice, config.train.seed, **start))
     return cells
@@ -154,7 +155,7 @@ def _cell(
     place: Place,
     choice: Choice,
     seed: int,
-    **changes: float | str,
+    **changes: float | int | str,
 ) -> Cell:
     data, size, quantizer = place
     weight = weight_setting(quantizer)
