@@ -13,6 +13,9 @@ Row = Mapping[str, Any]
 COLLAPSED_BELOW = 0.1
 """Of the perplexity that a batch can have at most: the share below which a codebook is called collapsed."""
 
+_ROUNDING = 1e-6
+"""Relative; of errors in float32."""
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -76,7 +79,10 @@ def summarize(rows: Sequence[Row]) -> list[Summary]:
 def with_hardening(test: Mapping[str, float | None]) -> dict[str, float | None]:
     """The metrics, and ``hardening``: by how much the MSE grows when only the largest weight is kept."""
     soft, hard = test.get("mse"), test.get("hard_mse")
-    return {**test, "hardening": None if soft is None or hard is None else hard - soft}
+    if soft is None or hard is None:
+        return {**test, "hardening": None}
+    # A hard code decoded twice differs by rounding, which is no loss.
+    return {**test, "hardening": 0.0 if math.isclose(soft, hard, rel_tol=_ROUNDING) else hard - soft}
 
 
 def recovery(steps: Sequence[float | int], perplexities: Sequence[float | int], ceiling: int) -> int | None:
