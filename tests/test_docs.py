@@ -1,5 +1,6 @@
 """The documentation: its tables are the registries', its code runs."""
 
+import csv
 import re
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 import solvers
 from scq.cli.listing import markdown, markdown_of_quantizers
 from scq.quantizers import entries
+from validation.studies.record import StudyRecord
+from validation.studies.tables import choice_table, result_tables
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -21,6 +24,32 @@ def test_the_table_of_quantizers_is_the_registrys() -> None:
     page = (DOCS / "quantizers.md").read_text()
     stale = "docs/quantizers.md is stale: paste scq.cli.listing.markdown_of_quantizers(...)"
     assert markdown_of_quantizers(entries()) in page, stale
+
+
+def test_the_tables_of_the_study_are_the_measured_ones() -> None:
+    with (DOCS / "study" / "study.csv").open() as file:
+        rows = [_typed(line) for line in csv.DictReader(file)]
+    record = StudyRecord(DOCS, {}, {}, {}, len(rows), rows)
+    page = (DOCS / "choosing.md").read_text()
+    choices = choice_table(record)
+    assert choices is not None
+    for table in (*result_tables(record), choices):
+        assert table.markdown() in page, (
+            f"docs/choosing.md is stale: paste the table of docs/study/study.csv, {table.caption}"
+        )
+
+
+_SETTINGS = ("stage", "run", "data", "quantizer", "weight_name", "state", "error")
+_PLACE = ("codebook_size", "seed", "learning_rate", "factor", "weight")
+
+
+def _typed(line: dict[str, str]) -> dict[str, object]:
+    """A line of a study's CSV as the row that it was."""
+    row: dict[str, object] = {name: line.get(name) or None for name in _SETTINGS}
+    row |= {name: float(line[name]) if line[name] else None for name in _PLACE}
+    row["codebook_size"] = int(line["codebook_size"])
+    numbers = {k: v for k, v in line.items() if k not in (*_SETTINGS, *_PLACE)}
+    return row | {"test": {name: float(value) for name, value in numbers.items() if value}}
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)

@@ -1,5 +1,5 @@
-"""Studies that compare: backends with each other, exact with relaxed soft convex quantization inside training, and the
-report of both.
+"""Studies that compare: backends with each other, exact with relaxed soft convex quantization inside training,
+quantizers of all kinds, and the reports of those.
 
 Names are imported when first used: the command line is made from the configurations, which need no torch. Modules are
 named differently from the functions that they hold, so that ``validation.report`` is always the function.
@@ -8,7 +8,7 @@ named differently from the functions that they hold, so that ``validation.report
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from validation.config import CompareConfig, DemoConfig, GapConfig
+from validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
 
 if TYPE_CHECKING:
     from validation.comparison import Comparison, compare
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from validation.paired import gap
     from validation.reporting import report
     from validation.rows import Row
+    from validation.studies.running import study
 
 _LAZY = {
     "Comparison": "validation.comparison",
@@ -24,9 +25,22 @@ _LAZY = {
     "demo": "validation.demonstration",
     "gap": "validation.paired",
     "report": "validation.reporting",
+    "study": "validation.studies.running",
 }
 
-__all__ = ["CompareConfig", "Comparison", "DemoConfig", "GapConfig", "Row", "compare", "demo", "gap", "report"]
+__all__ = [
+    "CompareConfig",
+    "Comparison",
+    "DemoConfig",
+    "GapConfig",
+    "Row",
+    "StudyConfig",
+    "compare",
+    "demo",
+    "gap",
+    "report",
+    "study",
+]
 
 
 def __getattr__(name: str) -> Any:

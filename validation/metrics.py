@@ -29,6 +29,7 @@ METRICS = {
         Metric("soft_perplexity", "soft perplexity"),
         Metric("active_codes", "codewords used"),
         Metric("support_size", "support a latent"),
+        Metric("tightness", "distance to a vertex"),
         Metric("converged_share", "converged, %", scale=100.0),
         Metric("pictures_per_second", "pictures/s"),
     )

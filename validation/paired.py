@@ -3,8 +3,6 @@
 import csv
 import dataclasses
 import io
-import time
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,11 @@ from typing import Any
 from rich.console import Console
 
 from scq import data
-from scq.training import TrainConfig, load_run, train
+from scq.training import TrainConfig, load_run
 from scq.training.environment import environment
-from scq.training.folder import TEST, WEIGHTS, read_config
+from scq.training.folder import TEST
 from scq.training.model import pick_device
+from validation.attempts import attempt, check_resumed, finished
 from validation.config import GapConfig
 from validation.files import new_folder, read_json, write_json, write_text
 from validation.held_out import save_pictures, swap_test
@@ -64,19 +63,20 @@ def paired_runs(config: GapConfig, progress: bool) -> Path:
     images = data.load(config.train.data, config.train.data_root)
     plans = {method: _plan(config.train, method) for method in config.methods}
     if config.resume is not None:
-        _check_resumed(config.resume, plans)
+        for method, plan in plans.items():
+            check_resumed(config.resume / method, plan, _SETTLED_BY_METHOD)
     folder = config.resume or new_folder(config.train.out, config.train.name or "gap")
     console = Console(quiet=not progress)
 
     methods = {}
     for number, (method, plan) in enumerate(plans.items(), 1):
         title = METHODS[method].title
-        if _finished(folder / method):
+        if finished(folder / method):
             console.print(f"{title} ({number} of {len(plans)}): finished before")
             methods[method] = {"state": "done"}
         else:
             console.print(f"{title} ({number} of {len(plans)})")
-            methods[method] = _attempt(dataclasses.replace(plan, out=folder, name=method), progress, console)
+            methods[method] = attempt(dataclasses.replace(plan, out=folder, name=method), progress, console)
     done = [method for method, outcome in methods.items() if outcome["state"] == "done"]
     if not done:
         raise RuntimeError(f"every method failed; the first: {next(iter(methods.values()))['error']}")
@@ -108,46 +108,6 @@ def paired_runs(config: GapConfig, progress: bool) -> Path:
 
 def _plan(common: TrainConfig, method: str) -> TrainConfig:
     return dataclasses.replace(common, quantizer=METHODS[method].quantizer)
-
-
-def _finished(run: Path) -> bool:
-    return (run / TEST).is_file() and (run / WEIGHTS).is_file()
-
-
-def _check_resumed(folder: Path, plans: Mapping[str, TrainConfig]) -> None:
-    """Runs that are to be compared must have all settings in common."""
-    for method, plan in plans.items():
-        if not _finished(folder / method):
-            continue
-        before = read_config(folder / method)
-        for field in dataclasses.fields(TrainConfig):
-            was, wanted = getattr(before, field.name), getattr(plan, field.name)
-            if was != wanted and field.name not in _SETTLED_BY_METHOD:
-                raise ValueError(f"resume is '{folder}', where {method} ran with {field.name} {was}, must be {wanted}")
-
-
-def _attempt(config: TrainConfig, progress: bool, console: Console) -> dict[str, Any]:
-    """Trains one method, whatever happens to it."""
-    _set_aside(config.out / str(config.name))
-    start = time.perf_counter()
-    try:
-        train(config, progress)
-    except Exception as error:  # noqa: BLE001  reported in the results, the terminal and the report; the others go on
-        console.print(f"[bold red]failed[/]: {type(error).__name__}", end=": ")
-        console.print(str(error), markup=False)
-        what = f"{type(error).__name__}: {error}"
-        return {"state": "failed", "error": what, "traceback": traceback.format_exc()}
-    return {"state": "done", "seconds": time.perf_counter() - start}
-
-
-def _set_aside(run: Path) -> None:
-    """A run that did not finish keeps its log under another name."""
-    number = 1
-    while run.exists():
-        aside = run.with_name(f"{run.name}-unfinished-{number}")
-        if not aside.exists():
-            run.rename(aside)
-        number += 1
 
 
 def _csv(methods: Mapping[str, Mapping[str, Any]], swap: list[dict[str, Any]]) -> str:

@@ -16,6 +16,8 @@ from validation.record import Record, read_record
 from validation.rendering import plainly, render
 from validation.row_table import notes, row_table
 from validation.sentences import backend_sentence, gap_sentence, headline, swap_sentence
+from validation.studies.page import study_page
+from validation.studies.record import is_study, read_study
 
 _PRIVATE = ("out", "name", "data_root", "quantizer", "latents")
 """Settings that are paths of a machine, or differ between the runs."""
@@ -28,8 +30,8 @@ def report(folder: Path | str, progress: bool = True) -> Path:
     failed, a comparison that was not made) is named at its top. An earlier report of the folder is replaced.
 
     Args:
-        folder: of :func:`validation.gap`, :func:`validation.demo`, :func:`validation.compare` or
-            :func:`scq.training.train`.
+        folder: of :func:`validation.gap`, :func:`validation.demo`, :func:`validation.compare`,
+            :func:`validation.study` or :func:`scq.training.train`.
         progress: says where the page is.
 
     Returns:
@@ -38,15 +40,20 @@ def report(folder: Path | str, progress: bool = True) -> Path:
     Raises:
         ValueError: nothing in the folder could be reported.
     """
-    record = read_record(Path(folder))
-    target = Path(folder) / "report"
-    figures = target / "figures"
+    folder = Path(folder)
+    # Read before anything is written: a folder that cannot be reported on is left alone.
+    record = read_study(folder) if is_study(folder) else read_record(folder)
+    figures = folder / "report" / "figures"
     figures.mkdir(parents=True, exist_ok=True)
-    page = target / "index.html"
-    write_text(page, render("report.html.j2", **_values(record), panels=draw_all(record, figures)))
+    page = folder / "report" / "index.html"
+    write_text(page, _page(record, figures) if isinstance(record, Record) else study_page(record, figures))
     if progress:
         Console().print(f"Report: {page}", soft_wrap=True)
     return page
+
+
+def _page(record: Record, figures: Path) -> str:
+    return render("report.html.j2", **_values(record), panels=draw_all(record, figures))
 
 
 def _values(record: Record) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from tyro.conf import Positional
 
 from scq.training.config import TrainConfig
-from validation.config import CompareConfig, DemoConfig, GapConfig
+from validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ReportConfig:
     """What to report on."""
 
     folder: Positional[Path]
-    """Folder that gap, demo or compare wrote."""
+    """Folder that gap, study, demo or compare wrote."""
 
 
 def _backends(config: BackendsConfig) -> None:
@@ -112,6 +112,14 @@ def _gap(config: GapConfig) -> None:
     print(f"For the report run: scq report {folder}")
 
 
+def _study(config: StudyConfig) -> None:
+    from validation import study
+
+    folder = study(config)
+    print(_summary(folder))
+    print(f"For the report run: scq report {folder}")
+
+
 def _report(config: ReportConfig) -> None:
     from validation import report
 
@@ -121,10 +129,14 @@ def _report(config: ReportConfig) -> None:
 
 
 def _summary(folder: Path) -> str:
-    """What the folder shows, in one sentence: of the training runs when there are any, otherwise of the backends."""
+    """What the folder shows, in short: of a study, of the training runs when there are any, or of the backends."""
     from validation.record import read_record
     from validation.sentences import backend_sentence, headline
+    from validation.studies import record as studies
+    from validation.studies import sentences
 
+    if studies.is_study(folder):
+        return sentences.headline(studies.read_study(folder))
     record = read_record(folder)
     return headline(record) if record.runs else backend_sentence(record) or "No exact backend of ours was measured."
 
@@ -142,6 +154,9 @@ COMMANDS = (
     Command("train", TrainConfig, "Train one autoencoder, measuring what the solver does.", _train),
     Command("compare", CompareConfig, "Compare the backends: time, memory, residuals, errors, failures.", _compare),
     Command("gap", GapConfig, "Train with exact and relaxed SCQ, plain VQ and no quantizer, and compare.", _gap),
-    Command("report", ReportConfig, "Write the report of what gap, demo or compare measured: one HTML page.", _report),
+    Command("study", StudyConfig, "Compare quantizers, tuned alike, over seeds, and from a collapsed start.", _study),
+    Command(
+        "report", ReportConfig, "Write the report of what gap, study, demo or compare measured: one HTML page.", _report
+    ),
     Command("demo", DemoConfig, "Everything once on real photographs: gap, compare and report.", _demo),
 )

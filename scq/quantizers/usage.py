@@ -41,6 +41,7 @@ class Usage:
         self._hard = torch.zeros(codebook_size, dtype=torch.long)
         self._soft = torch.zeros(codebook_size, dtype=torch.float64)
         self._support = 0.0
+        self._distance = 0.0
         self._latents = 0
 
     @torch.no_grad()
@@ -59,15 +60,21 @@ class Usage:
             self._soft += hard
             self._support += indices.numel()
         else:
-            rows = weights.reshape(-1, K)
-            self._soft += rows.double().sum(0).cpu()
+            rows = weights.reshape(-1, K).double()
+            self._soft += rows.sum(0).cpu()
             self._support += float((rows > SUPPORT).sum())
+            # ||p - e_v||^2 = ||p||^2 - 2 p_v + 1; the nearest vertex is that of the largest weight.
+            square = rows.square().sum(1) - 2 * rows.amax(1) + 1
+            self._distance += float(square.clamp_min(0).sqrt().sum())
 
     def compute(self) -> dict[str, float]:
-        """hard_perplexity, soft_perplexity, active_codes (chosen at least once), support_size (mean a latent)."""
+        """hard_perplexity, soft_perplexity, active_codes (chosen at least once), support_size (mean a latent),
+        tightness: mean Euclidean distance of the weights to their nearest vertex of the simplex, 0 for one-hot weights
+        and sqrt(1 - 1/K) for uniform ones."""
         return {
             "hard_perplexity": float(perplexity(self._hard)),
             "soft_perplexity": float(perplexity(self._soft)),
             "active_codes": float((self._hard > 0).sum()),
             "support_size": self._support / max(self._latents, 1),
+            "tightness": self._distance / max(self._latents, 1),
         }

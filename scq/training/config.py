@@ -41,6 +41,9 @@ class TrainConfig:
     """Weight of the commitment term in the loss of the quantizers with nearest codewords."""
     regularizer_weight: float = 0.1
     """Weight of the further term in the loss of smoothed_knn_l2, smoothed_knn_ce and smoothed_perplexity."""
+    latents_offset: float = 0.0
+    """A bad start on purpose: the latents of the untrained encoder, of mean 0 and variance 1 in each channel, are moved
+    by so much in every channel. With 5 and init normal, all codewords are far from the data, whatever the quantizer."""
     neighbours: int = 8
     """Latents that each vertex of the simplex draws, of smoothed_knn_l2 and smoothed_knn_ce."""
     width: int = 64
@@ -61,6 +64,9 @@ class TrainConfig:
     """Steps between two lines of the log."""
     gap: bool = True
     """Measure the gap between exact and relaxed at every line of the log (soft convex quantizers only)."""
+    validation_share: float = 0.0
+    """Share of the training pictures, the last ones, that the run is not trained but evaluated on, in place of the test
+    pictures: for the choice of settings."""
     device: str = "auto"
     """auto (a GPU when there is one), cpu, cuda, cuda:1, ..."""
     out: Path = Path("runs")
@@ -89,6 +95,10 @@ class TrainConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}, must be finite and > 0")
+        if not math.isfinite(self.latents_offset):
+            raise ValueError(f"latents_offset is {self.latents_offset}, must be finite")
+        if not 0 <= self.validation_share < 1:
+            raise ValueError(f"validation_share is {self.validation_share}, must be >= 0 and < 1")
         if self.init not in get_args(Init):
             raise ValueError(f"init is {self.init!r}, must be one of: {', '.join(get_args(Init))}")
         quantizers.get(self.quantizer)

@@ -28,7 +28,8 @@ def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: i
         mse, psnr (in dB, of the mean error over all pictures), ssim (mean over pictures, an
             11 x 11 Gaussian window, borders reflected and counted): of the reconstruction.
         hard_mse: the same error when only the argmax codeword of each latent is kept.
-        hard_perplexity, soft_perplexity, active_codes, support_size: counted over all pictures.
+        hard_perplexity, soft_perplexity, active_codes, support_size, tightness: over all pictures, as
+            :meth:`scq.quantizers.usage.Usage.compute` defines them.
         converged_share: of the solver, over all latents.
         pictures_per_second: of the forward pass alone.
         What does not apply is NaN: for the plain autoencoder all that needs a codebook, and the solver's share for
@@ -74,7 +75,8 @@ def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: i
         "ssim": float(ssim.compute()),
         "hard_mse": hard_square / images.numel() if quantizer else float("nan"),
     }
-    unused = dict.fromkeys(("hard_perplexity", "soft_perplexity", "active_codes", "support_size"), float("nan"))
+    names = ("hard_perplexity", "soft_perplexity", "active_codes", "support_size", "tightness")
+    unused = dict.fromkeys(names, float("nan"))
     numbers |= usage.compute() if usage else unused
     numbers["converged_share"] = converged / len(images) if quantizer else float("nan")
     numbers["pictures_per_second"] = len(images) / seconds

@@ -1,5 +1,6 @@
 """The training loop: one process, one device."""
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from scq.training.config import TrainConfig
 from scq.training.environment import environment
 from scq.training.evaluation import evaluate
 from scq.training.log import MetricLog
-from scq.training.model import build_model, calibrate, pick_device, seeds
+from scq.training.model import build_model, calibrate, displace, pick_device, seeds
 from scq.training.progress import TrainingProgress
 from solvers import registry as backends
 
@@ -45,7 +46,7 @@ class RunResult:
 
 
 def train(config: TrainConfig, progress: bool = True) -> RunResult:
-    """Trains an autoencoder and evaluates it on the held-out pictures.
+    """Trains an autoencoder and evaluates it on the held-out pictures, or on a share of the training pictures.
 
         loss = ||reconstruction - picture||^2 / variance of the data + loss of the quantizer        (means, not sums)
 
@@ -69,7 +70,7 @@ def train(config: TrainConfig, progress: bool = True) -> RunResult:
     device = pick_device(config.device)
     if registry.get(config.quantizer).convex:
         backends.get(config.backend).check_available()
-    images = data.load(config.data, config.data_root)
+    images = _split(data.load(config.data, config.data_root), config.validation_share)
     model = build_model(config).to(device).train()
     folder = folders.create(config.out, config.name or f"{config.data}-{config.quantizer}")
     folders.write_config(folder, config)
@@ -89,6 +90,26 @@ def train(config: TrainConfig, progress: bool = True) -> RunResult:
     return RunResult(folder, model, log.history, test)
 
 
+def _split(images: data.ImageData, share: float) -> data.ImageData:
+    """The same pictures with a share of the training pictures in place of the test pictures.
+
+    The last ones in the order of the data set, so that of photographs, whose tiles follow each other, at most one is
+    on both sides.
+
+    Raises:
+        ValueError: nothing would be left on one side.
+    """
+    if share == 0:
+        return images
+    kept = len(images.train) - round(share * len(images.train))
+    if not 0 < kept < len(images.train):
+        raise ValueError(
+            f"validation_share is {share}, must leave at least one of the {len(images.train)} training pictures on "
+            "either side"
+        )
+    return dataclasses.replace(images, train=images.train[:kept], test=images.train[kept:])
+
+
 def _run(
     config: TrainConfig,
     model: Autoencoder,
@@ -102,6 +123,7 @@ def _run(
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     variance = images.variance
     calibrate(model, next(batches).to(device))
+    displace(model, config.latents_offset)
     seconds, since = 0.0, 0
     with TrainingProgress(config.name or config.quantizer, config.steps, disable=not progress) as bar:
         for step in range(1, config.steps + 1):

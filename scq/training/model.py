@@ -66,6 +66,18 @@ def calibrate(model: Autoencoder, pictures: Float[Tensor, "B channels H W"]) -> 
         last.bias.sub_(mean).div_(deviation)
 
 
+@torch.no_grad()
+def displace(model: Autoencoder, offset: float) -> None:
+    """Moves all latents of the encoder by ``offset`` in every channel.
+
+    A bad start for every kind of codebook: moving the latents also takes those of quantizers away from their codewords
+    whose codewords cannot be moved, as multiples of a frozen matrix or a grid.
+    """
+    last = model.encoder[-1]
+    assert isinstance(last, nn.Conv2d) and last.bias is not None
+    last.bias.add_(offset)
+
+
 def load_run(folder: Path | str) -> tuple[TrainConfig, Autoencoder]:
     """A trained model, in evaluation mode on the CPU, and the settings it was trained with.
 

@@ -86,7 +86,7 @@ def test_usage_counts_over_batches_not_their_mean():
     for k in range(4):
         usage.update(torch.full((10,), k), None)
     assert usage.compute() == pytest.approx(
-        {"hard_perplexity": 4.0, "soft_perplexity": 4.0, "active_codes": 4.0, "support_size": 1.0}
+        {"hard_perplexity": 4.0, "soft_perplexity": 4.0, "active_codes": 4.0, "support_size": 1.0, "tightness": 0.0}
     )
 
 
@@ -97,3 +97,4 @@ def test_hard_and_soft_usage_are_told_apart():
     assert numbers["hard_perplexity"] == pytest.approx(1)
     assert numbers["soft_perplexity"] == pytest.approx(math.exp(-0.4 * math.log(0.4) - 0.6 * math.log(0.2)))
     assert numbers["support_size"] == 4
+    assert numbers["tightness"] == pytest.approx(math.sqrt(0.6**2 + 3 * 0.2**2))

@@ -23,6 +23,8 @@ from scq.training.folder import create, read_config, write_config
         ({"commitment_weight": -0.1}, "commitment_weight is -0.1, must be >= 0"),
         ({"init": "zeros"}, "init is 'zeros', must be one of: normal, uniform, kmeans"),
         ({"name": "a/b"}, "name is 'a/b', must be the name of one folder"),
+        ({"latents_offset": float("inf")}, "latents_offset is inf, must be finite"),
+        ({"validation_share": 1.0}, "validation_share is 1.0, must be >= 0 and < 1"),
         ({"name": ".."}, "name is '..', must be the name of one folder"),
     ],
 )

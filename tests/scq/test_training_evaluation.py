@@ -81,7 +81,15 @@ def test_hard_decoding_of_vector_quantization_is_its_reconstruction(images):
 
 def test_what_needs_a_codebook_does_not_apply_without_one(images):
     numbers = evaluate(model_of("none"), images)
-    for name in ("hard_mse", "hard_perplexity", "soft_perplexity", "active_codes", "support_size", "converged_share"):
+    for name in (
+        "hard_mse",
+        "hard_perplexity",
+        "soft_perplexity",
+        "active_codes",
+        "support_size",
+        "tightness",
+        "converged_share",
+    ):
         assert math.isnan(numbers[name]), name
 
 

@@ -8,7 +8,7 @@ from small_runs import METHODS, SMALL, config, few_photos
 
 from scq import data
 from scq.training import loop, train
-from scq.training.model import build_model, calibrate
+from scq.training.model import build_model, calibrate, displace
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +87,11 @@ def test_calibration_gives_latents_of_unit_scale(photos):
     latents = model.encode(pictures).detach()
     torch.testing.assert_close(latents.mean((0, 2, 3)), torch.zeros(4), atol=1e-4, rtol=0)
     torch.testing.assert_close(latents.std((0, 2, 3)), torch.ones(4), atol=1e-3, rtol=0)
+
+
+def test_displaced_latents_differ_by_the_offset_in_every_channel(photos):
+    pictures = data.to_float(photos.train[:4])
+    model = build_model(SMALL)
+    before = model.encode(pictures)
+    displace(model, 5.0)
+    assert torch.allclose(model.encode(pictures), before + 5.0, atol=1e-5)

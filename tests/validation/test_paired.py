@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import validation.paired
+import validation.attempts
 from scq import data
 from scq.training import RunResult, TrainConfig, evaluate, load_run, train
 from validation import GapConfig, gap
@@ -92,7 +92,7 @@ def test_a_failing_method_does_not_lose_the_others(tmp_path: Path, monkeypatch: 
             raise RuntimeError("the solver gave up [red]")
         return train(config, progress)
 
-    monkeypatch.setattr(validation.paired, "train", breaks)
+    monkeypatch.setattr(validation.attempts, "train", breaks)
     config = TrainConfig(out=tmp_path, **TINY)
     folder = gap(GapConfig(config, methods=("exact", "vq")), progress=False)
     methods = json.loads((folder / "results.json").read_text())["methods"]
@@ -102,7 +102,7 @@ def test_a_failing_method_does_not_lose_the_others(tmp_path: Path, monkeypatch: 
     assert methods["vq"]["state"] == "done"
 
     # Going on trains what failed, sets its remains aside, and leaves the finished run as it is.
-    monkeypatch.setattr(validation.paired, "train", train)
+    monkeypatch.setattr(validation.attempts, "train", train)
     before = (folder / "vq" / "metrics.jsonl").stat().st_mtime_ns
     assert gap(GapConfig(config, methods=("exact", "vq"), resume=folder), progress=False) == folder
     assert (folder / "vq" / "metrics.jsonl").stat().st_mtime_ns == before
@@ -115,7 +115,7 @@ def test_when_every_method_fails_the_first_reason_is_raised(tmp_path: Path, monk
     def breaks(config: TrainConfig, progress: bool) -> RunResult:
         raise RuntimeError(f"no {config.name}")
 
-    monkeypatch.setattr(validation.paired, "train", breaks)
+    monkeypatch.setattr(validation.attempts, "train", breaks)
     with pytest.raises(RuntimeError, match="RuntimeError: no vq"):
         gap(GapConfig(TrainConfig(out=tmp_path, **TINY), methods=("vq", "none")), progress=False)
 
@@ -135,6 +135,7 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
         ({"methods": ()}, "methods is empty"),
         ({"methods": ("vq", "vq")}, "must name each once"),
         ({"train": TrainConfig(quantizer="vq")}, "train.quantizer is 'vq'"),
+        ({"train": TrainConfig(validation_share=0.5)}, "train.validation_share is 0.5, must be 0"),
         ({"resume": Path("nowhere")}, "resume is 'nowhere'"),
     ],
 )

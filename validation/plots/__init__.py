@@ -1,21 +1,12 @@
 """The figures of the report. Each is also a PNG and a PDF."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from validation.plots import backends, held_out
+from validation.plots.panel import Panel
 from validation.plots.sections import SECTIONS
 from validation.plots.style import figure, save, style
 from validation.record import Record
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A figure in the page: the name of its PNG and PDF, what it shows, and itself as the address of an SVG."""
-
-    name: str
-    caption: str
-    source: str
 
 
 def draw_all(record: Record, folder: Path) -> dict[str, list[Panel]]:

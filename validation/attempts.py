@@ -1,0 +1,68 @@
+"""A training run as a part of something larger: it may fail, be killed, and be gone on with."""
+
+import dataclasses
+import time
+import traceback
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from scq.training import TrainConfig, train
+from scq.training.folder import TEST, WEIGHTS, read_config
+
+
+def finished(run: Path) -> bool:
+    """Whether the run in that folder came to its end."""
+    return (run / TEST).is_file() and (run / WEIGHTS).is_file()
+
+
+def check_resumed(run: Path, plan: TrainConfig, may_differ: Collection[str]) -> None:
+    """Runs that are to be compared must have their settings in common.
+
+    Args:
+        run: the folder of an earlier run; one that did not finish is trained again and may have had any settings.
+        plan: the settings it is wanted with.
+        may_differ: names of settings that do not matter.
+
+    Raises:
+        ValueError: naming the run, the setting, what it was and what it must be.
+    """
+    if not finished(run):
+        return
+    before = read_config(run)
+    for field in dataclasses.fields(TrainConfig):
+        was, wanted = getattr(before, field.name), getattr(plan, field.name)
+        if was != wanted and field.name not in may_differ:
+            raise ValueError(
+                f"resume is '{run.parent}', where {run.name} ran with {field.name} {was}, must be {wanted}"
+            )
+
+
+def attempt(config: TrainConfig, progress: bool, console: Console) -> dict[str, Any]:
+    """Trains in ``config.out / config.name``, whatever happens. The remains of an earlier attempt are set aside.
+
+    Returns:
+        ``{"state": "done", "seconds": ...}``, or ``{"state": "failed", "error": ..., "traceback": ...}``.
+    """
+    _set_aside(config.out / str(config.name))
+    start = time.perf_counter()
+    try:
+        train(config, progress)
+    except Exception as error:  # noqa: BLE001  reported in the results, the terminal and the report; the others go on
+        console.print(f"[bold red]failed[/]: {type(error).__name__}", end=": ")
+        console.print(str(error), markup=False)
+        what = f"{type(error).__name__}: {error}"
+        return {"state": "failed", "error": what, "traceback": traceback.format_exc()}
+    return {"state": "done", "seconds": time.perf_counter() - start}
+
+
+def _set_aside(run: Path) -> None:
+    """A run that did not finish keeps its log under another name."""
+    number = 1
+    while run.exists():
+        aside = run.with_name(f"{run.name}-unfinished-{number}")
+        if not aside.exists():
+            run.rename(aside)
+        number += 1

@@ -1,0 +1,33 @@
+"""What a study says in words, computed from its numbers."""
+
+from validation.studies.record import StudyRecord
+from validation.studies.summary import Summary
+
+
+def headline(record: StudyRecord) -> str:
+    """How far the study is, and the quantizer with the lowest error on each data set at each size."""
+    done = len([row for row in record.rows if row["state"] == "done"])
+    start = f"{done} of {record.planned} runs are done"
+    best = [part for place in _places(record) if (part := _best(record, *place))]
+    return f"{start}. Lowest MSE: {'; '.join(best)}." if best else f"{start}; no final run is among them."
+
+
+def _best(record: StudyRecord, data: str, size: int) -> str | None:
+    """Soft and hard codes apart: the first carries more bits."""
+    here = [s for s in record.summaries if (s.data, s.codebook_size) == (data, size) and "hard_mse" in s.numbers]
+    if not here:
+        return None
+    soft = min(here, key=lambda summary: summary.numbers["mse"].mean)
+    hard = min(here, key=lambda summary: summary.numbers["hard_mse"].mean)
+    return (
+        f"{data}, K {size}, {soft.quantizer} as trained ({_mse(soft, 'mse')}) and {hard.quantizer} by hard codes "
+        f"({_mse(hard, 'hard_mse')})"
+    )
+
+
+def _mse(summary: Summary, name: str) -> str:
+    return f"{summary.numbers[name].mean * 1e3:.2f}·10⁻³"
+
+
+def _places(record: StudyRecord) -> dict[tuple[str, int], None]:
+    return dict.fromkeys((summary.data, summary.codebook_size) for summary in record.summaries)

@@ -1,0 +1,121 @@
+"""What the cells of a study say together: the choice of settings, means over seeds, and who recovered."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from validation.studies.plan import Choice, Place
+
+Row = Mapping[str, Any]
+
+COLLAPSED_BELOW = 0.1
+"""Of the perplexity that a batch can have at most: the share below which a codebook is called collapsed."""
+
+_ROUNDING = 1e-6
+"""Relative; of errors in float32."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A number over seeds.
+
+    Attributes:
+        mean: over the seeds.
+        deviation: the sample standard deviation, with n - 1; None of one seed.
+        values: of each seed.
+    """
+
+    mean: float
+    deviation: float | None
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One quantizer on one data set at one codebook size.
+
+    Attributes:
+        seeds: how many seeds the numbers are of.
+        failed: how many more were tried in vain.
+        numbers: by the name of the metric; without those that do not apply.
+    """
+
+    data: str
+    codebook_size: int
+    quantizer: str
+    seeds: int
+    failed: int
+    numbers: Mapping[str, Spread]
+
+
+def choose(rows: Sequence[Row]) -> dict[Place, Choice]:
+    """At every place the trial with the smallest MSE of the validation pictures; none where all trials failed.
+
+    A tie goes to the trial that comes first.
+    """
+    choices = {}
+    for place, trials in _grouped(rows).items():
+        done = [row for row in trials if _number(row, "mse") is not None]
+        if done:
+            best = min(done, key=lambda row: row["test"]["mse"])
+            choices[place] = Choice(best["learning_rate"], best["factor"])
+    return choices
+
+
+def summarize(rows: Sequence[Row]) -> list[Summary]:
+    """The final runs, by place in the order in which they were run."""
+    summaries = []
+    for place, runs in _grouped(rows).items():
+        done = [with_hardening(row["test"]) for row in runs if row["state"] == "done"]
+        names = dict.fromkeys(name for test in done for name in test)
+        numbers = {name: _spread(test.get(name) for test in done) for name in names}
+        present = {name: spread for name, spread in numbers.items() if spread is not None}
+        summaries.append(Summary(*place, len(done), len(runs) - len(done), present))
+    return summaries
+
+
+def with_hardening(test: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The metrics, and ``hardening``: by how much the MSE grows when only the largest weight is kept."""
+    soft, hard = test.get("mse"), test.get("hard_mse")
+    if soft is None or hard is None:
+        return {**test, "hardening": None}
+    # A hard code decoded twice differs by rounding, which is no loss.
+    return {**test, "hardening": 0.0 if math.isclose(soft, hard, rel_tol=_ROUNDING) else hard - soft}
+
+
+def recovery(steps: Sequence[float | int], perplexities: Sequence[float | int], ceiling: int) -> int | None:
+    """The first step from which the hard perplexity stays at or above a tenth of ``ceiling``; None when it does not.
+
+    Args:
+        steps, perplexities: of the log.
+        ceiling: the largest perplexity that a batch can have, min(K, latents in it).
+    """
+    recovered = None
+    for step, perplexity in zip(steps, perplexities, strict=True):
+        if not perplexity >= COLLAPSED_BELOW * ceiling:
+            recovered = None
+        elif recovered is None:
+            recovered = int(step)
+    return recovered
+
+
+def _grouped(rows: Iterable[Row]) -> dict[Place, list[Row]]:
+    groups: dict[Place, list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["data"], row["codebook_size"], row["quantizer"]), []).append(row)
+    return groups
+
+
+def _number(row: Row, name: str) -> float | None:
+    """JSON has null where a number was not finite."""
+    value = row.get("test", {}).get(name)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _spread(values: Iterable[float | None]) -> Spread | None:
+    present = tuple(float(value) for value in values if value is not None and math.isfinite(value))
+    if not present:
+        return None
+    return Spread(statistics.fmean(present), statistics.stdev(present) if len(present) > 1 else None, present)

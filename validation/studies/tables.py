@@ -1,0 +1,122 @@
+"""The tables of a study."""
+
+from validation.metrics import METRICS, Metric
+from validation.studies.plan import Choice
+from validation.studies.record import StudyRecord
+from validation.studies.summary import Spread, Summary, choose
+from validation.tables import NOTHING, Cell, Table, number, table, text
+
+SHOWN = {
+    metric.name: metric
+    for metric in (
+        METRICS["mse"],
+        METRICS["psnr"],
+        METRICS["ssim"],
+        Metric("hardening", "MSE added by hard decoding, 10⁻³", scale=1e3),
+        METRICS["hard_perplexity"],
+        METRICS["soft_perplexity"],
+        METRICS["active_codes"],
+        METRICS["tightness"],
+        METRICS["pictures_per_second"],
+        Metric("memory", "memory of a step, MiB", scale=2**-20),
+    )
+}
+"""The metrics of a study, in the order of the table."""
+
+
+def result_tables(record: StudyRecord) -> list[Table]:
+    """A table for each data set: a line for each quantizer and size, mean and standard deviation over seeds."""
+    return [
+        table(
+            f"{data}: held-out pictures, mean ± standard deviation over seeds",
+            ("quantizer", "K", "seeds", *(metric.title for metric in SHOWN.values())),
+            [_line(summary) for summary in record.summaries if summary.data == data],
+        )
+        for data in dict.fromkeys(summary.data for summary in record.summaries)
+    ]
+
+
+def choice_table(record: StudyRecord) -> Table | None:
+    """What the tuning chose, and from how many trials."""
+    rows = record.stage("tune")
+    if not rows:
+        return None
+    lines = []
+    chosen = choose(rows)
+    for place in dict.fromkeys((row["data"], row["codebook_size"], row["quantizer"]) for row in rows):
+        trials = [row for row in rows if (row["data"], row["codebook_size"], row["quantizer"]) == place]
+        choice = chosen.get(place)
+        best = next((row for row in trials if Choice(row["learning_rate"], row["factor"]) == choice), None)
+        failed = sum(row["state"] == "failed" for row in trials)
+        data, size, quantizer = place
+        lines.append(
+            [
+                text(quantizer),
+                text(data),
+                Cell(str(size), size),
+                number(choice.learning_rate if choice else None),
+                text(best["weight_name"] if best else None),
+                number(best["weight"] if best else None),
+                number(best["test"]["mse"] if best else None, scale=1e3),
+                Cell(str(len(trials)), len(trials)),
+                Cell(str(failed), failed),
+            ]
+        )
+    headings = ("quantizer", "data", "K", "learning rate", "weight", "its value", "validation MSE, 10⁻³")
+    return table("Chosen settings", (*headings, "trials", "failed"), lines)
+
+
+def stress_table(record: StudyRecord) -> Table | None:
+    """Who recovers from the collapsed start, and when."""
+    if not record.stress:
+        return None
+    lines = [
+        [
+            text(run.quantizer),
+            number(run.perplexity[0]),
+            number(run.perplexity[-1]),
+            number(run.active[0]),
+            number(run.active[-1]),
+            Cell("no" if run.recovered is None else str(run.recovered), run.recovered),
+            number(run.test.get("hard_perplexity")),
+            number(run.test.get("active_codes")),
+            number(run.test.get("mse"), scale=1e3),
+        ]
+        for run in record.stress
+    ]
+    headings = (
+        "quantizer",
+        "hard perplexity, first step",
+        "last step",
+        "codewords used, first step",
+        "last step",
+        "recovered at step",
+        "held-out hard perplexity",
+        "held-out codewords used",
+        "held-out MSE, 10⁻³",
+    )
+    return table(f"From a collapsed start, K {record.settings['stress_size']}", headings, lines)
+
+
+def markdown(record: StudyRecord) -> str:
+    """All tables, and what is missing from them."""
+    tables = [*result_tables(record), choice_table(record), stress_table(record)]
+    parts = [f"{shown.caption}.\n\n{shown.markdown()}" for shown in tables if shown is not None]
+    return "\n".join([*parts, *(f"- Missing: {item}\n" for item in record.missing)])
+
+
+def _line(summary: Summary) -> list[Cell]:
+    size = summary.codebook_size
+    # The autoencoder without a codebook has no size.
+    shown = Cell(str(size), size) if "hard_perplexity" in summary.numbers else Cell(NOTHING)
+    seeds = Cell(f"{summary.seeds}" + (f", {summary.failed} failed" if summary.failed else ""), summary.seeds)
+    return [text(summary.quantizer), shown, seeds, *(_spread(summary.numbers.get(m.name), m) for m in SHOWN.values())]
+
+
+def _spread(spread: Spread | None, metric: Metric) -> Cell:
+    if spread is None:
+        return Cell(NOTHING)
+    mean = number(spread.mean, metric.digits, metric.scale)
+    if spread.deviation is None:
+        return mean
+    return Cell(f"{mean.text} ± {number(spread.deviation, 2, metric.scale).text}", mean.number)
