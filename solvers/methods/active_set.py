@@ -10,6 +10,10 @@ support's matrix updated in place. It computes in the dtype of the latents, with
 float32, columns that it cannot certify are solved again in float64, and what is left by the tensor path,
 :mod:`solvers.polish`, which is the only one on other devices.
 
+Limits: below lam of about 1e-9 of the longest codeword's square (from the codebook's mean) float64 does not resolve the
+support's matrix, and above codewords of about 1e3 it does not resolve multipliers to 1e-9 near the hull. A column that
+is not certified for such a reason has the status MAX_ITER and holds its anchor.
+
 Warm start: the anchor. Gradient: the shared implicit differentiation.
 Source: C. L. Lawson and R. J. Hanson, "Solving Least Squares Problems" (1974), chapter 23; Nocedal and Wright,
 "Numerical Optimization" (2006), section 16.5.
