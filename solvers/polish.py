@@ -207,9 +207,9 @@ class _Some:
         nu = (weights * g).sum(1, keepdim=True)
         descent = nu - g
         complementarity = (weights * descent).abs().amax(1)
-        descent = torch.where(weights > 0, 0.0, descent)
-        worst, codeword = descent.topk(self.entering, dim=1)
-        residual = torch.maximum(worst[:, 0].clamp_min(0.0), complementarity) / scale
+        # Of the support too: where its matrix is nearly singular, the solve leaves more than rounding there.
+        residual = torch.maximum(descent.amax(1).clamp_min(0.0), complementarity) / scale
+        worst, codeword = torch.where(weights > 0, 0.0, descent).topk(self.entering, dim=1)
         self.residual[rows] = torch.where(check[rows], residual, self.residual[rows])
         enters = (worst > (tol * scale)[:, None]) & check[rows, None]
         places = slice(self.width + number * self.entering, self.width + (number + 1) * self.entering)

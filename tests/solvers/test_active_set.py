@@ -115,6 +115,15 @@ def test_every_step_lowers_the_objective_so_that_no_support_returns() -> None:
     assert int(solution.iterations.max()) < 200
 
 
+def test_a_residual_on_the_support_counts_however_small_the_weight() -> None:
+    """Codewords of 3e3 at lam 2e-3: the support's matrix is nearly singular, and solving leaves g uneven on it."""
+    codebook = torch.tensor([[-652.307], [3162.278], [-652.307], [-652.307], [3162.278]], dtype=torch.float64)
+    latents = torch.tensor([[3162.25], [-63.38], [-652.302], [3136.3]], dtype=torch.float64)
+    solution = solvers.solve(Problem(latents, codebook, 1.8e-3), throw=False)
+    # 1e-9, and what rounding of products of such codewords may add.
+    assert (solution.residuals.relative[solution.converged] <= 1e-7).all()
+
+
 def test_any_number_of_threads_gives_the_same_weights() -> None:
     problem = Problem(*hull(700, 16, 128, torch.float32), 0.1)
     threads = torch.get_num_threads()
