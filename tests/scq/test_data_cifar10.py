@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from archives import write_folder, write_tar
 
 from scq import data
 
@@ -30,23 +31,6 @@ def content() -> dict[str, bytes]:
     return {f"cifar-10-batches-bin/{name}": records(name).tobytes() for name in FILES}
 
 
-def archive(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w:gz") as tar:
-        for name, blob in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(blob)
-            tar.addfile(member, io.BytesIO(blob))
-    return path
-
-
-def unpacked(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, blob in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(blob)
-    return folder
-
-
 def check(loaded: data.ImageData) -> None:
     train = np.concatenate([records(name) for name in FILES[:5]])[:, 1:]
     assert loaded.train.shape == (8, 3, 32, 32)
@@ -57,21 +41,21 @@ def check(loaded: data.ImageData) -> None:
 
 @pytest.mark.parametrize("name", ["cifar-10-binary.tar.gz", "cifar-10-binary-12k.tar.gz"])
 def test_archive_in_the_root_is_read(name: str, tmp_path: Path) -> None:
-    archive(tmp_path / name, content())
+    write_tar(tmp_path / name, content())
     check(data.load("cifar10", tmp_path))
 
 
 def test_archive_given_itself_is_read_under_any_name(tmp_path: Path) -> None:
-    check(data.load("cifar10", str(archive(tmp_path / "mine.tgz", content()))))
+    check(data.load("cifar10", str(write_tar(tmp_path / "mine.tgz", content()))))
 
 
 @pytest.mark.parametrize("inside", ["", "cifar-10-batches-bin"])
 def test_folder_is_read_from_outside_and_from_inside(inside: str, tmp_path: Path) -> None:
-    check(data.load("cifar10", unpacked(tmp_path, content()) / inside))
+    check(data.load("cifar10", write_folder(tmp_path, content()) / inside))
 
 
 def test_environment_variable_names_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    archive(tmp_path / "cifar-10-binary.tar.gz", content())
+    write_tar(tmp_path / "cifar-10-binary.tar.gz", content())
     monkeypatch.setenv("SCQ_DATA", str(tmp_path))
     check(data.load("cifar10"))
 
@@ -80,7 +64,7 @@ def test_planes_are_red_green_blue_and_rows_go_across(tmp_path: Path) -> None:
     pixels = np.zeros((3, 32, 32), np.uint8)
     pixels[0, 0, 5], pixels[2, 7, 0] = 200, 100
     files = content() | {"cifar-10-batches-bin/test_batch.bin": b"\x03" + pixels.tobytes()}
-    test = data.load("cifar10", archive(tmp_path / "a.tar.gz", files)).test
+    test = data.load("cifar10", write_tar(tmp_path / "a.tar.gz", files)).test
     assert test.nonzero().tolist() == [[0, 0, 0, 5], [0, 2, 7, 0]]
     assert test[0, 0, 0, 5] == 200
 
@@ -102,7 +86,7 @@ def test_missing_cache_folder_is_missing_data(tmp_path: Path, monkeypatch: pytes
 
 def test_several_archives_are_not_guessed_among(tmp_path: Path) -> None:
     for name in ("cifar-10-binary-a.tar.gz", "cifar-10-binary-b.tar.gz"):
-        archive(tmp_path / name, content())
+        write_tar(tmp_path / name, content())
     with pytest.raises(ValueError, match=r"several archives.*-a\.tar\.gz, cifar-10-binary-b\.tar\.gz"):
         data.load("cifar10", tmp_path)
 
@@ -117,7 +101,7 @@ class Bomb:
 def test_the_python_version_is_named_and_never_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     pickled = {f"cifar-10-batches-py/{name.removesuffix('.bin')}": pickle.dumps(Bomb()) for name in FILES}
-    archive(tmp_path / "cifar-10-python.tar.gz", pickled)
+    write_tar(tmp_path / "cifar-10-python.tar.gz", pickled)
     with pytest.raises(FileNotFoundError, match=r"cifar-10-python.tar.gz\), but pickles are not read"):
         data.load("cifar10", tmp_path)
     with pytest.raises(ValueError, match=r"cifar-10-python.tar.gz has no data_batch_1.bin"):
@@ -127,7 +111,7 @@ def test_the_python_version_is_named_and_never_unpickled(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize("kept", [0.2, 0.5, 0.9, 0.999])
 def test_truncated_archive_is_refused_by_name(kept: float, tmp_path: Path) -> None:
-    path = archive(tmp_path / "cifar-10-binary.tar.gz", content())
+    path = write_tar(tmp_path / "cifar-10-binary.tar.gz", content())
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
     with pytest.raises(ValueError, match=r"cifar-10-binary.tar.gz (is truncated|has no)"):
         data.load("cifar10", tmp_path)
@@ -136,7 +120,7 @@ def test_truncated_archive_is_refused_by_name(kept: float, tmp_path: Path) -> No
 def test_damaged_archive_is_noticed_by_its_checksum(tmp_path: Path) -> None:
     # Stored without compression, so that a flipped pixel breaks nothing but the checksum.
     path = tmp_path / "cifar-10-binary.tar.gz"
-    tar = archive(tmp_path / "whole.tar.gz", content())
+    tar = write_tar(tmp_path / "whole.tar.gz", content())
     path.write_bytes(gzip.compress(gzip.decompress(tar.read_bytes()), compresslevel=0))
     blob = bytearray(path.read_bytes())
     blob[5000] ^= 1
@@ -168,9 +152,9 @@ def test_broken_file_is_refused_by_name(where: str, blob: bytes | None, message:
     if blob is not None:
         files["cifar-10-batches-bin/data_batch_2.bin"] = blob
     if where == "archive":
-        archive(tmp_path / "cifar-10-binary.tar.gz", files)
+        write_tar(tmp_path / "cifar-10-binary.tar.gz", files)
     else:
-        unpacked(tmp_path, files)
+        write_folder(tmp_path, files)
     with pytest.raises(ValueError, match=message):
         data.load("cifar10", tmp_path)
 
@@ -196,7 +180,7 @@ def test_links_in_an_archive_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_reading_writes_nothing_beside_the_archive(tmp_path: Path) -> None:
-    archive(tmp_path / "cifar-10-binary.tar.gz", content())
+    write_tar(tmp_path / "cifar-10-binary.tar.gz", content())
     data.load("cifar10", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["cifar-10-binary.tar.gz"]
 
