@@ -210,7 +210,7 @@ def _step(book, column, work, g, e, low, order, violation, k, taken, refined, to
         if rounds == 1:
             count = worst(book, g, threshold, order, violation)
         else:
-            count = candidates(book, g, threshold, order, violation)
+            count = candidates(book, g, threshold, lowest_g, order, violation)
         for r in range(rounds):
             if r > 0:
                 count = still_violating(book, column, work, low, k, order, violation, count, nu - slack)

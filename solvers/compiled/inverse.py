@@ -165,10 +165,7 @@ def leave(i, column, work, k):
 def rebuild(book, column, work, k):
     """M, x1 and x2 from the codewords alone, without the rounding errors of many updates. Returns False where the
     support's matrix is not positive definite in this precision."""
-    for i in range(k):
-        _clear(at(column.M, i * work.ld), k)
-    _clear(column.x1, k)
-    _clear(column.x2, k)
+    _clear_inverse(column, work, k)
     built = 0
     while built < k and enter(at(column.S, built), 1, book, column, work, built, True) > built:
         built += 1
@@ -178,11 +175,16 @@ def rebuild(book, column, work, k):
 @njit(**HELPER)
 def clear(column, work, k):
     """Zeros in all of a column's arrays, for the next one."""
+    _clear_inverse(column, work, k)
+    _clear(column.p, k)
+
+
+@njit(**HELPER)
+def _clear_inverse(column, work, k):
     for i in range(k):
         _clear(at(column.M, i * work.ld), k)
     _clear(column.x1, k)
     _clear(column.x2, k)
-    _clear(column.p, k)
 
 
 @njit(**HELPER)

@@ -98,10 +98,9 @@ def worst(book, g, threshold, order, violation):
 
 
 @njit(**HELPER)
-def candidates(book, g, threshold, order, violation):
-    """The entries of g below the threshold; where they are more than ``CANDIDATES``, the threshold falls towards the
-    lowest until they fit, or, of many equals, the first ones."""
-    low = extremes(g, book.Kp)[0]
+def candidates(book, g, threshold, least, order, violation):
+    """The entries of g below the threshold; where they are more than ``CANDIDATES``, the threshold falls towards
+    ``least``, the smallest entry, until they fit, or, of many equals, the first ones."""
     for _ in range(20):
         limit = splat(g, threshold)
         count, i = 0, 0
@@ -116,7 +115,7 @@ def candidates(book, g, threshold, order, violation):
             i += lanes(g)
         if count <= CANDIDATES:
             return count
-        threshold = 0.5 * (threshold + low)
+        threshold = 0.5 * (threshold + least)
     return CANDIDATES
 
 
