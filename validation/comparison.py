@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import solvers
 from scq.training.environment import environment
@@ -22,6 +21,7 @@ from validation.families import ProblemSpec, read_latents
 from validation.files import new_folder, write_json, write_text
 from validation.latents import latents_file
 from validation.machine import machine
+from validation.progress import cell_progress
 from validation.rendering import plainly, render
 from validation.row_table import brief_tables, notes, row_table
 from validation.rows import Outcome, Row
@@ -60,16 +60,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
     folder = new_folder(config.out, config.name)
     environ = environment(torch.device("cpu")) | machine()
     rows: list[Row] = []
-    with Progress(
-        TextColumn("compare"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-        disable=not progress,
-    ) as bar:
+    with cell_progress("compare", disable=not progress) as bar:
         task = bar.add_task("", total=len(cells))
         start = time.perf_counter()
         for info, spec in cells:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from scq import data
 from scq.training.environment import environment
@@ -16,6 +15,7 @@ from scq.training.model import pick_device
 from validation.config import StudyConfig
 from validation.files import new_folder, write_json, write_text
 from validation.machine import machine
+from validation.progress import cell_progress
 from validation.studies.cells import Runner
 from validation.studies.plan import everywhere, final_cells, quantizers, stress_cells, tuning_cells
 from validation.studies.record import JSON, read_study
@@ -74,16 +74,7 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
     }
     if not (folder / JSON).is_file():
         _write(folder, content, [])
-    with Progress(
-        TextColumn("study"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-        disable=not progress,
-    ) as bar:
+    with cell_progress("study", disable=not progress) as bar:
         runner = Runner(bar, bar.add_task("", total=total), config.minutes, lambda rows: _write(folder, content, rows))
         tried = runner.run(tuning)
         if config.tune != "off":
