@@ -5,22 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from scq.quantizers import registry as quantizers
 from scq.training.config import TrainConfig
 from solvers import registry
 
 Family = Literal["random", "hull"]
 DType = Literal["float32", "float64"]
-Tune = Literal["each", "first", "off"]
+Engine = Literal["local", "ray"]
 Method = Literal["exact", "relaxed", "vq", "none"]
-
-_SET_BY_STUDY = {
-    "quantizer": "quantizers",
-    "data": "datasets",
-    "codebook_size": "sizes",
-    "latents_offset": "stress_offset",
-    "validation_share": "tune",
-}
 
 
 @dataclass(frozen=True)
@@ -104,71 +95,40 @@ class GapConfig:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """The settings of a study of quantizers: each on every data set at every codebook size, tuned with the same small
-    grid and then run over fresh seeds; and a test of what recovers from a collapsed start."""
+    """The settings of a study: a plan, and where it runs. The plan says what is compared, on what, and how often."""
 
-    train: TrainConfig = field(default_factory=TrainConfig)
-    """What the runs have in common. Its quantizer, data and codebook_size are set by the lists below; the gap is not
-    measured; its out and name are those of the folder that holds all runs, by default runs/study."""
-    quantizers: tuple[str, ...] = ()
-    """Quantizers to compare, of those that scq quantizers lists; none named means every one."""
-    datasets: tuple[str, ...] = ("photos",)
-    """Data sets: photos, cifar10."""
-    sizes: tuple[int, ...] = (128, 1024)
-    """Codebook sizes K."""
-    seeds: int = 3
-    """Fresh seeds of the final runs: seed + 1, seed + 2, ...; seed itself is that of the tuning and the stress test."""
-    tune: Tune = "each"
-    """Where settings are chosen, by the MSE of a validation split of the training pictures. each: for every data set
-    and size. first: for the first data set and size, and taken for all. off: nowhere."""
-    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
-    """Learning rates to try."""
-    weight_factors: tuple[float, ...] = (0.25, 1.0, 4.0)
-    """Multiples of the quantizer's weight in the loss to try: of regularizer_weight, else commitment_weight, else
-    quantization_weight, whichever it has first."""
-    stress_size: int = 4096
-    """Codebook size of the stress test, which starts with all codewords far from the data; 0 leaves it out."""
-    stress_offset: float = 5.0
-    """How far: standard deviations of the latents, in every channel."""
-    stress_steps: int | None = None
-    """Steps of the stress test; by default as many as of the other runs."""
+    plan: str = "relaxation"
+    """relaxation (what does the relaxation cost?), quantizers (which quantizer when?), or the path of a TOML file with
+    a plan of your own."""
+    quick: bool = False
+    """The short version of the plan, which its file has under [quick]."""
+    jobs: int | None = None
+    """Runs at a time; by default as many as there are cores, each with one thread, or one on a GPU."""
+    engine: Engine = "local"
+    """local: processes on this machine. ray: a Ray cluster, of many machines that see the same folders."""
     minutes: float | None = None
     """Starts no further run after so many minutes; resume goes on with the rest."""
     resume: Path | None = None
     """Folder of an earlier call to go on with: its finished runs are kept as they are, the others are trained."""
+    data_root: Path | None = None
+    """Folder of the data; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
+    device: str = "auto"
+    """auto (a GPU when there is one), cpu, cuda, cuda:1, ..."""
+    out: Path = Path("runs")
+    """Folder in which the new folder is made."""
+    name: str | None = None
+    """Name of the new folder, by default the plan's; one that exists gets a number after it."""
 
     def __post_init__(self) -> None:
-        for name in self.quantizers:
-            quantizers.get(name)
-        for name in ("quantizers", "datasets", "sizes", "learning_rates", "weight_factors"):
-            values = getattr(self, name)
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name} is {values}, must name each once")
-            if not values and name != "quantizers":
-                raise ValueError(f"{name} is empty, must name at least one")
-        _check_among("tune", (self.tune,), get_args(Tune))
-        if min(self.sizes) < 1:
-            raise ValueError(f"sizes is {self.sizes}, must be at least 1 each")
-        if self.seeds < 1:
-            raise ValueError(f"seeds is {self.seeds}, must be at least 1")
-        for name in ("learning_rates", "weight_factors"):
-            values = getattr(self, name)
-            if not all(math.isfinite(value) and value > 0 for value in values):
-                raise ValueError(f"{name} is {values}, must be finite and > 0 each")
-        if self.stress_size < 0:
-            raise ValueError(f"stress_size is {self.stress_size}, must be >= 0")
-        if self.stress_steps is not None and self.stress_steps < 1:
-            raise ValueError(f"stress_steps is {self.stress_steps}, must be at least 1")
-        if not math.isfinite(self.stress_offset):
-            raise ValueError(f"stress_offset is {self.stress_offset}, must be finite")
+        _check_among("engine", (self.engine,), get_args(Engine))
+        if self.jobs is not None and self.jobs < 1:
+            raise ValueError(f"jobs is {self.jobs}, must be at least 1")
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"minutes is {self.minutes}, must be > 0")
-        for name, by in _SET_BY_STUDY.items():
-            value = getattr(self.train, name)
-            if value != getattr(TrainConfig, name):
-                raise ValueError(f"train.{name} is {value!r}, must be left alone: {by} sets it")
         if self.resume is not None and not self.resume.is_dir():
             raise ValueError(f"resume is '{self.resume}', must be the folder of an earlier call")
+        if self.name is not None:
+            _check_folder_name(self.name)
 
 
 @dataclass(frozen=True)

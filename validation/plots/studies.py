@@ -41,7 +41,9 @@ def draw_study(record: StudyRecord, folder: Path) -> dict[str, list[Panel]]:
     panels: dict[str, list[Panel]] = {"results": [], "stress": []}
     with style():
         for data in dict.fromkeys(summary.data for summary in record.summaries):
-            here = [summary for summary in record.summaries if summary.data == data]
+            here = [
+                s for s in record.summaries if s.data == data and {name for name, _ in s.varied} <= {"codebook_size"}
+            ]
             for name, caption in _CAPTIONS.items():
                 drawing = _dots(here, SHOWN[name])
                 if drawing is not None:
@@ -49,7 +51,7 @@ def draw_study(record: StudyRecord, folder: Path) -> dict[str, list[Panel]]:
                     panels["results"].append(Panel(f"{data}_{name}", full, save(drawing, folder, f"{data}_{name}")))
         if record.stress:
             caption = (
-                f"Codebooks of {record.settings['stress_size']:,} codewords from a start with all of them far from the "
+                f"Codebooks of {record.stress[0].size:,} codewords from a start with all of them far from the "
                 f"latents: hard perplexity and codewords used of each logged batch. Below the dotted line, a tenth of "
                 f"the largest perplexity that a batch of {record.stress[0].ceiling:,} codes can have, a codebook "
                 "counts as collapsed."
@@ -59,20 +61,20 @@ def draw_study(record: StudyRecord, folder: Path) -> dict[str, list[Panel]]:
 
 
 def _dots(summaries: Sequence[Summary], metric: Metric) -> Figure | None:
-    """A line for each quantizer, a marker for each size, faint ones for the seeds."""
+    """A line for each arm, a marker for each size, faint ones for the seeds."""
     there = [summary for summary in summaries if metric.name in summary.numbers]
     if not there:
         return None
-    names = list(dict.fromkeys(summary.quantizer for summary in there))
-    sizes = sorted({summary.codebook_size for summary in there})
+    names = list(dict.fromkeys(summary.arm for summary in there))
+    sizes = sorted({summary.size for summary in there})
     height = 0.9 + 0.27 * len(names)
     drawing = Figure(figsize=(_WIDTH, height))
     # The room for labels is the same at every height.
     axes = drawing.add_axes((0.25, 0.52 / height, 0.72, 1 - 0.86 / height))
     shift = 0.34 / len(sizes)
     for number, size in enumerate(sizes):
-        own = [summary for summary in there if summary.codebook_size == size]
-        y = np.array([names.index(summary.quantizer) for summary in own]) + shift * (number - (len(sizes) - 1) / 2)
+        own = [summary for summary in there if summary.size == size]
+        y = np.array([names.index(summary.arm) for summary in own]) + shift * (number - (len(sizes) - 1) / 2)
         spreads = [summary.numbers[metric.name] for summary in own]
         colour, marker = COLOURS[number % len(COLOURS)], _MARKERS[number % len(_MARKERS)]
         for at, spread in zip(y, spreads, strict=True):
@@ -100,7 +102,7 @@ def _dots(summaries: Sequence[Summary], metric: Metric) -> Figure | None:
 
 
 def _curves(runs: Sequence[StressRun]) -> Figure:
-    """Hard perplexity and codewords used beside each other; colour and dashes are the quantizer."""
+    """Hard perplexity and codewords used beside each other; colour and dashes are the arm."""
     drawing = Figure(figsize=(9.2, 4.3))
     left, right = drawing.add_axes((0.07, 0.12, 0.33, 0.84)), drawing.add_axes((0.47, 0.12, 0.33, 0.84))
     _lines(left, runs, lambda run: run.perplexity)
@@ -116,6 +118,6 @@ def _curves(runs: Sequence[StressRun]) -> Figure:
 def _lines(axes: Axes, runs: Sequence[StressRun], values: Callable[[StressRun], np.ndarray]) -> None:
     for number, run in enumerate(runs):
         colour, dashes = COLOURS[number % len(COLOURS)], _DASHES[number // len(COLOURS) % len(_DASHES)]
-        axes.plot(run.steps, values(run), color=colour, linestyle=dashes, label=run.quantizer)
+        axes.plot(run.steps, values(run), color=colour, linestyle=dashes, label=run.arm)
     steps_axis(axes)
     log_axis(axes)

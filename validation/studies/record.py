@@ -20,12 +20,14 @@ class StressRun:
     """A run from a start with all codewords far from the data.
 
     Attributes:
+        arm, size: whose, and K.
         steps, perplexity, active: of the log: hard perplexity and codewords used of the step's batch.
         ceiling: the largest perplexity that a batch can have.
         test: the metrics on held-out pictures.
     """
 
-    quantizer: str
+    arm: str
+    size: int
     steps: np.ndarray
     perplexity: np.ndarray
     active: np.ndarray
@@ -44,7 +46,8 @@ class StudyRecord:
 
     Attributes:
         folder: where it is.
-        settings: its configuration.
+        plan: as its file has it.
+        train: what all runs have in common.
         data: the data sets by name: description, numbers of pictures, pixels of a picture.
         environment: of the runs.
         planned: how many runs the study has when it is complete.
@@ -52,7 +55,8 @@ class StudyRecord:
     """
 
     folder: Path
-    settings: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    train: Mapping[str, Any]
     data: Mapping[str, Mapping[str, Any]]
     environment: Mapping[str, Any]
     planned: int
@@ -60,11 +64,6 @@ class StudyRecord:
 
     def stage(self, name: str) -> list[Row]:
         return [row for row in self.rows if row["stage"] == name]
-
-    @property
-    def train(self) -> Mapping[str, Any]:
-        """What all runs have in common."""
-        return self.settings["train"]
 
     @cached_property
     def summaries(self) -> list[Summary]:
@@ -78,6 +77,8 @@ class StudyRecord:
     def missing(self) -> list[str]:
         """What is not there, a clause each."""
         failed = [f"{row['run']} failed: {row['error']}" for row in self.rows if row["state"] == "failed"]
+        for row in self.rows:
+            failed += [f"{row['run']} has no {name}: {error}" for name, error in row.get("unmeasured", {}).items()]
         rest = self.planned - len(self.rows)
         return failed + ([f"{rest} of {self.planned} runs are still to be made"] if rest else [])
 
@@ -86,7 +87,13 @@ class StudyRecord:
         columns = [[line[name] for line in history] for name in ("step", *_USAGE)]
         latents = self.train["batch_size"] * self.data[row["data"]]["pixels"] // PIXELS_PER_LATENT
         ceiling = min(row["codebook_size"], latents)
-        return StressRun(row["quantizer"], *(np.array(column, dtype=float) for column in columns), ceiling, row["test"])
+        return StressRun(
+            row["arm"],
+            row["codebook_size"],
+            *(np.array(column, dtype=float) for column in columns),
+            ceiling,
+            row["test"],
+        )
 
 
 PIXELS_PER_LATENT = 16
@@ -108,5 +115,11 @@ def read_study(folder: Path) -> StudyRecord:
     """
     content = read_json(folder / JSON)
     return StudyRecord(
-        folder, content["config"], content["data"], content["environment"], content["planned"], content["rows"]
+        folder,
+        content["plan"],
+        content["train"],
+        content["data"],
+        content["environment"],
+        content["planned"],
+        content["rows"],
     )
