@@ -60,8 +60,8 @@ def measure_gap(
         decoded_mse_exact, _relaxed, _difference: the error of the pictures, when there is ``decode``.
         kkt_exact, kkt_relaxed: the largest relative KKT residual; primal_exact, primal_relaxed: its primal part, by how
             much the weights leave the simplex.
-        duality_gap_exact, duality_gap_relaxed: mean Frank-Wolfe gap, which bounds the excess of the objective for
-            weights on the simplex.
+        duality_gap_exact, duality_gap_relaxed: mean Frank-Wolfe gap of the weights, projected on the simplex: a
+            bound of how much more their objective is than the smallest.
         certificate_exact, certificate_relaxed: mean upper bound of the weights' distance to the true solution.
         gradient_latents_cosine, gradient_latents_ratio: of dL/dZ; ratio is the relaxed norm over the exact one.
         gradient_codebook_cosine, gradient_codebook_ratio: of dL/dC.

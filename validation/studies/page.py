@@ -5,6 +5,7 @@ from pathlib import Path
 from validation.plots.studies import draw_study
 from validation.rendering import plainly, render
 from validation.studies.cells import VALIDATION_SHARE
+from validation.studies.questions import answers
 from validation.studies.record import StudyRecord
 from validation.studies.sentences import headline
 from validation.studies.tables import choice_table, result_tables, stress_table
@@ -23,6 +24,7 @@ def study_page(record: StudyRecord, figures: Path) -> str:
         choices=choice_table(record),
         stress=stress_table(record),
         panels=draw_study(record, figures),
+        answers=answers(record, figures),
         limitations=limitations(record),
         validation_share=f"{VALIDATION_SHARE:.0%}".replace("%", " %"),
         title=record.plan["title"],

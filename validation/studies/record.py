@@ -10,7 +10,7 @@ import numpy as np
 
 from scq.training.folder import read_metrics
 from validation.files import read_json
-from validation.studies.summary import Row, Summary, recovery, summarize
+from validation.studies.summary import Row, Summary, numbers, place_of, recovery, summarize
 
 JSON = "study.json"
 
@@ -69,6 +69,44 @@ class StudyRecord:
     def summaries(self) -> list[Summary]:
         return summarize(self.stage("final"))
 
+    @property
+    def datasets(self) -> list[str]:
+        """By name, in the order of the plan."""
+        return list(self.data)
+
+    def arms(self, *quantizers: str) -> list[str]:
+        """The arms with one of those quantizers, in the order of the plan."""
+        return [name for name, own in self.plan["arms"].items() if own.get("quantizer", name) in quantizers]
+
+    def plain(self, quantizer: str) -> str | None:
+        """The arm that is that quantizer and sets nothing else that matters to its training."""
+        for name in self.arms(quantizer):
+            if not set(self.plan["arms"][name]) - {"quantizer", *_OF_THE_LOG}:
+                return name
+        return None
+
+    def of(self, arm: str, data: str) -> list[Summary]:
+        """All places of an arm on a data set."""
+        return [summary for summary in self.summaries if (summary.arm, summary.data) == (arm, data)]
+
+    def centre(self, arm: str, data: str) -> Summary | None:
+        """An arm at the centre, when a run of it is done."""
+        return next((summary for summary in self.of(arm, data) if not summary.varied and summary.seeds), None)
+
+    def runs(self, summary: Summary) -> list[Row]:
+        """The finished runs behind a summary."""
+        place = (summary.arm, summary.data, summary.varied)
+        return [row for row in self.stage("final") if place_of(row) == place and row["state"] == "done"]
+
+    def by_seed(self, summary: Summary, name: str) -> dict[int, float]:
+        """A number of a summary, by the seed."""
+        values = {row["seed"]: numbers(row).get(name) for row in self.runs(summary)}
+        return {seed: value for seed, value in values.items() if value is not None}
+
+    def history(self, row: Row) -> list[dict[str, int | float]]:
+        """The log of a run."""
+        return read_metrics(self.folder / row["run"])
+
     @cached_property
     def stress(self) -> list[StressRun]:
         return [self._stress(row) for row in self.stage("stress") if row["state"] == "done"]
@@ -83,7 +121,7 @@ class StudyRecord:
         return failed + ([f"{rest} of {self.planned} runs are still to be made"] if rest else [])
 
     def _stress(self, row: Row) -> StressRun:
-        history = read_metrics(self.folder / row["run"])
+        history = self.history(row)
         columns = [[line[name] for line in history] for name in ("step", *_USAGE)]
         latents = self.train["batch_size"] * self.data[row["data"]]["pixels"] // PIXELS_PER_LATENT
         ceiling = min(row["codebook_size"], latents)
@@ -98,6 +136,9 @@ class StudyRecord:
 
 PIXELS_PER_LATENT = 16
 """The autoencoder's two strides of 2."""
+
+_OF_THE_LOG = ("gap", "dump_every")
+"""Settings that change nothing in the training."""
 
 _USAGE = ("quantizer/hard_perplexity", "quantizer/active_codes")
 

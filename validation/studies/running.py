@@ -105,7 +105,7 @@ def _write(folder: Path, content: Mapping[str, Any], rows: list[dict[str, Any]])
     write_text(folder / "study.md", markdown(read_study(folder)))
 
 
-_LONG = ("test", "measures", "unmeasured", "varied", "traceback")
+_LONG = ("test", "log", "measures", "unmeasured", "varied", "traceback")
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

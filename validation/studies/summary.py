@@ -83,14 +83,14 @@ def summarize(rows: Sequence[Row]) -> list[Summary]:
     return summaries
 
 
-def numbers(row: Row) -> dict[str, float | None]:
+def numbers(row: Row) -> dict[str, float | int | None]:
     """All that was measured of a run and is one number.
 
-    The test metrics; the cost; those of the swap test under names with "swap_" before; and ``hardening``: by how much
-    the MSE grows when only the largest weight is kept.
+    The test metrics; the cost; the last line of the log, under its names with slashes; the metrics of the swap test
+    under names with "swap_" before; and ``hardening``: by how much the MSE grows when only the largest weight is kept.
     """
     test, measures = row.get("test", {}), row.get("measures", {})
-    found = {**test, "hardening": _hardening(test), **measures.get("cost", {})}
+    found = {**row.get("log", {}), **test, "hardening": _hardening(test), **measures.get("cost", {})}
     return found | {f"swap_{name}": value for name, value in measures.get("swap", {}).get("test", {}).items()}
 
 

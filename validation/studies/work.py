@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from scq.training.folder import TEST
+from scq.training.folder import TEST, read_metrics
 from validation.attempts import attempt, finished
 from validation.files import read_json, write_json
 from validation.studies.cells import Cell
@@ -24,8 +24,9 @@ def perform(cell: Cell) -> dict[str, Any]:
     """Does what is left to do for a cell: trains it, measures it.
 
     Returns:
-        ``{"state": "done", "test": ..., "measures": ..., "unmeasured": ...}``, the last with an error for each measure
-        that failed; or ``{"state": "failed", "error": ..., "traceback": ...}``.
+        ``{"state": "done", "test": ..., "log": ..., "measures": ..., "unmeasured": ...}``: the test metrics, the last
+        line of the log, what was measured, and an error for each measure that failed; or
+        ``{"state": "failed", "error": ..., "traceback": ...}``.
     """
     if not finished(cell.run):
         outcome = attempt(cell.config, progress=False, console=Console(stderr=True))
@@ -47,7 +48,8 @@ def outcome_of(cell: Cell) -> dict[str, Any]:
     """What a finished cell left in its folder."""
     files = {name: _file(cell, name) for name in _measures(cell)}
     measures = {name: read_json(file) for name, file in files.items() if file.is_file()}
-    return {"state": "done", "test": read_json(cell.run / TEST), "measures": measures}
+    last = read_metrics(cell.run)[-1]
+    return {"state": "done", "test": read_json(cell.run / TEST), "log": last, "measures": measures}
 
 
 def _measures(cell: Cell) -> tuple[str, ...]:

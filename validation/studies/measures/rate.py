@@ -10,6 +10,7 @@ round to 0 of 255 are not sent; those that are sent are scaled to the sum 1 by t
 """
 
 import math
+from collections import Counter
 from typing import Any
 
 import torch
@@ -36,32 +37,29 @@ def measure(trained: Trained) -> dict[str, Any]:
             Only cap 1 for hard quantizers.
     """
     model = trained.model()
-    if not isinstance(model.quantizer, CodebookQuantizer):
-        return {}
-    soft = model(to_float(trained.pictures[:1]).to(trained.device)).quantized.weights is not None
-    return {"points": [_point(model, trained, cap) for cap in ((1, *CAPS) if soft else (1,))]}
-
-
-def _point(model: Autoencoder, trained: Trained, cap: int) -> dict[str, float]:
     quantizer = model.quantizer
-    assert isinstance(quantizer, CodebookQuantizer)
-    size = quantizer.codebook_size
-    square, bits, latents = 0.0, 0.0, 0
-    used = torch.zeros(size, device=trained.device)
+    if not isinstance(quantizer, CodebookQuantizer):
+        return {}
+    used = torch.zeros(quantizer.codebook_size, device=trained.device)
+    square, bits, latents = Counter[int](), Counter[int](), 0
     for batch in trained.pictures.split(_BATCH):
         target = batch.to(trained.device) / 255
         output = model(to_float(batch).to(trained.device)).quantized
-        if cap == 1:
-            used += counts(output.indices.flatten(), size)
-            sent = quantizer.decode(output.indices)
-        else:
-            weights, number = quantized(output.weights.flatten(0, -2), cap)
-            bits += float(_bits(size, cap)[number - 1].sum())
-            sent = quantizer.combine(weights.reshape(output.weights.shape))
         latents += output.indices.numel()
-        square += float(((model.decode(sent) + 0.5).clamp(0, 1) - target).square().sum())
-    total = latents * math.log2(float(perplexity(used))) if cap == 1 else bits
-    return {"cap": cap, "bits": total / latents, "mse": square / trained.pictures.numel()}
+        used += counts(output.indices, quantizer.codebook_size)
+        square[1] += _error(model, quantizer.decode(output.indices), target)
+        for cap in CAPS if output.weights is not None else ():
+            weights, number = quantized(output.weights.flatten(0, -2), cap)
+            bits[cap] += float(_bits(quantizer.codebook_size, cap)[number - 1].sum())
+            square[cap] += _error(model, quantizer.combine(weights.reshape(output.weights.shape)), target)
+    bits[1] = latents * math.log2(float(perplexity(used)))
+    pixels = trained.pictures.numel()
+    return {"points": [{"cap": cap, "bits": bits[cap] / latents, "mse": square[cap] / pixels} for cap in square]}
+
+
+def _error(model: Autoencoder, sent: Tensor, target: Tensor) -> float:
+    """The squared error of all pixels."""
+    return float(((model.decode(sent) + 0.5).clamp(0, 1) - target).square().sum())
 
 
 def quantized(weights: Float[Tensor, "N K"], cap: int) -> tuple[Float[Tensor, "N K"], Tensor]:
@@ -74,5 +72,6 @@ def quantized(weights: Float[Tensor, "N K"], cap: int) -> tuple[Float[Tensor, "N
 
 
 def _bits(size: int, cap: int) -> Tensor:
-    """Of a latent with n = 1, 2, ..., cap weights."""
+    """Of a latent with n = 1, 2, ... weights, up to the cap or all."""
+    cap = min(cap, size)
     return torch.tensor([math.log2(cap) + math.log2(math.comb(size, n)) + 8 * (n - 1) for n in range(1, cap + 1)])
