@@ -115,10 +115,10 @@ class CodebookQuantizer(Quantizer):
         return super().__getattr__(name)
 
     def freeze(self, frozen: bool = True) -> None:
-        """Holds the codebook, whatever its kind, where it is; or lets it move again.
+        """Holds what the layer makes of a latent as it is; or lets it change again.
 
-        What it consists of asks for no gradient, a moving average stops, and no k-means replaces it. Latents go on
-        receiving theirs.
+        What the codebook consists of asks for no gradient, a moving average stops, no k-means replaces it, and no
+        schedule goes on. Latents go on receiving their gradient.
         """
         self._frozen = frozen
         for parameter in self.kind.parameters(self):

@@ -23,9 +23,18 @@ ENTRIES = (
     QuantizerInfo(
         "scq_relaxed",
         "soft convex quantization by the paper's scalable relaxation (Algorithm 2)",
-        "scq.quantizers.soft_convex:relaxed",
+        "scq.quantizers.named_convex:relaxed",
         Parts("direct", "relaxed SCQ", "autograd", ("quantization_error",)),
         settings=("lam", "relaxation_steps", "quantization_weight", "init"),
+        convex=True,
+        citation=_SCQ,
+    ),
+    QuantizerInfo(
+        "scq_annealed",
+        "soft convex quantization, solved exactly, with lam growing until the code is nearly hard",
+        "scq.quantizers.named_convex:annealed",
+        Parts("direct", "exact SCQ", "implicit", ("quantization_error",)),
+        settings=("lam", "lam_end", "anneal_steps", "backend", "quantization_weight", "init"),
         convex=True,
         citation=_SCQ,
     ),
@@ -94,7 +103,7 @@ ENTRIES = (
         "Gumbel-softmax of the distances, annealed, hard at test",
         "scq.quantizers.named:gumbel",
         Parts("direct", "gumbel", "soft", ("quantization_error",)),
-        settings=("quantization_weight", "init"),
+        settings=("anneal_steps", "quantization_weight", "init"),
         citation="Jang et al., Categorical Reparameterization with Gumbel-Softmax, arXiv 1611.01144",
     ),
     QuantizerInfo(

@@ -9,13 +9,14 @@ from torch import Tensor
 
 import solvers
 from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
-from scq.quantizers.checks import nonnegative
+from scq.quantizers.checks import nonnegative, positive
 from scq.quantizers.codebooks import Codebook
 from scq.quantizers.combination import SoftConvex, check_combination
 from scq.quantizers.layout import from_rows, positions, spread
 from scq.quantizers.means import mean_square
 from scq.quantizers.regularizers import Quantized, Regularizer
 from scq.quantizers.regularizers.regularizer import total
+from scq.quantizers.scalars import Scalar
 from scq.quantizers.usage import SUPPORT, counts, perplexity
 from solvers.registry import DEFAULT_BACKEND, get
 
@@ -40,7 +41,9 @@ class SoftConvexQuantizer(CodebookQuantizer):
     Args:
         codebook_size: K, the number of codewords.
         dim: F, the number of channels of a latent.
-        lam: regularisation weight, > 0. Large: plain vector quantization. Small: projection on the codewords' hull.
+        lam: regularisation weight, > 0. Large: plain vector quantization. Small: projection on the codewords' hull. A
+            number, or a :mod:`scq.quantizers.scalars` that changes while training: ``Geometric(0.1, 10.0, steps)``,
+            ``Learned(0.1)``. ``float(layer.lam)`` is its value now.
         backend: a name of ``solvers.backends()``.
         channel_dim: where the channels of the input are: -1 for (..., F), 1 for (B, F, H, W).
         quantization_weight: w, >= 0.
@@ -65,7 +68,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
         self,
         codebook_size: int,
         dim: int,
-        lam: float = 0.1,
+        lam: float | Scalar = 0.1,
         backend: str = DEFAULT_BACKEND,
         channel_dim: int = -1,
         quantization_weight: float = 1.0,
@@ -80,9 +83,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
     ) -> None:
         super().__init__(codebook_size, dim, channel_dim, init, codebook, regularizers)
         check_combination(self.kind, SoftConvex(), None, self.regularizers)
-        self.lam = nonnegative("lam", lam)
-        if self.lam == 0:
-            raise ValueError("lam is 0.0, must be > 0: without it the weights are not unique")
+        self.lam = lam if isinstance(lam, Scalar) else positive("lam", lam)
         self.backend = get(backend).name
         self.quantization_weight = nonnegative("quantization_weight", quantization_weight)
         self.return_weights = return_weights
@@ -95,7 +96,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
         float16 and bfloat16 are solved in float32, also under autocast.
 
         Returns:
-            ``weights``: (..., K), in the dtype of x. ``info``, of this batch: hard_perplexity, soft_perplexity,
+            ``weights``: (..., K), in the dtype of x. ``info``, of this batch: lam, hard_perplexity, soft_perplexity,
             active_codes, support_size and largest_weight (means over latents), iterations (mean), converged_share;
             when ``diagnose`` is True also kkt_primal, kkt_dual, kkt_complementarity, kkt_relative (each the largest
             over latents), gap (the mean Frank-Wolfe gap), margin (median), weakly_active_share. These are measured on
@@ -113,7 +114,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
             if valid is not None:
                 latents = latents[valid]
             solution = solvers.solve(
-                solvers.Problem(latents, codebook, self.lam),
+                solvers.Problem(latents, codebook, self.lam() if isinstance(self.lam, Scalar) else self.lam),
                 self.backend,
                 tol=self.tol,
                 max_iter=self.max_iter,
@@ -129,6 +130,8 @@ class SoftConvexQuantizer(CodebookQuantizer):
                 loss = loss + self._regularization(latents, solution)
             largest, indices = solution.compact.detach().largest()
             info = self._info(solution, indices, largest)
+            if self.training and not self._frozen and isinstance(self.lam, Scalar):
+                self.lam.advance()
         weights = solution.weights if self.return_weights else None
         if valid is not None:
             reconstruction, indices = spread(reconstruction, valid), spread(indices, valid)
@@ -156,6 +159,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
         columns = max(indices.shape[0], 1)
         used = counts(indices, self.codebook_size)
         info = {
+            "lam": solution.problem.lam.detach(),
             "hard_perplexity": perplexity(used),
             "soft_perplexity": perplexity(weights.mass()),
             "active_codes": (used > 0).sum(),
@@ -177,11 +181,16 @@ class SoftConvexQuantizer(CodebookQuantizer):
             }
         return info
 
+    def freeze(self, frozen: bool = True) -> None:
+        """Also holds a learned lam, or one on a schedule."""
+        super().freeze(frozen)
+        if isinstance(self.lam, Scalar):
+            self.lam.requires_grad_(not frozen)
+
     def extra_repr(self) -> str:
-        return (
-            f"{super().extra_repr()}, lam={self.lam}, backend={self.backend!r}, "
-            f"quantization_weight={self.quantization_weight}"
-        )
+        # A scalar that changes is a module, and printed as such.
+        lam = "" if isinstance(self.lam, Scalar) else f", lam={self.lam}"
+        return f"{super().extra_repr()}{lam}, backend={self.backend!r}, quantization_weight={self.quantization_weight}"
 
 
 def _sampled_residuals(solution: solvers.Solution) -> solvers.Residuals:
@@ -190,17 +199,3 @@ def _sampled_residuals(solution: solvers.Solution) -> solvers.Residuals:
     some = slice(None, None, -(-problem.latents.shape[0] // _DIAGNOSED))
     sample = solvers.Problem(problem.latents[some], problem.codebook, problem.lam, problem.anchor[some])
     return solvers.kkt_residuals(sample, solution.compact.rows(some))
-
-
-def relaxed(codebook_size: int, dim: int, relaxation_steps: int = 20, **options: Any) -> SoftConvexQuantizer:
-    """Soft convex quantization by the paper's relaxation.
-
-    Args:
-        codebook_size: K.
-        dim: F.
-        relaxation_steps: m, the clip-and-shift steps of Algorithm 2.
-        **options: what else :class:`SoftConvexQuantizer` takes.
-    """
-    return SoftConvexQuantizer(
-        codebook_size, dim, backend="relaxed", backend_options={"steps": relaxation_steps}, **options
-    )

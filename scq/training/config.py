@@ -26,6 +26,10 @@ class TrainConfig:
     """Solver of the scq quantizer; also the exact one when the gap is measured."""
     lam: float = 0.1
     """Regularisation weight of soft convex quantization; large is close to plain vector quantization."""
+    lam_end: float = 10.0
+    """What lam grows to, geometrically, in scq_annealed."""
+    anneal_share: float = 0.8
+    """Share of the steps over which lam grows in scq_annealed, and the temperature of gumbel falls; then both stay."""
     relaxation_steps: int = 20
     """Steps of the relaxation, in training and when the gap is measured."""
     codebook_size: int = 128
@@ -91,12 +95,14 @@ class TrainConfig:
         for name in ("residual_layers", "seed", "quantization_weight", "commitment_weight", "regularizer_weight"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be >= 0")
-        for name in ("lam", "learning_rate"):
+        for name in ("lam", "lam_end", "learning_rate"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}, must be finite and > 0")
         if not math.isfinite(self.latents_offset):
             raise ValueError(f"latents_offset is {self.latents_offset}, must be finite")
+        if not 0 < self.anneal_share <= 1:
+            raise ValueError(f"anneal_share is {self.anneal_share}, must be > 0 and <= 1")
         if not 0 <= self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}, must be >= 0 and < 1")
         if self.init not in get_args(Init):
@@ -110,3 +116,8 @@ class TrainConfig:
             )
         if self.name is not None and (Path(self.name).name != self.name or self.name in ("", "..")):
             raise ValueError(f"name is {self.name!r}, must be the name of one folder, without a path")
+
+    @property
+    def anneal_steps(self) -> int:
+        """Training steps in which what is annealed goes from its first value to its last."""
+        return max(1, round(self.anneal_share * self.steps))

@@ -141,7 +141,7 @@ def _run(
                 numbers = _numbers(loss, mse, output.quantized)
                 seconds += time.perf_counter() - start
                 if config.gap and registry.get(config.quantizer).convex:
-                    numbers |= _gap(config, model, picture, output.latents, variance)
+                    numbers |= _gap(config, model, picture, output.latents, variance, numbers["quantizer/lam"])
                 start = time.perf_counter()
             optimizer.step()
             seconds, since = seconds + time.perf_counter() - start, since + 1
@@ -165,7 +165,7 @@ def _numbers(loss: Tensor, mse: Tensor, quantized: QuantizerOutput) -> dict[str,
 
 
 def _gap(
-    config: TrainConfig, model: Autoencoder, picture: Tensor, latents: Tensor, variance: float
+    config: TrainConfig, model: Autoencoder, picture: Tensor, latents: Tensor, variance: float, lam: float
 ) -> Mapping[str, float]:
     """The gap on this step's batch, through this step's decoder."""
     quantizer = model.quantizer
@@ -173,7 +173,7 @@ def _gap(
     gap = measure_gap(
         to_rows(latents, config.dim, quantizer.channel_dim),
         quantizer.codebook,
-        config.lam,
+        lam,
         decode=lambda rows: model.decode(from_rows(rows, latents, quantizer.channel_dim)),
         target=picture,
         variance=variance,

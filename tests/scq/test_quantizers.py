@@ -184,7 +184,7 @@ def test_wrong_input_is_refused_by_name(name):
         ({"codebook_size": 0}, ValueError, "codebook_size is 0, must be at least 1"),
         ({"dim": 0}, ValueError, "dim is 0, must be at least 1"),
         ({"init": "zeros"}, ValueError, "init is 'zeros', must be one of: normal, uniform, kmeans"),
-        ({"lam": 0.0}, ValueError, "lam is 0.0, must be > 0"),
+        ({"lam": 0.0}, ValueError, "lam is 0.0, must be finite and > 0"),
         ({"lam": float("nan")}, ValueError, "lam is nan"),
         ({"quantization_weight": -1.0}, ValueError, "quantization_weight is -1.0"),
         ({"backend": "simplex"}, ValueError, "backend is 'simplex', must be one of: .*interior_point"),

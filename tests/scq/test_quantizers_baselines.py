@@ -18,7 +18,7 @@ def test_registry_makes_each_quantizer_by_name():
 
 
 def test_unknown_quantizer_lists_the_known_ones():
-    with pytest.raises(ValueError, match="quantizer is 'simvq2', must be one of: scq, scq_relaxed, vq, none"):
+    with pytest.raises(ValueError, match="quantizer is 'simvq2', must be one of: scq, scq_relaxed, scq_annealed"):
         quantizer("simvq2", K, F)
 
 

@@ -13,12 +13,14 @@ from scq.training.folder import create, read_config, write_config
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"quantizer": "scp"}, "quantizer is 'scp', must be one of: scq, scq_relaxed, vq, none"),
+        ({"quantizer": "scp"}, "quantizer is 'scp', must be one of: scq, scq_relaxed, scq_annealed, vq, none"),
         ({"backend": "simplex"}, "backend is 'simplex', must be one of: "),
         ({"backend": "relaxed"}, "backend is 'relaxed', must be exact when gap is measured"),
         ({"steps": 0}, "steps is 0, must be at least 1"),
         ({"batch_size": -2}, "batch_size is -2, must be at least 1"),
         ({"lam": 0.0}, "lam is 0.0, must be finite and > 0"),
+        ({"lam_end": -1.0}, "lam_end is -1.0, must be finite and > 0"),
+        ({"anneal_share": 0.0}, "anneal_share is 0.0, must be > 0 and <= 1"),
         ({"learning_rate": float("nan")}, "learning_rate is nan, must be finite and > 0"),
         ({"commitment_weight": -0.1}, "commitment_weight is -0.1, must be >= 0"),
         ({"init": "zeros"}, "init is 'zeros', must be one of: normal, uniform, kmeans"),
