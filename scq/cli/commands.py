@@ -5,7 +5,7 @@ Configurations import no torch; what a command runs is imported when it runs.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ class Command:
     config: type
     title: str
     run: Callable[[Any], None]
+    defaults: Callable[[Any], Any] = lambda config: None
+    """What the options that are not given shall be, once ``config`` is known; None leaves them as they are."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ class DataConfig:
     """Data set; without one, all are listed."""
     data_root: Path | None = None
     """Folder to put it into; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
+
+
+@dataclass(frozen=True)
+class TrainCommandConfig(TrainConfig):
+    """The settings of a training run, or the folder of one to go on with."""
+
+    resume: Path | None = None
+    """Folder of a run that was stopped: goes on from its newest checkpoint, with its settings."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +94,47 @@ def _data(config: DataConfig) -> None:
     print(f"Data: {path}")
 
 
-def _train(config: TrainConfig) -> None:
-    from scq.training import train
+def _train(config: TrainCommandConfig) -> None:
+    from scq.training import resume, train
 
-    result = train(config)
+    result = train(_of_the_run(config)) if config.resume is None else resume(_with_its_settings(config))
+    if not result.test:
+        return  # the first process says it
     test = result.test
     print(
         f"{config.steps} steps of {config.quantizer} on {config.data}; held-out pictures: PSNR {test['psnr']:.2f} dB, "
         f"SSIM {test['ssim']:.4f}"
     )
     print(f"Run: {result.folder}")
+
+
+def _of_the_run(config: TrainCommandConfig) -> TrainConfig:
+    return TrainConfig(**{field.name: getattr(config, field.name) for field in fields(TrainConfig)})
+
+
+def _settings_to_resume_with(config: TrainCommandConfig) -> TrainCommandConfig | None:
+    """The run's own, so that an option that was given shows as one that differs."""
+    if config.resume is None:
+        return None
+    from scq.training.folder import read_config
+
+    settings = read_config(config.resume)
+    return TrainCommandConfig(**{f.name: getattr(settings, f.name) for f in fields(settings)}, resume=config.resume)
+
+
+def _with_its_settings(config: TrainCommandConfig) -> Path:
+    from scq.training.folder import read_config
+
+    assert config.resume is not None
+    settings = read_config(config.resume)
+    for field in fields(settings):
+        was, given = getattr(settings, field.name), getattr(config, field.name)
+        if was != given:
+            raise ValueError(
+                f"resume is '{config.resume}', which was started with {field.name} {was}, must not be given {given}: "
+                "a run goes on with its own settings"
+            )
+    return config.resume
 
 
 def _compare(config: CompareConfig) -> None:
@@ -151,7 +192,13 @@ COMMANDS = (
     Command("backends", BackendsConfig, "List the solver backends: what each can do, and what is missing.", _backends),
     Command("quantizers", QuantizersConfig, "List the quantizers: what each is made of.", _quantizers),
     Command("data", DataConfig, "List the data sets, or download one: scq data cifar10.", _data),
-    Command("train", TrainConfig, "Train one autoencoder, measuring what the solver does.", _train),
+    Command(
+        "train",
+        TrainCommandConfig,
+        "Train one autoencoder, measuring what the solver does.",
+        _train,
+        _settings_to_resume_with,
+    ),
     Command("compare", CompareConfig, "Compare the backends: time, memory, residuals, errors, failures.", _compare),
     Command("gap", GapConfig, "Train with exact and relaxed SCQ, plain VQ and no quantizer, and compare.", _gap),
     Command("study", StudyConfig, "Run a plan of many trainings: arms tuned alike and compared over seeds.", _study),

@@ -32,11 +32,18 @@ def parse(commands: Sequence[Command], arguments: Sequence[str] | None) -> tuple
         with contextlib.suppress(SystemExit), contextlib.redirect_stderr(stderr := io.StringIO()), _wide():
             _cli(commands, arguments)
         raise ValueError(_plain(stderr.getvalue())) from None
-    return next(command for command in commands if type(config) is command.config), config
+    command = next(command for command in commands if type(config) is command.config)
+    defaults = command.defaults(config)
+    return command, config if defaults is None else _cli(commands, arguments, defaults)
 
 
-def _cli(commands: Sequence[Command], arguments: Sequence[str] | None) -> Any:
-    choices = [Annotated[c.config, tyro.conf.subcommand(c.name, description=c.title)] for c in commands]
+def _cli(commands: Sequence[Command], arguments: Sequence[str] | None, defaults: Any = None) -> Any:
+    def choice(command: Command) -> Any:
+        default = defaults if type(defaults) is command.config else tyro.MISSING_NONPROP
+        name = tyro.conf.subcommand(command.name, description=command.title, default=default)
+        return Annotated[command.config, name]
+
+    choices = [choice(command) for command in commands]
     # Of nested configurations too, options are called by their own name: --steps, not --train.steps.
     flat = (tyro.conf.OmitArgPrefixes,)
     union: Any = Union.__getitem__(tuple(choices))

@@ -1,6 +1,6 @@
 """From stored uint8 pictures to the float batches that models see."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from jaxtyping import Float, UInt8
@@ -18,9 +18,33 @@ def to_float(images: UInt8[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     return images.float().div_(255).sub_(0.5)
 
 
-def batches(
-    images: UInt8[Tensor, "N channels height width"], batch_size: int, generator: torch.Generator
-) -> Iterator[Float[Tensor, "batch_size channels height width"]]:
+class Batches(Iterator[Tensor]):
+    """Shuffled batches without end; every picture once an epoch, and every batch full. Made by :func:`batches`."""
+
+    def __init__(
+        self, images: UInt8[Tensor, "N channels height width"], batch_size: int, generator: torch.Generator
+    ) -> None:
+        self._images, self._batch_size, self._generator = images, batch_size, generator
+        self._waiting = torch.empty(0, dtype=torch.int64)
+
+    def __next__(self) -> Float[Tensor, "batch_size channels height width"]:
+        while len(self._waiting) < self._batch_size:
+            order = torch.randperm(len(self._images), generator=self._generator)
+            self._waiting = torch.cat([self._waiting, order])
+        chosen, self._waiting = self._waiting[: self._batch_size], self._waiting[self._batch_size :]
+        return to_float(self._images[chosen.to(self._images.device)])
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Where the order is: the generator's state, and the numbers of the pictures that still wait in this epoch."""
+        return {"generator": self._generator.get_state(), "waiting": self._waiting.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on where another object of the same pictures and batch size was at :meth:`state_dict`."""
+        self._generator.set_state(state["generator"])
+        self._waiting = state["waiting"].clone()
+
+
+def batches(images: UInt8[Tensor, "N channels height width"], batch_size: int, generator: torch.Generator) -> Batches:
     """Shuffled batches without end; every picture once an epoch, and every batch full.
 
     The order depends on ``generator``, N and ``batch_size`` only, so two models fed from generators of equal seeds see
@@ -31,8 +55,9 @@ def batches(
         batch_size: pictures a batch, at least 1.
         generator: the only source of randomness, on the CPU, so that the order is the same on every device.
 
-    Yields:
-        float32 in [-0.5, 0.5], ``(batch_size, channels, height, width)``.
+    Returns:
+        An iterator of float32 in [-0.5, 0.5], ``(batch_size, channels, height, width)``. Its ``state_dict`` and
+        ``load_state_dict`` let a later process go on with the same batches.
 
     Raises:
         TypeError: when ``images`` is not uint8 or ``generator`` is not a CPU ``torch.Generator``.
@@ -48,14 +73,4 @@ def batches(
         raise ValueError(f"batch_size is {batch_size}, must be at least 1")
     if not isinstance(generator, torch.Generator) or generator.device.type != "cpu":
         raise TypeError(f"generator is {generator!r}, must be a torch.Generator on the CPU")
-    # The generator function is apart, so that bad arguments raise here and not at the first batch.
-    return _endless(images, batch_size, generator)
-
-
-def _endless(images: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    waiting = torch.empty(0, dtype=torch.int64)
-    while True:
-        while len(waiting) < batch_size:
-            waiting = torch.cat([waiting, torch.randperm(len(images), generator=generator)])
-        chosen, waiting = waiting[:batch_size], waiting[batch_size:]
-        yield to_float(images[chosen.to(images.device)])
+    return Batches(images, batch_size, generator)

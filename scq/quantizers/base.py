@@ -73,7 +73,7 @@ class CodebookQuantizer(Quantizer):
         regularizers: the terms of the loss; their weights may be changed while training.
 
     Buffers:
-        codebook_initialized: False until k-means has seen the first training batch. It travels in the state_dict, so
+        codebook_initialized: False until k-means has seen the first training batch, of all processes. It travels in the state_dict, so
             that a loaded codebook is never initialised again.
     """
 
@@ -176,7 +176,9 @@ class CodebookQuantizer(Quantizer):
     @torch.no_grad()
     def _start_at(self, latents: Tensor) -> None:
         codebook = self.codebook
-        self.kind.restart(self, processes.of_the_first(kmeans(latents.to(codebook.dtype), codebook)))
+        # Of all processes, as one process with the joint batch would; of the first, as rounding may differ.
+        points = processes.gathered(latents.to(codebook.dtype))
+        self.kind.restart(self, processes.of_the_first(kmeans(points, codebook)))
         self.codebook_initialized.fill_(True)
         self._initialized = True
 

@@ -10,7 +10,7 @@ from scq.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from scq.training.evaluation import evaluate
-    from scq.training.loop import RunResult, train
+    from scq.training.loop import RunResult, resume, train
     from scq.training.model import build_model, load_run
 
 _LAZY = {
@@ -18,10 +18,11 @@ _LAZY = {
     "build_model": "scq.training.model",
     "evaluate": "scq.training.evaluation",
     "load_run": "scq.training.model",
+    "resume": "scq.training.loop",
     "train": "scq.training.loop",
 }
 
-__all__ = ["RunResult", "TrainConfig", "build_model", "evaluate", "load_run", "train"]
+__all__ = ["RunResult", "TrainConfig", "build_model", "evaluate", "load_run", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

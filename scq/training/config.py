@@ -9,6 +9,8 @@ from scq.quantizers import registry as quantizers
 from solvers import registry as backends
 
 Init = Literal["normal", "uniform", "kmeans"]
+Precision = Literal["no", "bf16", "fp16"]
+Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,25 @@ class TrainConfig:
     steps: int = 1000
     """Optimiser steps."""
     batch_size: int = 64
-    """Pictures a step."""
+    """Pictures a step, of all processes together: each takes its part."""
+    accumulate: int = 1
+    """Parts that a process computes its pictures of a step in, one after the other: for batches that do not fit the
+    memory at once. What looks at a whole batch (k-means, moving averages, perplexities in a loss) sees one part."""
     learning_rate: float = 1e-3
     """Learning rate of Adam."""
+    clip_norm: float | None = None
+    """Largest Euclidean norm of the gradient; a longer gradient is scaled down to it. By default none is."""
+    precision: Precision = "no"
+    """What the network computes in: no (float32 throughout), bf16, or fp16 with scaled losses, on GPUs only. Weights,
+    solvers and codebooks stay in float32 or better."""
     seed: int = 0
-    """Of the initial weights and the order of the batches."""
+    """Of the initial weights, the order of the batches and the noise of quantizers that draw."""
     log_every: int = 20
     """Steps between two lines of the log."""
+    trackers: tuple[Tracker, ...] = ("tensorboard",)
+    """Where the numbers of the log go too: tensorboard, wandb, trackio, mlflow."""
+    checkpoint_every: int = 100
+    """Steps between two checkpoints, from which a run that was stopped goes on."""
     gap: bool = True
     """Measure the gap between exact and relaxed at every line of the log (soft convex quantizers only)."""
     validation_share: float = 0.0
@@ -88,7 +102,9 @@ class TrainConfig:
             "residual_width",
             "steps",
             "batch_size",
+            "accumulate",
             "log_every",
+            "checkpoint_every",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
@@ -99,14 +115,22 @@ class TrainConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}, must be finite and > 0")
+        if self.clip_norm is not None and not (math.isfinite(self.clip_norm) and self.clip_norm > 0):
+            raise ValueError(f"clip_norm is {self.clip_norm}, must be finite and > 0, or None")
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"batch_size is {self.batch_size}, must be a multiple of accumulate, {self.accumulate}")
         if not math.isfinite(self.latents_offset):
             raise ValueError(f"latents_offset is {self.latents_offset}, must be finite")
         if not 0 < self.anneal_share <= 1:
             raise ValueError(f"anneal_share is {self.anneal_share}, must be > 0 and <= 1")
         if not 0 <= self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}, must be >= 0 and < 1")
-        if self.init not in get_args(Init):
-            raise ValueError(f"init is {self.init!r}, must be one of: {', '.join(get_args(Init))}")
+        for name, kind in (("init", Init), ("precision", Precision)):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of: {', '.join(get_args(kind))}")
+        for tracker in self.trackers:
+            if tracker not in get_args(Tracker):
+                raise ValueError(f"trackers has {tracker!r}, must be among: {', '.join(get_args(Tracker))}")
         quantizers.get(self.quantizer)
         entry = backends.get(self.backend)
         if self.gap and not entry.exact and quantizers.get(self.quantizer).convex:

@@ -13,6 +13,7 @@ _PACKAGES = (
     "scq",
     "torch",
     "numpy",
+    "accelerate",
     "torchmetrics",
     "scikit-image",
     "scikit-learn",

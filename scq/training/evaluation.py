@@ -43,8 +43,9 @@ def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: i
     if not getattr(model.quantizer, "return_weights", True):
         raise ValueError("model.quantizer has return_weights=False, must return its weights to be evaluated")
     device = next(model.parameters()).device
-    psnr = PeakSignalNoiseRatio(data_range=1.0).to(device)
-    ssim = StructuralSimilarityIndexMeasure(data_range=1.0).to(device)
+    # Numbers of this process alone: it need not be one of several that evaluate, and would wait for the others.
+    psnr = PeakSignalNoiseRatio(data_range=1.0, sync_on_compute=False).to(device)
+    ssim = StructuralSimilarityIndexMeasure(data_range=1.0, sync_on_compute=False).to(device)
     quantizer = model.quantizer if isinstance(model.quantizer, CodebookQuantizer) else None
     usage = Usage(quantizer.codebook_size) if quantizer else None
     square, hard_square, converged, seconds = 0.0, 0.0, 0.0, 0.0

@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scq.training.config import TrainConfig
 
-CONFIG, METRICS, TENSORBOARD = "config.json", "metrics.jsonl", "tensorboard"
+CONFIG, METRICS, CHECKPOINTS = "config.json", "metrics.jsonl", "checkpoints"
 WEIGHTS, TEST, ENVIRONMENT = "model.safetensors", "test.json", "environment.json"
 
 
@@ -34,9 +35,24 @@ def create(out: Path, name: str) -> Path:
     return folder
 
 
+def finished(folder: Path) -> bool:
+    """Whether the run in that folder came to its end."""
+    return (folder / TEST).is_file() and (folder / WEIGHTS).is_file()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replaces the file as a whole: whoever reads it, after a kill or a power cut too, finds the old or the new one."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Numbers that are not finite are written as Python reads them: NaN, Infinity."""
-    path.write_text(json.dumps(content, indent=2, default=str) + "\n")
+    write_bytes(path, (json.dumps(content, indent=2, default=str) + "\n").encode())
 
 
 def write_config(folder: Path, config: TrainConfig) -> None:
@@ -57,6 +73,9 @@ def read_config(folder: Path) -> TrainConfig:
         content = json.loads(path.read_text())
         for name in ("out", "data_root"):
             content[name] = None if content[name] is None else Path(content[name])
+        # Runs of before a setting existed have its default, which is what they did.
+        if "trackers" in content:
+            content["trackers"] = tuple(content["trackers"])
         return TrainConfig(**content)
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"'{path}' is not the configuration of a run of this version: {error}") from error
@@ -66,3 +85,9 @@ def read_metrics(folder: Path) -> list[dict[str, int | float]]:
     """The log of a run, finished or not. A last line that a killed run left incomplete is dropped."""
     lines = (folder / METRICS).read_text().splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def cut_metrics(folder: Path, step: int) -> None:
+    """Drops what the log says of steps after that one, and a last line that is incomplete."""
+    lines = [json.dumps(line) + "\n" for line in read_metrics(folder) if line["step"] <= step]
+    write_bytes(folder / METRICS, "".join(lines).encode())

@@ -1,38 +1,52 @@
-"""The log of a run: the same numbers as lines of JSON, for TensorBoard, and in memory."""
+"""The log of a run: the same numbers as lines of JSON, for trackers, and in memory."""
 
 import json
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from torch.utils.tensorboard import SummaryWriter
+from accelerate.tracking import GeneralTracker
 
-from scq.training.folder import METRICS, TENSORBOARD
+from scq.training.folder import METRICS, read_metrics
 
 
 class MetricLog:
     """Writes each line to disk at once, so that a killed run loses nothing.
 
+    Args:
+        folder: of the run; lines that its log has already stay.
+        trackers: started; they get every number too, and are finished at the end.
+        elapsed: seconds that the run has taken before now.
+
     Attributes:
         history: what was logged, one dict a line, each with its "step".
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.history: list[dict[str, int | float]] = []
-        self._start = time.perf_counter()
+    def __init__(self, folder: Path, trackers: Iterable[GeneralTracker] = (), elapsed: float = 0.0) -> None:
+        self._start = time.perf_counter() - elapsed
         # Line buffered: every line reaches the file when it ends.
         self._lines = (folder / METRICS).open("a", buffering=1)
-        self._writer = SummaryWriter(str(folder / TENSORBOARD))
+        self._trackers = list(trackers)
+        self.history = read_metrics(folder)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began, in all processes that it has had."""
+        return time.perf_counter() - self._start
 
     def write(self, step: int, numbers: Mapping[str, int | float]) -> None:
         """Logs numbers under flat names with slashes, e.g. "train/loss"."""
-        line = {"step": step, **numbers, "time/elapsed": time.perf_counter() - self._start}
-        self.history.append(line)
+        line = {"step": step, **numbers, "time/elapsed": self.elapsed}
         self._lines.write(json.dumps(line) + "\n")
-        for name, value in line.items():
-            if name != "step":
-                self._writer.add_scalar(name, value, step)
+        self.history.append(line)
+        for tracker in self._trackers:
+            tracker.log({name: value for name, value in line.items() if name != "step"}, step=step)
+
+    def sync(self) -> None:
+        """Brings the lines to the disk, where a power cut leaves them."""
+        os.fsync(self._lines.fileno())
 
     def __enter__(self) -> "MetricLog":
         return self
@@ -41,4 +55,5 @@ class MetricLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lines.close()
-        self._writer.close()
+        for tracker in self._trackers:
+            tracker.finish()

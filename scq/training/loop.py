@@ -1,30 +1,33 @@
-"""The training loop: one process, one device."""
+"""The training loop."""
 
+import contextlib
 import dataclasses
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from rich.console import Console
-from safetensors.torch import save_file
-from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from scq import data
 from scq.autoencoder import Autoencoder
-from scq.diagnostics import measure_gap
-from scq.quantizers import registry
-from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
-from scq.quantizers.layout import from_rows, to_rows
+from scq.quantizers import processes, registry
+from scq.training import checkpoint, trackers
 from scq.training import folder as folders
+from scq.training.acceleration import accelerated, original
 from scq.training.config import TrainConfig
 from scq.training.environment import environment
 from scq.training.evaluation import evaluate
+from scq.training.interruption import Interruption
 from scq.training.log import MetricLog
-from scq.training.model import build_model, calibrate, displace, pick_device, seeds
+from scq.training.model import build_model, calibrate, displace, load_run, noise_seed, seeds
 from scq.training.progress import TrainingProgress
+from scq.training.state import TrainingState, serialised
+from scq.training.step import Step
 from solvers import registry as backends
 
 
@@ -35,8 +38,8 @@ class RunResult:
     Attributes:
         folder: where it lives.
         model: trained, in evaluation mode, on the training device.
-        history: the log, one dict a line.
-        test: what :func:`scq.training.evaluate` says of the held-out pictures.
+        history: the log, one dict a line. Empty in all processes but the first.
+        test: what :func:`scq.training.evaluate` says of the held-out pictures. Empty in all processes but the first.
     """
 
     folder: Path
@@ -55,39 +58,204 @@ def train(config: TrainConfig, progress: bool = True) -> RunResult:
 
     The run's folder is new: ``config.out / name``, with a number after it when there is one already. It holds
     config.json, environment.json, metrics.jsonl (each line on disk at once), tensorboard/ (the same numbers),
-    model.safetensors and test.json. After Ctrl-C it holds the log and the weights so far, and the
-    KeyboardInterrupt goes on.
+    model.safetensors and test.json; until the end also checkpoints/, from which :func:`resume` goes on. At Ctrl-C the
+    step is ended and saved, with the weights so far as model.safetensors, and KeyboardInterrupt is raised; a second
+    Ctrl-C does not wait.
+
+    In processes that ``accelerate launch`` or ``torchrun`` started, each takes its part of every batch, and what they
+    do together is what one process would do, up to rounding. The first one alone writes and evaluates.
 
     Args:
         config: the settings.
         progress: shows a bar with the time left, the loss and the KKT residual.
 
     Raises:
-        ValueError: bad settings, a device that is not there, or a folder that cannot be written; before training.
+        ValueError: bad settings, a device or tracker that is not there, or a folder that cannot be written or has no
+            room; before training.
         solvers.BackendMissingError: the backend's package is not installed; before training.
         FileNotFoundError: the data is not where it is looked for.
+        OSError: the log or a checkpoint cannot be written. The message names the step and the last good checkpoint.
     """
-    device = pick_device(config.device)
-    if registry.get(config.quantizer).convex:
-        backends.get(config.backend).check_available()
-    images = _split(data.load(config.data, config.data_root), config.validation_share)
-    model = build_model(config).to(device).train()
+    return _train(config, None, progress)
+
+
+def resume(folder: Path | str, progress: bool = True) -> RunResult:
+    """Goes on with a run that was stopped, from its newest whole checkpoint, with the settings of its config.json.
+
+    On a CPU, with as many threads, the weights are bit for bit those of a run that was not stopped. Lines that were
+    logged after the checkpoint are dropped and come again. Without a checkpoint it begins at the start; a run that has
+    finished is left as it is.
+
+    Args:
+        folder: the run's. Processes on several machines must all see it.
+        progress: as for :func:`train`.
+
+    Raises:
+        ValueError: it is no run's folder, or other processes than before would go on; otherwise as :func:`train`.
+    """
+    return _train(folders.read_config(Path(folder)), Path(folder), progress)
+
+
+def _train(config: TrainConfig, before: Path | None, progress: bool) -> RunResult:
+    with accelerated(config) as (accelerator, device):
+        first = accelerator.is_main_process
+        if before is not None and folders.finished(before):
+            return _finished(before, device, first)
+        trackers.check_installed(config.trackers)
+        if registry.get(config.quantizer).convex:
+            backends.get(config.backend).check_available()
+        images = _split(data.load(config.data, config.data_root), config.validation_share)
+        model = build_model(config).to(device).train()
+        folder = before or _shared_path(_new_folder(config, device) if first else None, device)
+        checkpoint.check_space(folder, model)
+        with _explained(folder, model, first):
+            history = _run(config, model, images, accelerator, device, folder, before is not None, progress and first)
+    # From here on the processes have nothing in common: none can wait for another.
+    original(model.eval())
+    if not first:
+        return RunResult(folder, model, [], {})
+    with _explained(folder, model, first):
+        with _writing(folder, config.steps):
+            folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()))
+        test = evaluate(model, images.test)
+        with _writing(folder, config.steps):
+            folders.write_json(folder / folders.TEST, test)
+    checkpoint.clear(folder)
+    return RunResult(folder, model, history, test)
+
+
+def _run(
+    config: TrainConfig,
+    model: Autoencoder,
+    images: data.ImageData,
+    accelerator: Accelerator,
+    device: torch.device,
+    folder: Path,
+    resumed: bool,
+    progress: bool,
+) -> list[dict[str, int | float]]:
+    """The steps that are not done yet. Returns the whole log, in the first process."""
+    first, alone = accelerator.is_main_process, accelerator.num_processes == 1
+    batches = data.batches(images.train, config.batch_size, torch.Generator().manual_seed(seeds(config.seed)[2]))
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    state = TrainingState(model, optimizer, batches, accelerator.scaler, device)
+    interruption = Interruption()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
+        torch.manual_seed(noise_seed(config.seed, accelerator.process_index))
+        if resumed:
+            _restore(state, folder, device, first)
+        if state.step == 0:
+            calibrate(model, next(batches).to(device))
+            displace(model, config.latents_offset)
+        advance = Step(config, accelerator, model, optimizer, images.variance, device)
+        log = None
+        if first:
+            with _writing(folder, state.step):
+                log = stack.enter_context(MetricLog(folder, trackers.start(folder, config, state.step), state.elapsed))
+        title = config.name or config.quantizer
+        bar = stack.enter_context(TrainingProgress(title, config.steps, state.step, disable=not progress))
+        if alone:  # several could not agree on the step to stop at
+            stack.enter_context(interruption)
+        seconds, since = 0.0, 0
+        for step in range(state.step + 1, config.steps + 1):
+            start = time.perf_counter()
+            logged = step == 1 or step % config.log_every == 0 or step == config.steps
+            numbers = advance(next(batches), logged)
+            seconds, since = seconds + time.perf_counter() - start - numbers.get("time/gap", 0.0), since + 1
+            state.step = step
+            bar.step()
+            if logged and log:
+                with _writing(folder, step):
+                    log.write(step, numbers | {"time/step": seconds / since})
+                bar.show(log.history[-1])
+                seconds, since = 0.0, 0
+            if step % config.checkpoint_every == 0 or interruption.asked:
+                _save(state, folder, log)
+            if interruption.asked:
+                raise KeyboardInterrupt
+        # Otherwise the test's pictures per second would pay for residuals that nobody reads.
+        model.quantizer.diagnose = False
+        return log.history if log else []
+
+
+def _save(state: TrainingState, folder: Path, log: MetricLog | None) -> None:
+    """A checkpoint, by the first process; all of them must call it."""
+    if log:
+        state.elapsed = log.elapsed
+    files = state.files()
+    if log:
+        with _writing(folder, state.step):
+            log.sync()
+            checkpoint.write(folder, state.step, files)
+
+
+def _restore(state: TrainingState, folder: Path, device: torch.device, first: bool) -> None:
+    """Puts the state where the newest whole checkpoint has it, if there is one, and cuts the log there."""
+    found, damaged = checkpoint.newest(folder)
+    if first:
+        for error in damaged:
+            Console().print(f"Left out: {error}", style="yellow", markup=False, soft_wrap=True)
+    mine = torch.tensor([found.step if found else 0], device=device)
+    steps = processes.gathered(mine).tolist()
+    if len(set(steps)) > 1:
+        raise ValueError(f"folder is '{folder}', must be one that all machines see; checkpoints found: {steps}")
+    if found:
+        state.load(found)
+    if first:
+        checkpoint.discard(folder, after=state.step)
+        folders.cut_metrics(folder, state.step)
+        Console().print(f"Going on after step {state.step}", highlight=False)
+
+
+def _finished(folder: Path, device: torch.device, first: bool) -> RunResult:
+    if first:
+        checkpoint.clear(folder)  # of a run that was killed between its last two files
+        Console().print(f"{folder} has finished before", soft_wrap=True, markup=False, highlight=False)
+    model = load_run(folder)[1].to(device)
+    if not first:
+        return RunResult(folder, model, [], {})
+    return RunResult(folder, model, folders.read_metrics(folder), json.loads((folder / folders.TEST).read_text()))
+
+
+def _new_folder(config: TrainConfig, device: torch.device) -> Path:
     folder = folders.create(config.out, config.name or f"{config.data}-{config.quantizer}")
     folders.write_config(folder, config)
     folders.write_json(folder / folders.ENVIRONMENT, environment(device))
+    return folder
 
-    with MetricLog(folder) as log:
-        try:
-            _run(config, model, images, device, log, progress)
-        except KeyboardInterrupt:
-            _save(folder, model)
-            logged = log.history[-1]["step"] if log.history else 0
-            Console().print(f"Interrupted; what was logged up to step {logged} and the weights so far are in {folder}")
-            raise
-    _save(folder, model)
-    test = evaluate(model.eval(), images.test)
-    folders.write_json(folder / folders.TEST, test)
-    return RunResult(folder, model, log.history, test)
+
+def _shared_path(path: Path | None, device: torch.device) -> Path:
+    """The path that the first process has, in all of them."""
+    text = torch.tensor(list(str(path or "").encode()), dtype=torch.uint8, device=device)
+    return Path(bytes(processes.gathered(text).tolist()).decode())
+
+
+@contextmanager
+def _explained(folder: Path, model: Autoencoder, first: bool) -> Iterator[None]:
+    """Says after Ctrl-C what there is, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if first:
+            folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()))
+            Console().print(f"Interrupted; {_how_to_go_on(folder)}", soft_wrap=True, markup=False, highlight=False)
+        raise
+
+
+@contextmanager
+def _writing(folder: Path, step: int) -> Iterator[None]:
+    """Says of a full disk which step was reached, and how to go on."""
+    try:
+        yield
+    except OSError as error:
+        message = f"step {step} could not be written to '{folder}': {error}; {_how_to_go_on(folder)}"
+        raise OSError(error.errno, message) from error
+
+
+def _how_to_go_on(folder: Path) -> str:
+    steps = checkpoint.steps(folder)
+    return f"saved up to step {steps[0] if steps else 0}; to go on from there: scq train --resume {folder}"
 
 
 def _split(images: data.ImageData, share: float) -> data.ImageData:
@@ -108,83 +276,3 @@ def _split(images: data.ImageData, share: float) -> data.ImageData:
             "either side"
         )
     return dataclasses.replace(images, train=images.train[:kept], test=images.train[kept:])
-
-
-def _run(
-    config: TrainConfig,
-    model: Autoencoder,
-    images: data.ImageData,
-    device: torch.device,
-    log: MetricLog,
-    progress: bool,
-) -> None:
-    generator = torch.Generator().manual_seed(seeds(config.seed)[2])
-    batches = data.batches(images.train, config.batch_size, generator)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    variance = images.variance
-    calibrate(model, next(batches).to(device))
-    displace(model, config.latents_offset)
-    seconds, since = 0.0, 0
-    with TrainingProgress(config.name or config.quantizer, config.steps, disable=not progress) as bar:
-        for step in range(1, config.steps + 1):
-            start = time.perf_counter()
-            logged = step == 1 or step % config.log_every == 0 or step == config.steps
-            model.quantizer.diagnose = logged
-            picture = next(batches).to(device)
-            output = model(picture)
-            mse = mse_loss(output.reconstruction, picture)
-            loss = mse / variance + output.quantized.loss
-            optimizer.zero_grad()
-            loss.backward()
-            if logged:
-                # Before the update: the gap belongs to the codebook that quantized this batch.
-                numbers = _numbers(loss, mse, output.quantized)
-                seconds += time.perf_counter() - start
-                if config.gap and registry.get(config.quantizer).convex:
-                    numbers |= _gap(config, model, picture, output.latents, variance, numbers["quantizer/lam"])
-                start = time.perf_counter()
-            optimizer.step()
-            seconds, since = seconds + time.perf_counter() - start, since + 1
-            bar.step()
-            if logged:
-                log.write(step, numbers | {"time/step": seconds / since})
-                bar.show(log.history[-1])
-                seconds, since = 0.0, 0
-    # Otherwise the test's pictures per second would pay for residuals that nobody reads.
-    model.quantizer.diagnose = False
-
-
-def _numbers(loss: Tensor, mse: Tensor, quantized: QuantizerOutput) -> dict[str, float]:
-    """The log's names: "kkt_primal" of the quantizer's info becomes "kkt/primal", the others "quantizer/..."."""
-    tensors = {"train/loss": loss, "train/mse": mse, "train/quantizer_loss": quantized.loss}
-    for name, value in quantized.info.items():
-        tensors[f"kkt/{name[4:]}" if name.startswith("kkt_") else f"quantizer/{name}"] = value
-    # One transfer for all numbers: each costs a wait for the device.
-    values = torch.stack([value.detach().double() for value in tensors.values()]).tolist()
-    return dict(zip(tensors, values, strict=True))
-
-
-def _gap(
-    config: TrainConfig, model: Autoencoder, picture: Tensor, latents: Tensor, variance: float, lam: float
-) -> Mapping[str, float]:
-    """The gap on this step's batch, through this step's decoder."""
-    quantizer = model.quantizer
-    assert isinstance(quantizer, CodebookQuantizer)  # every convex entry of the registry is one
-    gap = measure_gap(
-        to_rows(latents, config.dim, quantizer.channel_dim),
-        quantizer.codebook,
-        lam,
-        decode=lambda rows: model.decode(from_rows(rows, latents, quantizer.channel_dim)),
-        target=picture,
-        variance=variance,
-        quantization_weight=config.quantization_weight,
-        backend=config.backend,
-        steps=config.relaxation_steps,
-    )
-    seconds = gap.pop("seconds")
-    return {f"gap/{name}": value for name, value in gap.items()} | {"time/gap": seconds}
-
-
-def _save(folder: Path, model: Autoencoder) -> None:
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(state, folder / folders.WEIGHTS)

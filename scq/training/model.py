@@ -24,6 +24,11 @@ def seeds(seed: int) -> tuple[int, int, int]:
     return codebook, autoencoder, batches
 
 
+def noise_seed(seed: int, process: int) -> int:
+    """The seed of what quantizers draw while they train; another one for each process, and independent of the rest."""
+    return int(np.random.SeedSequence(seed).spawn(4)[3].spawn(process + 1)[process].generate_state(1)[0])
+
+
 def build_model(config: TrainConfig) -> Autoencoder:
     """The untrained model of a configuration, on the CPU.
 

@@ -16,7 +16,7 @@ from rich.progress import (
 class TrainingProgress(Progress):
     """Steps, time left, and the last logged loss and KKT residual."""
 
-    def __init__(self, title: str, steps: int, disable: bool) -> None:
+    def __init__(self, title: str, steps: int, done: int, disable: bool) -> None:
         super().__init__(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -27,7 +27,7 @@ class TrainingProgress(Progress):
             TextColumn("{task.fields[numbers]}"),
             disable=disable,
         )
-        self._task: TaskID = self.add_task(title, total=steps, numbers="")
+        self._task: TaskID = self.add_task(title, total=steps, completed=done, numbers="")
 
     def step(self) -> None:
         """One more step is done."""

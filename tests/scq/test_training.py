@@ -136,24 +136,6 @@ def test_a_missing_backend_is_reported_before_anything_is_written(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_ctrl_c_leaves_the_log_and_says_where(tmp_path, monkeypatch, capsys):
-    def interrupted(images, batch_size, generator):
-        for number, batch in enumerate(batches(images, batch_size, generator)):
-            if number == 4:
-                raise KeyboardInterrupt
-            yield batch
-
-    batches = data.batches
-    monkeypatch.setattr(data, "batches", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train(config(tmp_path), progress=False)
-    folder = tmp_path / "runs" / "photos-scq"
-    assert [line["step"] for line in read_metrics(folder)] == [1, 2]
-    printed = capsys.readouterr().out.replace("\n", "")
-    assert "step 2" in printed and str(folder) in printed
-    assert load_run(folder)[1].training is False
-
-
 def test_a_killed_run_loses_no_line(tmp_path):
     """Killed without a chance to flush: what was logged must be on disk."""
     script = f"""

@@ -1,0 +1,162 @@
+"""Checkpoints on disk: folders of files, whole or not there.
+
+A checkpoint is ``checkpoints/step-00000100`` in the run's folder. It is written under another name, brought to the disk,
+and renamed; whatever kills the process on the way leaves the checkpoints before it as they were. Its manifest has the
+size and SHA-256 of every file, so that a damaged one is known. What the files hold is not known here.
+
+Accelerate's ``save_state`` is not used: it pickles, and what it was killed in is not told from what is whole.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from scq.training.folder import CHECKPOINTS
+
+_MANIFEST = "manifest.json"
+_KEPT = 2
+"""The newest, and one to fall back on when that is damaged."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as it was read.
+
+    Attributes:
+        step: after which it was written.
+        files: their content by name.
+    """
+
+    step: int
+    files: dict[str, bytes]
+
+
+class DamagedError(Exception):
+    """A checkpoint that is not what was written; the message says which and why."""
+
+
+def check_space(run: Path, model: nn.Module) -> None:
+    """Whether the disk takes all checkpoints that there will be at a time, while there is time to make room.
+
+    Raises:
+        ValueError: it does not.
+    """
+    # The weights, and two moving averages of Adam; what is kept, and what is being written.
+    needed = (_KEPT + 1) * 3 * sum(value.nbytes for value in model.state_dict().values())
+    free = shutil.disk_usage(run).free
+    if free < needed:
+        raise ValueError(
+            f"out is '{run.parent}', where {free / 1e6:.1f} MB are free, must have {needed / 1e6:.1f} MB for checkpoints"
+        )
+
+
+def write(run: Path, step: int, files: Mapping[str, bytes]) -> None:
+    """Writes the checkpoint of a step, and then removes all but the newest two.
+
+    Raises:
+        OSError: it could not be written. The earlier ones are as they were.
+    """
+    folder = run / CHECKPOINTS
+    folder.mkdir(exist_ok=True)
+    partial = folder / f".step-{step:08d}.partial"
+    _remove(partial)
+    partial.mkdir()
+    manifest = {name: {"size": len(content), "sha256": _sha256(content)} for name, content in files.items()}
+    text = json.dumps({"step": step, "files": manifest}, indent=2) + "\n"
+    try:
+        for name, content in {**files, _MANIFEST: text.encode()}.items():
+            with (partial / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        _sync(partial)
+        _remove(_path(run, step))
+        partial.replace(_path(run, step))
+        _sync(folder)
+    except OSError:
+        _remove(partial)  # on a full disk, the room that it took
+        raise
+    for old in steps(run)[_KEPT:]:
+        _remove(_path(run, old))
+
+
+def steps(run: Path) -> list[int]:
+    """The steps of the checkpoints that a run has, whole or damaged, the newest first."""
+    names = (path.name.removeprefix("step-") for path in (run / CHECKPOINTS).glob("step-*"))
+    return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
+
+
+def read(run: Path, step: int) -> Checkpoint:
+    """The checkpoint of a step.
+
+    Raises:
+        DamagedError: it is not what was written.
+    """
+    folder = _path(run, step)
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        files = {name: (folder / name).read_bytes() for name in manifest["files"]}
+        if manifest["step"] != step:
+            raise DamagedError(f"'{folder}' says that it is of step {manifest['step']}")
+        for name, content in files.items():
+            wanted = manifest["files"][name]
+            if len(content) != wanted["size"] or _sha256(content) != wanted["sha256"]:
+                raise DamagedError(f"'{folder / name}' has not the size and SHA-256 that it was written with")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedError(f"'{folder}' cannot be read: {type(error).__name__}: {error}") from error
+    return Checkpoint(step, files)
+
+
+def newest(run: Path) -> tuple[Checkpoint | None, list[DamagedError]]:
+    """The newest checkpoint that is whole, None when there is none, and why newer ones are not."""
+    damaged = []
+    for step in steps(run):
+        try:
+            return read(run, step), damaged
+        except DamagedError as error:
+            damaged.append(error)
+    return None, damaged
+
+
+def discard(run: Path, after: int) -> None:
+    """Removes the checkpoints of later steps, and what a killed process left half written."""
+    for step in steps(run):
+        if step > after:
+            _remove(_path(run, step))
+    for partial in (run / CHECKPOINTS).glob(".step-*.partial"):
+        _remove(partial)
+
+
+def clear(run: Path) -> None:
+    """Removes all, of a run that has finished."""
+    _remove(run / CHECKPOINTS)
+
+
+def _path(run: Path, step: int) -> Path:
+    return run / CHECKPOINTS / f"step-{step:08d}"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Brings the names in a folder to the disk, where the system can."""
+    if os.name == "nt":
+        return  # no folder can be opened there, and renaming is in the file system's journal
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -1,0 +1,59 @@
+"""The numbers of a step whose batch was computed in parts, by this process and by others."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from scq.quantizers import processes
+from scq.quantizers.base import QuantizerOutput
+from scq.quantizers.usage import counts, perplexity
+
+_LARGEST = ("kkt/", "gap/kkt_")
+"""Numbers that are the largest over latents; the others are means over them, or nearly so."""
+
+
+class PooledNumbers:
+    """Numbers of all parts of a batch, which are of one size, as one.
+
+    A number is the mean over the parts, where it is a largest one the largest, and where it counts codewords
+    (active_codes, hard_perplexity, soft_perplexity) what it is of the whole batch. Of margin, a median, and of cosines
+    and ratios of the gap, it is the mean of what the parts have.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[dict[str, Tensor]] = []
+        self._indices: list[Tensor] = []
+        self._weights: list[Tensor] = []
+
+    def add(self, loss: Tensor, mse: Tensor, quantized: QuantizerOutput, gap: Mapping[str, float]) -> None:
+        """A part: "kkt_primal" of the quantizer's info becomes "kkt/primal", the others "quantizer/..."."""
+        tensors = {"train/loss": loss, "train/mse": mse, "train/quantizer_loss": quantized.loss}
+        for name, value in quantized.info.items():
+            tensors[f"kkt/{name[4:]}" if name.startswith("kkt_") else f"quantizer/{name}"] = value
+        tensors |= {name: torch.tensor(value, dtype=torch.float64, device=loss.device) for name, value in gap.items()}
+        self._parts.append({name: value.detach().double() for name, value in tensors.items()})
+        self._indices.append(quantized.indices.detach())
+        if quantized.weights is not None:
+            self._weights.append(quantized.weights.detach())
+
+    def compute(self, codebook_size: int) -> dict[str, float]:
+        """All processes must call it at the same step."""
+        names = list(self._parts[0])
+        parts = processes.gathered(torch.stack([torch.stack(list(part.values())) for part in self._parts]))
+        largest = torch.tensor([name.startswith(_LARGEST) for name in names], device=parts.device)
+        numbers = torch.where(largest, parts.amax(0), parts.mean(0))
+        if len(parts) > 1:
+            for name, value in self._usage(codebook_size).items():
+                if name in names:
+                    numbers[names.index(name)] = value
+        # One transfer for all numbers: each costs a wait for the device.
+        return dict(zip(names, numbers.tolist(), strict=True))
+
+    def _usage(self, codebook_size: int) -> dict[str, Tensor]:
+        hard = processes.total(counts(torch.cat([part.reshape(-1) for part in self._indices]), codebook_size))
+        usage = {"quantizer/hard_perplexity": perplexity(hard), "quantizer/active_codes": (hard > 0).sum().double()}
+        if self._weights:
+            soft = sum(part.reshape(-1, codebook_size).double().sum(0) for part in self._weights)
+            usage["quantizer/soft_perplexity"] = perplexity(processes.total(soft))
+        return usage

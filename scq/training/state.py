@@ -1,0 +1,123 @@
+"""Everything that a training run goes on from: to files, and back."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from scq.data.batches import Batches
+from scq.quantizers import processes
+from scq.training.checkpoint import Checkpoint
+from scq.training.folder import WEIGHTS
+
+_STATE, _NUMBERS = "training.safetensors", "training.json"
+
+
+class TrainingState:
+    """What changes from step to step, of one process.
+
+    Attributes:
+        step: the last one that was done.
+        elapsed: seconds of training up to there.
+
+    Args:
+        model: its parameters and buffers.
+        optimizer: of all the model's parameters, in their order.
+        batches: where the order of the pictures is.
+        scaler: of fp16's losses; None for other precisions.
+        device: whose random numbers are drawn, beside those of the CPU.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        batches: Batches,
+        scaler: torch.amp.GradScaler | None,
+        device: torch.device,
+    ) -> None:
+        self.step, self.elapsed = 0, 0.0
+        self._model, self._optimizer, self._batches = model, optimizer, batches
+        self._scaler, self._device = scaler, device
+
+    def files(self) -> dict[str, bytes]:
+        """The content of a checkpoint, in the first process; nothing in the others. All must call it: each has random
+        numbers of its own.
+
+        ``model.safetensors`` is as that of a finished run. ``training.safetensors`` has ``optimizer.<parameter>.<key>``,
+        ``batches.<key>``, and ``random.<device>`` with a row for each process.
+        """
+        tensors = {f"batches.{key}": value for key, value in self._batches.state_dict().items()}
+        tensors |= {f"random.{name}": self._of_all(state) for name, state in self._random().items()}
+        rank, world = processes.number()
+        if rank > 0:
+            return {}
+        for name, parameter in self._model.named_parameters():
+            for key, value in self._optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{name}.{key}"] = value
+        numbers = {
+            "step": self.step,
+            "elapsed": self.elapsed,
+            "processes": world,
+            "scaler": self._scaler.state_dict() if self._scaler is not None else None,
+        }
+        return {
+            WEIGHTS: serialised(self._model.state_dict()),
+            _STATE: serialised(tensors),
+            _NUMBERS: json.dumps(numbers, indent=2).encode(),
+        }
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Goes on where :meth:`files` was called.
+
+        Raises:
+            ValueError: by another number of processes, whose random numbers would be missing or left over.
+        """
+        rank, world = processes.number()
+        numbers: dict[str, Any] = json.loads(checkpoint.files[_NUMBERS])
+        if numbers["processes"] != world:
+            raise ValueError(
+                f"the run was trained by {numbers['processes']} processes, must be resumed by as many, not by {world}"
+            )
+        self.step, self.elapsed = numbers["step"], numbers["elapsed"]
+        self._model.load_state_dict(load(checkpoint.files[WEIGHTS]))
+        tensors = load(checkpoint.files[_STATE])
+        self._load_optimizer(_under("optimizer", tensors))
+        self._batches.load_state_dict(_under("batches", tensors))
+        if self._scaler is not None:
+            self._scaler.load_state_dict(numbers["scaler"])
+        random = _under("random", tensors)
+        torch.set_rng_state(random["cpu"][rank].clone())
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(random["cuda"][rank].clone(), self._device)
+
+    def _random(self) -> dict[str, Tensor]:
+        states = {"cpu": torch.get_rng_state()}
+        if self._device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self._device)
+        return states
+
+    def _of_all(self, state: Tensor) -> Tensor:
+        # On the device: not every way for processes to talk takes tensors of the CPU.
+        return processes.gathered(state[None].to(self._device)).cpu()
+
+    def _load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
+        state: dict[int, dict[str, Tensor]] = {}
+        numbers = {name: number for number, (name, _) in enumerate(self._model.named_parameters())}
+        for path, value in tensors.items():
+            name, _, key = path.rpartition(".")
+            state.setdefault(numbers[name], {})[key] = value
+        groups = self._optimizer.state_dict()["param_groups"]  # the configuration's, which has not changed
+        self._optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def serialised(tensors: Mapping[str, Tensor]) -> bytes:
+    """As a safetensors file."""
+    return save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}

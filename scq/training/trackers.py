@@ -1,0 +1,50 @@
+"""Where the numbers of the log go besides its own file: accelerate's trackers, by name."""
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker, TrackioTracker, WandBTracker
+
+from scq.training.config import TrainConfig
+
+_PROJECT = "scq"
+"""What the services file runs under; a run has its folder's name there."""
+
+MAKERS: dict[str, Callable[[Path, int], GeneralTracker]] = {
+    # What a run that goes on from a step wrote after it does not count any more.
+    "tensorboard": lambda folder, step: TensorBoardTracker(
+        "tensorboard", folder, purge_step=step + 1 if step else None
+    ),
+    "wandb": lambda folder, step: WandBTracker(_PROJECT, name=folder.name, dir=str(folder)),
+    "trackio": lambda folder, step: TrackioTracker(_PROJECT, name=folder.name),
+    "mlflow": lambda folder, step: MLflowTracker(_PROJECT, run_name=folder.name),
+}
+
+
+def check_installed(names: Sequence[str]) -> None:
+    """Before a run needs them.
+
+    Raises:
+        ValueError: one is not, with the command that installs it.
+    """
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise ValueError(f"trackers has {name!r}, which is not installed: pip install {name}")
+
+
+def start(folder: Path, config: TrainConfig, step: int) -> list[GeneralTracker]:
+    """Trackers that take numbers of the steps after that one."""
+    trackers = [MAKERS[name](folder, step) for name in config.trackers]
+    settings = {name: value if isinstance(value, int | float | str) else str(value) for name, value in _items(config)}
+    for tracker in trackers:
+        tracker.start()
+        # TensorBoard's files lie beside config.json.
+        if tracker.name != "tensorboard":
+            tracker.store_init_configuration(settings)
+    return trackers
+
+
+def _items(config: TrainConfig) -> list[tuple[str, object]]:
+    return list(dataclasses.asdict(config).items())
