@@ -25,7 +25,7 @@ ENTRIES = (
         "soft convex quantization by the paper's scalable relaxation (Algorithm 2)",
         "scq.quantizers.named_convex:relaxed",
         Parts("direct", "relaxed SCQ", "autograd", ("quantization_error",)),
-        settings=("lam", "relaxation_steps", "quantization_weight", "init"),
+        settings=("lam", "relaxation_steps", "relaxation_projection", "quantization_weight", "init"),
         convex=True,
         citation=_SCQ,
     ),

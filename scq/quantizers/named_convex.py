@@ -7,18 +7,20 @@ from scq.quantizers.scalars import Geometric
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 
 
-def relaxed(codebook_size: int, dim: int, relaxation_steps: int = 20, **options: Any) -> SoftConvexQuantizer:
+def relaxed(
+    codebook_size: int, dim: int, relaxation_steps: int = 20, relaxation_projection: str = "alternating", **options: Any
+) -> SoftConvexQuantizer:
     """Soft convex quantization by the paper's relaxation.
 
     Args:
         codebook_size: K.
         dim: F.
         relaxation_steps: m, the clip-and-shift steps of Algorithm 2.
+        relaxation_projection: ``"alternating"`` for those steps, ``"exact"`` for one projection on the simplex.
         **options: what else :class:`SoftConvexQuantizer` takes.
     """
-    return SoftConvexQuantizer(
-        codebook_size, dim, backend="relaxed", backend_options={"steps": relaxation_steps}, **options
-    )
+    how = {"steps": relaxation_steps, "projection": relaxation_projection}
+    return SoftConvexQuantizer(codebook_size, dim, backend="relaxed", backend_options=how, **options)
 
 
 def annealed(

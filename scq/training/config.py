@@ -10,6 +10,7 @@ from solvers import registry as backends
 
 Init = Literal["normal", "uniform", "kmeans"]
 Precision = Literal["no", "bf16", "fp16"]
+Projection = Literal["alternating", "exact"]
 Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 
 
@@ -34,6 +35,8 @@ class TrainConfig:
     """Share of the steps over which lam grows in scq_annealed, and the temperature of gumbel falls; then both stay."""
     relaxation_steps: int = 20
     """Steps of the relaxation, in training and when the gap is measured."""
+    relaxation_projection: Projection = "alternating"
+    """How scq_relaxed comes back to the simplex: alternating (the paper's steps), or exact (one Euclidean projection)."""
     codebook_size: int = 128
     """Number of codewords; the grid of fsq has about as many."""
     dim: int = 16
@@ -125,7 +128,7 @@ class TrainConfig:
             raise ValueError(f"anneal_share is {self.anneal_share}, must be > 0 and <= 1")
         if not 0 <= self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}, must be >= 0 and < 1")
-        for name, kind in (("init", Init), ("precision", Precision)):
+        for name, kind in (("init", Init), ("precision", Precision), ("relaxation_projection", Projection)):
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of: {', '.join(get_args(kind))}")
         for tracker in self.trackers:
