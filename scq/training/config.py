@@ -36,7 +36,7 @@ class TrainConfig:
     relaxation_steps: int = 20
     """Steps of the relaxation, in training and when the gap is measured."""
     relaxation_projection: Projection = "alternating"
-    """How scq_relaxed comes back to the simplex: alternating (the paper's steps), or exact (one Euclidean projection)."""
+    """How scq_relaxed comes back to the simplex: alternating, the paper's steps, or exact, one Euclidean projection."""
     codebook_size: int = 128
     """Number of codewords; the grid of fsq has about as many."""
     dim: int = 16

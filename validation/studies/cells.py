@@ -151,7 +151,7 @@ def _cell(
         settings[weight] *= choice.factor
     settings |= {"learning_rate": choice.learning_rate, "data": data, "seed": seed, "out": folder / stage}
     settings |= {"name": "-".join(_name_parts(arm, data, varied, choice, seed))} | changes
-    measures = plan.measures if stage == "final" else ()
+    measures = ("cost", *plan.measures) if stage == "final" else ()
     return Cell(stage, place, choice, dataclasses.replace(plan.train, **settings), measures)
 
 

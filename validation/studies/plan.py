@@ -17,7 +17,7 @@ from validation.studies.settings import check_keys, settings, train_config
 Value = int | float | str | bool
 
 MEASURES = ("swap", "relaxations", "rate")
-"""What a plan may have measured on its final runs, beside the test metrics and the cost: modules of
+"""What a plan may have measured on its final runs, beside the test metrics and what they cost: modules of
 :mod:`validation.studies.measures`."""
 
 SHIPPED = Path(__file__).parent / "plans"

@@ -1,6 +1,7 @@
 """The study: arms tuned alike, compared over seeds at a centre and along slices, and put to a test of collapse."""
 
 import csv
+import dataclasses
 import io
 import math
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from scq import data
+from scq.training import build_model
 from scq.training.environment import environment
 from scq.training.model import pick_device
 from validation.config import StudyConfig
@@ -54,6 +56,9 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
     plan = read_plan(config.plan, config.quick, data_root=config.data_root, device=config.device)
     images = {name: data.load(name, config.data_root) for name in plan.datasets}
     device = pick_device(config.device)
+    for arm in plan.arms:
+        # Parts that do not go together are known before anything is trained.
+        build_model(dataclasses.replace(plan.train, **{"quantizer": arm.quantizer, **arm.settings}))
     folder = (config.resume or new_folder(config.out, config.name or plan.name)).resolve()
     tuning = tuning_cells(plan, folder)
     choices = untuned(plan)

@@ -11,13 +11,10 @@ from validation.files import read_json, write_json
 from validation.studies.cells import Cell
 from validation.studies.measures import Trained, measure
 
-ALWAYS = ("cost",)
-"""Measured on every run."""
-
 
 def complete(cell: Cell) -> bool:
     """Whether there is nothing left to do for it."""
-    return finished(cell.run) and all(_file(cell, name).is_file() for name in _measures(cell))
+    return finished(cell.run) and all(_file(cell, name).is_file() for name in cell.measures)
 
 
 def perform(cell: Cell) -> dict[str, Any]:
@@ -33,7 +30,7 @@ def perform(cell: Cell) -> dict[str, Any]:
         if outcome["state"] == "failed":
             return outcome
     trained, errors = Trained(cell.run, cell.config), {}
-    for name in _measures(cell):
+    for name in cell.measures:
         if _file(cell, name).is_file():
             continue
         try:
@@ -46,14 +43,10 @@ def perform(cell: Cell) -> dict[str, Any]:
 
 def outcome_of(cell: Cell) -> dict[str, Any]:
     """What a finished cell left in its folder."""
-    files = {name: _file(cell, name) for name in _measures(cell)}
+    files = {name: _file(cell, name) for name in cell.measures}
     measures = {name: read_json(file) for name, file in files.items() if file.is_file()}
     last = read_metrics(cell.run)[-1]
     return {"state": "done", "test": read_json(cell.run / TEST), "log": last, "measures": measures}
-
-
-def _measures(cell: Cell) -> tuple[str, ...]:
-    return (*ALWAYS, *cell.measures)
 
 
 def _file(cell: Cell, name: str) -> Any:
