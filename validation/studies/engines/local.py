@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -51,15 +53,28 @@ class Processes(Workers):
     def _pool(self) -> ProcessPoolExecutor:
         # Not fork: a copy of a process with threads may hang.
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(self._threads,))
+        return ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(self._threads, os.getpid()))
 
     def close(self) -> None:
         for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(threads: int) -> None:
+def _start(threads: int, parent: int) -> None:
     torch.set_num_threads(threads)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent is gone: otherwise the runs of a killed study would go on, and a study that is
+    resumed at once would meet them in its folders."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
+
+
+_LOOK = 0.5
+"""Seconds between two looks."""
 
 
 def usable(device: str) -> int:
