@@ -1,6 +1,7 @@
 """The documentation: its tables are the registries', its code runs."""
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -27,29 +28,34 @@ def test_the_table_of_quantizers_is_the_registrys() -> None:
 
 
 def test_the_tables_of_the_study_are_the_measured_ones() -> None:
-    with (DOCS / "study" / "study.csv").open() as file:
+    with (DOCS / "study" / "quantizers.csv").open() as file:
         rows = [_typed(line) for line in csv.DictReader(file)]
-    record = StudyRecord(DOCS, {}, {}, {}, len(rows), rows)
+    record = StudyRecord(DOCS, {}, {}, {}, {}, len(rows), rows)
     page = (DOCS / "choosing.md").read_text()
     choices = choice_table(record)
     assert choices is not None
     for table in (*result_tables(record), choices):
         assert table.markdown() in page, (
-            f"docs/choosing.md is stale: paste the table of docs/study/study.csv, {table.caption}"
+            f"docs/choosing.md is stale: paste the table of docs/study/quantizers.csv, {table.caption}"
         )
 
 
-_SETTINGS = ("stage", "run", "data", "quantizer", "weight_name", "state", "error")
-_PLACE = ("codebook_size", "seed", "learning_rate", "factor", "weight")
+_WORDS = ("stage", "run", "arm", "data", "quantizer", "backend", "weight_name", "state", "error")
+_COUNTS = ("codebook_size", "dim", "relaxation_steps", "steps", "seed")
 
 
 def _typed(line: dict[str, str]) -> dict[str, object]:
     """A line of a study's CSV as the row that it was."""
-    row: dict[str, object] = {name: line.get(name) or None for name in _SETTINGS}
-    row |= {name: float(line[name]) if line[name] else None for name in _PLACE}
-    row["codebook_size"] = int(line["codebook_size"])
-    numbers = {k: v for k, v in line.items() if k not in (*_SETTINGS, *_PLACE)}
-    return row | {"test": {name: float(value) for name, value in numbers.items() if value}}
+    row: dict[str, object] = {name: line.pop(name, None) or None for name in _WORDS}
+    row["varied"] = {name: json.loads(value) for name, value in _pairs(line.pop("varied"))}
+    row |= {name: int(line.pop(name)) for name in _COUNTS}
+    return row | {name: float(line.pop(name) or "nan") for name in ("lam", "learning_rate", "factor", "weight")} | {
+        "test": {name: float(value) for name, value in line.items() if value}
+    }
+
+
+def _pairs(varied: str) -> list[list[str]]:
+    return [pair.split("=") for pair in varied.split(";") if pair]
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)

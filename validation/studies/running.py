@@ -117,6 +117,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     """A line a run. What is not known of it is empty."""
     lines = [{name: value for name, value in row.items() if name not in _LONG} for row in rows]
     for line, row in zip(lines, rows, strict=True):
+        line["varied"] = ";".join(f"{name}={value}" for name, value in row["varied"].items())
         line |= {name: value for name, value in numbers(row).items() if value is not None and math.isfinite(value)}
     buffer = io.StringIO()
     names = dict.fromkeys(name for line in lines for name in line)
