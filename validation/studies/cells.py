@@ -10,9 +10,9 @@ import torch
 from rich.progress import Progress, TaskID
 
 from scq.training import load_run
-from scq.training.folder import TEST
+from scq.training.folder import TEST, finished
 from scq.training.model import pick_device
-from validation.attempts import attempt, check_resumed, finished
+from validation.attempts import attempt, check_resumed
 from validation.files import read_json, write_json
 from validation.memory import PeakMemory
 from validation.studies.plan import Cell, weight_setting
