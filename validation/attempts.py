@@ -9,13 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
-from scq.training import TrainConfig, train
-from scq.training.folder import TEST, WEIGHTS, read_config
-
-
-def finished(run: Path) -> bool:
-    """Whether the run in that folder came to its end."""
-    return (run / TEST).is_file() and (run / WEIGHTS).is_file()
+from scq.training import TrainConfig, resume, train
+from scq.training.checkpoint import steps
+from scq.training.folder import finished, read_config
 
 
 def check_resumed(run: Path, plan: TrainConfig, may_differ: Collection[str]) -> None:
@@ -41,21 +37,37 @@ def check_resumed(run: Path, plan: TrainConfig, may_differ: Collection[str]) -> 
 
 
 def attempt(config: TrainConfig, progress: bool, console: Console) -> dict[str, Any]:
-    """Trains in ``config.out / config.name``, whatever happens. The remains of an earlier attempt are set aside.
+    """Trains in ``config.out / config.name``, whatever happens.
+
+    An earlier attempt with the same settings is gone on with from its newest checkpoint; other remains are set aside.
 
     Returns:
         ``{"state": "done", "seconds": ...}``, or ``{"state": "failed", "error": ..., "traceback": ...}``.
     """
-    _set_aside(config.out / str(config.name))
+    run = config.out / str(config.name)
     start = time.perf_counter()
     try:
-        train(config, progress)
+        if _can_go_on(run, config):
+            resume(run, progress)
+        else:
+            _set_aside(run)
+            train(config, progress)
     except Exception as error:  # noqa: BLE001  reported in the results, the terminal and the report; the others go on
         console.print(f"[bold red]failed[/]: {type(error).__name__}", end=": ")
         console.print(str(error), markup=False)
         what = f"{type(error).__name__}: {error}"
         return {"state": "failed", "error": what, "traceback": traceback.format_exc()}
     return {"state": "done", "seconds": time.perf_counter() - start}
+
+
+def _can_go_on(run: Path, config: TrainConfig) -> bool:
+    if not steps(run):
+        return False
+    try:
+        before = read_config(run)
+    except ValueError:  # of another version
+        return False
+    return dataclasses.replace(before, out=config.out) == config
 
 
 def _set_aside(run: Path) -> None:

@@ -12,9 +12,9 @@ from rich.console import Console
 from scq import data
 from scq.training import TrainConfig, load_run
 from scq.training.environment import environment
-from scq.training.folder import TEST
+from scq.training.folder import TEST, finished
 from scq.training.model import pick_device
-from validation.attempts import attempt, check_resumed, finished
+from validation.attempts import attempt, check_resumed
 from validation.config import GapConfig
 from validation.files import new_folder, read_json, write_json, write_text
 from validation.held_out import save_pictures, swap_test

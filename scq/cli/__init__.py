@@ -3,6 +3,7 @@
 Nothing here imports torch before a command needs it, so that ``scq backends`` and every ``--help`` answer at once.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -28,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         command, config = parse(COMMANDS, arguments)
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and command.name != "train":
+            raise ValueError(
+                f"{command.name} runs in one process, must not be started by torchrun or accelerate launch"
+            )
         command.run(config)
     except KeyboardInterrupt:
         return _end("interrupted", 130)

@@ -13,12 +13,12 @@ _PLACES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionE
 def is_mistake(error: Exception) -> bool:
     """Whether the user can put it right: a file, package or server that is missing, or an argument that we refused.
 
-    A ValueError or TypeError counts only when a ``raise`` statement of ours raised it. One that came out of an
+    A ValueError, TypeError or OSError counts only when a ``raise`` statement of ours raised it. One that came out of an
     expression, or out of another package, is something that we failed to check, and its traceback is needed.
     """
     if isinstance(error, (BackendMissingError, *_PLACES)):
         return True
-    return isinstance(error, (ValueError, TypeError)) and _refused_by_us(error.__traceback__)
+    return isinstance(error, (ValueError, TypeError, OSError)) and _refused_by_us(error.__traceback__)
 
 
 def _refused_by_us(traceback: TracebackType | None) -> bool:

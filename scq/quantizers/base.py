@@ -73,8 +73,8 @@ class CodebookQuantizer(Quantizer):
         regularizers: the terms of the loss; their weights may be changed while training.
 
     Buffers:
-        codebook_initialized: False until k-means has seen the first training batch, of all processes. It travels in the state_dict, so
-            that a loaded codebook is never initialised again.
+        codebook_initialized: False until k-means has seen the first training batch, of all processes. It travels in
+            the state_dict, so that a loaded codebook is never initialised again.
     """
 
     codebook: Tensor

@@ -1,13 +1,14 @@
 """Processes, devices and precision of a run, by Hugging Face accelerate."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from accelerate import Accelerator, DistributedType
 from accelerate.state import AcceleratorState, GradientState, is_initialized
-from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulationPlugin
+from accelerate.utils import GradientAccumulationPlugin
 from torch import distributed
 
 from scq.training.config import TrainConfig
@@ -38,8 +39,6 @@ def accelerated(config: TrainConfig) -> Iterator[tuple[Accelerator, torch.device
         gradient_accumulation_plugin=GradientAccumulationPlugin(config.accumulate, sync_with_dataloader=False),
         # It knows one GPU a process only; a run alone may name another.
         device_placement=False,
-        # Buffers are the same in all processes: whatever moves them does so by sums over all.
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     try:
         if accelerator.distributed_type not in _KINDS:
@@ -53,6 +52,12 @@ def accelerated(config: TrainConfig) -> Iterator[tuple[Accelerator, torch.device
                 f"batch_size is {config.batch_size}, must be a multiple of processes times accumulate, "
                 f"{world} x {config.accumulate}: the batch of all processes is divided among them"
             )
+        if world == 1 and _by_cpu_launcher() and "MASTER_PORT" in os.environ:
+            # What `accelerate launch --cpu --num_processes 2` does: the training is right, but slower than asked for.
+            warnings.warn(
+                "accelerate launch started one process: on CPUs it starts several by MPI only; use torchrun",
+                stacklevel=2,
+            )
         yield accelerator, accelerator.device if world > 1 else device
     finally:
         if opened and distributed.is_initialized():
@@ -64,7 +69,7 @@ def accelerated(config: TrainConfig) -> Iterator[tuple[Accelerator, torch.device
 
 def _device(config: TrainConfig) -> torch.device:
     """The device of the configuration, where "auto" does what the launcher says."""
-    if config.device == "auto" and os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes"):
+    if config.device == "auto" and _by_cpu_launcher():
         return torch.device("cpu")
     device = pick_device(config.device)
     if device.index is not None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -73,6 +78,10 @@ def _device(config: TrainConfig) -> torch.device:
             "of its number"
         )
     return device
+
+
+def _by_cpu_launcher() -> bool:
+    return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
 
 
 def _check_precision(precision: str, device: torch.device) -> None:

@@ -1,8 +1,8 @@
 """Checkpoints on disk: folders of files, whole or not there.
 
-A checkpoint is ``checkpoints/step-00000100`` in the run's folder. It is written under another name, brought to the disk,
-and renamed; whatever kills the process on the way leaves the checkpoints before it as they were. Its manifest has the
-size and SHA-256 of every file, so that a damaged one is known. What the files hold is not known here.
+A checkpoint is ``checkpoints/step-00000100`` in the run's folder. It is written under another name, brought to the
+disk, and renamed; whatever kills the process on the way leaves the checkpoints before it as they were. Its manifest has
+the size and SHA-256 of every file, so that a damaged one is known. What the files hold is not known here.
 
 Accelerate's ``save_state`` is not used: it pickles, and what it was killed in is not told from what is whole.
 """
@@ -41,19 +41,20 @@ class DamagedError(Exception):
     """A checkpoint that is not what was written; the message says which and why."""
 
 
-def check_space(run: Path, model: nn.Module) -> None:
-    """Whether the disk takes all checkpoints that there will be at a time, while there is time to make room.
+def check_space(folder: Path, model: nn.Module) -> None:
+    """Whether the disk of a folder, which need not be there yet, takes all checkpoints that there will be at a time.
 
     Raises:
         ValueError: it does not.
     """
+    while not folder.exists():
+        folder = folder.parent
     # The weights, and two moving averages of Adam; what is kept, and what is being written.
     needed = (_KEPT + 1) * 3 * sum(value.nbytes for value in model.state_dict().values())
-    free = shutil.disk_usage(run).free
+    free = shutil.disk_usage(folder).free
     if free < needed:
-        raise ValueError(
-            f"out is '{run.parent}', where {free / 1e6:.1f} MB are free, must have {needed / 1e6:.1f} MB for checkpoints"
-        )
+        megabytes = f"{free / 1e6:.1f} MB free, must have {needed / 1e6:.1f} MB"
+        raise ValueError(f"out is on the disk of '{folder}', which has {megabytes} for the checkpoints")
 
 
 def write(run: Path, step: int, files: Mapping[str, bytes]) -> None:

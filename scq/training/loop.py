@@ -4,8 +4,6 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from scq.training.interruption import Interruption
 from scq.training.log import MetricLog
 from scq.training.model import build_model, calibrate, displace, load_run, noise_seed, seeds
 from scq.training.progress import TrainingProgress
+from scq.training.resuming import explained, restore, save, writing
 from scq.training.state import TrainingState, serialised
 from scq.training.step import Step
 from solvers import registry as backends
@@ -106,19 +105,20 @@ def _train(config: TrainConfig, before: Path | None, progress: bool) -> RunResul
             backends.get(config.backend).check_available()
         images = _split(data.load(config.data, config.data_root), config.validation_share)
         model = build_model(config).to(device).train()
+        if first:
+            checkpoint.check_space(before or config.out, model)
         folder = before or _shared_path(_new_folder(config, device) if first else None, device)
-        checkpoint.check_space(folder, model)
-        with _explained(folder, model, first):
+        with explained(folder, model, first):
             history = _run(config, model, images, accelerator, device, folder, before is not None, progress and first)
     # From here on the processes have nothing in common: none can wait for another.
     original(model.eval())
     if not first:
         return RunResult(folder, model, [], {})
-    with _explained(folder, model, first):
-        with _writing(folder, config.steps):
+    with explained(folder, model, first):
+        with writing(folder, config.steps):
             folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()))
         test = evaluate(model, images.test)
-        with _writing(folder, config.steps):
+        with writing(folder, config.steps):
             folders.write_json(folder / folders.TEST, test)
     checkpoint.clear(folder)
     return RunResult(folder, model, history, test)
@@ -144,14 +144,16 @@ def _run(
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         torch.manual_seed(noise_seed(config.seed, accelerator.process_index))
         if resumed:
-            _restore(state, folder, device, first)
+            restore(state, folder, device, first)
+            if progress:
+                Console().print(f"Going on after step {state.step}", highlight=False)
         if state.step == 0:
             calibrate(model, next(batches).to(device))
             displace(model, config.latents_offset)
         advance = Step(config, accelerator, model, optimizer, images.variance, device)
         log = None
         if first:
-            with _writing(folder, state.step):
+            with writing(folder, state.step):
                 log = stack.enter_context(MetricLog(folder, trackers.start(folder, config, state.step), state.elapsed))
         title = config.name or config.quantizer
         bar = stack.enter_context(TrainingProgress(title, config.steps, state.step, disable=not progress))
@@ -166,46 +168,17 @@ def _run(
             state.step = step
             bar.step()
             if logged and log:
-                with _writing(folder, step):
+                with writing(folder, step):
                     log.write(step, numbers | {"time/step": seconds / since})
                 bar.show(log.history[-1])
                 seconds, since = 0.0, 0
             if step % config.checkpoint_every == 0 or interruption.asked:
-                _save(state, folder, log)
+                save(state, folder, log)
             if interruption.asked:
                 raise KeyboardInterrupt
         # Otherwise the test's pictures per second would pay for residuals that nobody reads.
         model.quantizer.diagnose = False
         return log.history if log else []
-
-
-def _save(state: TrainingState, folder: Path, log: MetricLog | None) -> None:
-    """A checkpoint, by the first process; all of them must call it."""
-    if log:
-        state.elapsed = log.elapsed
-    files = state.files()
-    if log:
-        with _writing(folder, state.step):
-            log.sync()
-            checkpoint.write(folder, state.step, files)
-
-
-def _restore(state: TrainingState, folder: Path, device: torch.device, first: bool) -> None:
-    """Puts the state where the newest whole checkpoint has it, if there is one, and cuts the log there."""
-    found, damaged = checkpoint.newest(folder)
-    if first:
-        for error in damaged:
-            Console().print(f"Left out: {error}", style="yellow", markup=False, soft_wrap=True)
-    mine = torch.tensor([found.step if found else 0], device=device)
-    steps = processes.gathered(mine).tolist()
-    if len(set(steps)) > 1:
-        raise ValueError(f"folder is '{folder}', must be one that all machines see; checkpoints found: {steps}")
-    if found:
-        state.load(found)
-    if first:
-        checkpoint.discard(folder, after=state.step)
-        folders.cut_metrics(folder, state.step)
-        Console().print(f"Going on after step {state.step}", highlight=False)
 
 
 def _finished(folder: Path, device: torch.device, first: bool) -> RunResult:
@@ -229,33 +202,6 @@ def _shared_path(path: Path | None, device: torch.device) -> Path:
     """The path that the first process has, in all of them."""
     text = torch.tensor(list(str(path or "").encode()), dtype=torch.uint8, device=device)
     return Path(bytes(processes.gathered(text).tolist()).decode())
-
-
-@contextmanager
-def _explained(folder: Path, model: Autoencoder, first: bool) -> Iterator[None]:
-    """Says after Ctrl-C what there is, and how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if first:
-            folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()))
-            Console().print(f"Interrupted; {_how_to_go_on(folder)}", soft_wrap=True, markup=False, highlight=False)
-        raise
-
-
-@contextmanager
-def _writing(folder: Path, step: int) -> Iterator[None]:
-    """Says of a full disk which step was reached, and how to go on."""
-    try:
-        yield
-    except OSError as error:
-        message = f"step {step} could not be written to '{folder}': {error}; {_how_to_go_on(folder)}"
-        raise OSError(error.errno, message) from error
-
-
-def _how_to_go_on(folder: Path) -> str:
-    steps = checkpoint.steps(folder)
-    return f"saved up to step {steps[0] if steps else 0}; to go on from there: scq train --resume {folder}"
 
 
 def _split(images: data.ImageData, share: float) -> data.ImageData:

@@ -47,8 +47,8 @@ class TrainingState:
         """The content of a checkpoint, in the first process; nothing in the others. All must call it: each has random
         numbers of its own.
 
-        ``model.safetensors`` is as that of a finished run. ``training.safetensors`` has ``optimizer.<parameter>.<key>``,
-        ``batches.<key>``, and ``random.<device>`` with a row for each process.
+        ``model.safetensors`` is as that of a finished run. ``training.safetensors`` has
+        ``optimizer.<parameter>.<key>``, ``batches.<key>``, and ``random.<device>`` with a row for each process.
         """
         tensors = {f"batches.{key}": value for key, value in self._batches.state_dict().items()}
         tensors |= {f"random.{name}": self._of_all(state) for name, state in self._random().items()}

@@ -37,14 +37,11 @@ def check_installed(names: Sequence[str]) -> None:
 def start(folder: Path, config: TrainConfig, step: int) -> list[GeneralTracker]:
     """Trackers that take numbers of the steps after that one."""
     trackers = [MAKERS[name](folder, step) for name in config.trackers]
-    settings = {name: value if isinstance(value, int | float | str) else str(value) for name, value in _items(config)}
+    items = dataclasses.asdict(config).items()
+    settings = {name: value if isinstance(value, int | float | str) else str(value) for name, value in items}
     for tracker in trackers:
         tracker.start()
         # TensorBoard's files lie beside config.json.
         if tracker.name != "tensorboard":
             tracker.store_init_configuration(settings)
     return trackers
-
-
-def _items(config: TrainConfig) -> list[tuple[str, object]]:
-    return list(dataclasses.asdict(config).items())

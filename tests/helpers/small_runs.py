@@ -28,3 +28,8 @@ def few_photos() -> data.ImageData:
 def config(tmp_path, **changes):
     """Small settings, with these changed."""
     return dataclasses.replace(SMALL, out=tmp_path / "runs", **changes)
+
+
+def kept(tmp_path, **changes):
+    """A little longer, with checkpoints after steps 4, 8 and 12 of 14."""
+    return config(tmp_path, **{"steps": 14, "checkpoint_every": 4, "gap": False, "trackers": (), **changes})

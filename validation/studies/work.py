@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
-from scq.training.folder import TEST, read_metrics
-from validation.attempts import attempt, finished
+from scq.training.folder import TEST, finished, read_metrics
+from validation.attempts import attempt
 from validation.files import read_json, write_json
 from validation.studies.cells import Cell
 from validation.studies.measures import Trained, measure

@@ -1,0 +1,240 @@
+"""Runs that were stopped, and go on as if they had not been."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_runs import few_photos, kept
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from scq import data
+from scq.data.batches import Batches
+from scq.training import checkpoint, load_run, resume, train
+from scq.training.folder import read_metrics, write_config
+
+KILLED_RUN = Path(__file__).parents[1] / "helpers" / "killed_run.py"
+
+
+@pytest.fixture(autouse=True)
+def photos(monkeypatch):
+    few = few_photos()
+    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    return few
+
+
+def at_batch(monkeypatch, number, do):
+    """Lets something happen when that batch is asked for; the first one is that of the calibration."""
+    following, asked = Batches.__next__, []
+
+    def recorded(self):
+        asked.append(None)
+        if len(asked) == number:
+            do()
+        return following(self)
+
+    monkeypatch.setattr(Batches, "__next__", recorded)
+
+
+def stopped(monkeypatch, config, step, error=None):
+    """A run that ends in an error in that step."""
+
+    def fail():
+        raise error or RuntimeError("stopped")
+
+    with monkeypatch.context() as patch:
+        at_batch(patch, step + 1, fail)
+        with pytest.raises(type(error) if error else RuntimeError):
+            train(config, progress=False)
+    return config.out / config.name
+
+
+def without_times(history):
+    return [{name: value for name, value in line.items() if not name.startswith("time/")} for line in history]
+
+
+def assert_same(result, uninterrupted):
+    state = uninterrupted.model.state_dict()
+    for name, value in result.model.state_dict().items():
+        assert torch.equal(value, state[name]), name
+    assert without_times(result.history) == without_times(uninterrupted.history)
+    assert read_metrics(result.folder) == result.history
+    test, other = ({**run.test, "pictures_per_second": 0.0} for run in (result, uninterrupted))
+    assert test == pytest.approx(other, nan_ok=True, rel=0, abs=0)
+
+
+@pytest.mark.parametrize("quantizer", ["scq", "vq_ema", "gumbel"])
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, monkeypatch, quantizer):
+    """Gumbel draws noise, vq_ema has averages and draws; both would show lost states of random numbers and buffers."""
+    uninterrupted = train(kept(tmp_path, quantizer=quantizer), progress=False)
+    torch.manual_seed(1)  # what other programs drew before does not matter
+    folder = stopped(monkeypatch, kept(tmp_path, quantizer=quantizer, name="stopped"), step=11)
+    assert checkpoint.steps(folder) == [8, 4]
+    torch.manual_seed(2)
+    assert_same(resume(folder, progress=False), uninterrupted)
+    assert not (folder / "checkpoints").exists()
+
+
+def test_a_run_goes_on_from_its_start_when_it_had_no_checkpoint_yet(tmp_path, monkeypatch):
+    uninterrupted = train(kept(tmp_path, quantizer="vq"), progress=False)
+    folder = stopped(monkeypatch, kept(tmp_path, quantizer="vq", name="stopped"), step=3)
+    assert [line["step"] for line in read_metrics(folder)] == [1, 2]
+    assert_same(resume(folder, progress=False), uninterrupted)
+
+
+def test_the_log_of_a_resumed_run_has_each_step_once_and_its_clock_goes_on(tmp_path, monkeypatch):
+    config = kept(tmp_path, quantizer="vq", name="stopped", trackers=("tensorboard",), log_every=1)
+    folder = stopped(monkeypatch, config, step=11)
+    assert read_metrics(folder)[-1]["step"] == 10
+    history = resume(folder, progress=False).history
+    assert [line["step"] for line in history] == list(range(1, 15))
+    elapsed = [line["time/elapsed"] for line in history]
+    assert elapsed == sorted(elapsed)
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == list(range(1, 15))
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path, capsys):
+    result = train(kept(tmp_path, quantizer="vq"), progress=False)
+    before = {path: path.stat().st_mtime_ns for path in result.folder.iterdir()}
+    again = resume(result.folder, progress=False)
+    assert "has finished before" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in result.folder.iterdir()} == before
+    assert again.history == result.history and again.test["mse"] == result.test["mse"]
+    assert torch.equal(again.model.quantizer.codebook, result.model.quantizer.codebook)
+
+
+def test_ctrl_c_ends_the_step_and_saves_it(tmp_path, monkeypatch, capsys):
+    uninterrupted = train(kept(tmp_path, quantizer="vq"), progress=False)
+    with monkeypatch.context() as patch:
+        at_batch(patch, 1 + 6, lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            train(kept(tmp_path, quantizer="vq", name="stopped"), progress=False)
+    folder = tmp_path / "runs" / "stopped"
+    assert f"saved up to step 6; to go on from there: scq train --resume {folder}" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert checkpoint.steps(folder) == [6, 4]
+    assert load_run(folder)[1].training is False
+    assert_same(resume(folder, progress=False), uninterrupted)
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path, monkeypatch):
+    def twice():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    at_batch(monkeypatch, 1 + 6, twice)
+    with pytest.raises(KeyboardInterrupt):
+        train(kept(tmp_path, quantizer="vq", name="stopped"), progress=False)
+    assert checkpoint.steps(tmp_path / "runs" / "stopped") == [4]
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "training.safetensors", "training.json", "manifest.json"])
+def test_a_damaged_checkpoint_is_left_out_for_the_one_before(tmp_path, monkeypatch, capsys, file):
+    folder = stopped(monkeypatch, kept(tmp_path, quantizer="vq", name="stopped"), step=11)
+    path = folder / "checkpoints" / "step-00000008" / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert checkpoint.newest(folder)[0].step == 4
+    result = resume(folder, progress=False)
+    assert "Left out: " in (said := capsys.readouterr().out) and "step-00000008" in said
+    assert [line["step"] for line in result.history] == [1, 2, 4, 6, 8, 10, 12, 14]
+
+
+def test_a_full_disk_is_reported_at_its_step_and_the_last_checkpoint_stays(tmp_path, monkeypatch):
+    uninterrupted = train(kept(tmp_path, quantizer="vq"), progress=False)
+    write, folder = checkpoint.write, tmp_path / "runs" / "stopped"
+
+    def full(run, step, files):
+        if step < 8:
+            return write(run, step, files)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+            return write(run, step, files)
+
+    monkeypatch.setattr(checkpoint, "write", full)
+    with pytest.raises(OSError, match=r"step 8 could not be written .*No space left; saved up to step 4; .* --resume"):
+        train(kept(tmp_path, quantizer="vq", name="stopped"), progress=False)
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["step-00000004"]
+    monkeypatch.setattr(checkpoint, "write", write)
+    assert_same(resume(folder, progress=False), uninterrupted)
+
+
+def test_too_little_room_is_reported_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+    with pytest.raises(ValueError, match=r"out is on the disk of '.*', which has 0.0 MB free, must have 0.1 MB for the"):
+        train(kept(tmp_path, quantizer="vq"), progress=False)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_as_many_processes_must_go_on_as_there_were(tmp_path, monkeypatch):
+    folder = stopped(monkeypatch, kept(tmp_path, quantizer="vq", name="stopped"), step=6)
+    state = checkpoint.read(folder, 4).files
+    state["training.json"] = state["training.json"].replace(b'"processes": 1', b'"processes": 2')
+    checkpoint.write(folder, 4, state)
+    with pytest.raises(ValueError, match="the run was trained by 2 processes, must be resumed by as many, not by 1"):
+        resume(folder, progress=False)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"must be the folder of a run \(it has no config.json\)"):
+        resume(tmp_path)
+
+
+def test_what_a_killed_write_left_is_cleared_away(tmp_path, monkeypatch):
+    folder = stopped(monkeypatch, kept(tmp_path, quantizer="vq", name="stopped"), step=6)
+    (folder / "checkpoints" / ".step-00000008.partial").mkdir()
+    checkpoint.discard(folder, after=4)
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["step-00000004"]
+
+
+def killed(tmp_path, what, file):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(KILLED_RUN.parents[n]) for n in (2, 0))}
+    command = [sys.executable, str(KILLED_RUN), str(tmp_path), what, str(file)]
+    return subprocess.run(command, env=environment, timeout=100, check=False).returncode
+
+
+def test_a_run_that_is_killed_while_it_writes_a_checkpoint_goes_on_bit_for_bit(tmp_path):
+    uninterrupted = train(kept(tmp_path, quantizer="vq_ema"), progress=False)
+    # Two files at the start; then the log and six of each checkpoint: half of the second one's second file is there.
+    assert killed(tmp_path, "vq_ema", 2 + 7 + 3) == -signal.SIGKILL
+    folder = tmp_path / "runs" / "killed"
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"step-00000004", ".step-00000008.partial"}
+    assert_same(resume(folder, progress=False), uninterrupted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", [3, 4, 7, 8, 9, 10, 15, 16, 22, 24, 25])
+def test_a_run_that_is_killed_anywhere_and_again_goes_on_bit_for_bit(tmp_path, file):
+    uninterrupted = train(kept(tmp_path, quantizer="scq"), progress=False)
+    assert killed(tmp_path, "scq", file) == -signal.SIGKILL
+    assert killed(tmp_path, "resume", 4) == -signal.SIGKILL
+    assert_same(resume(tmp_path / "runs" / "killed", progress=False), uninterrupted)
+
+
+def test_the_weights_of_a_checkpoint_are_a_file_as_that_of_a_finished_run(tmp_path, monkeypatch):
+    folder = stopped(monkeypatch, kept(tmp_path, quantizer="vq", name="stopped"), step=6)
+    weights = load_file(folder / "checkpoints" / "step-00000004" / "model.safetensors")
+    finished = resume(folder, progress=False)
+    assert weights.keys() == load_file(finished.folder / "model.safetensors").keys()
+
+
+def test_settings_of_a_run_from_before_checkpoints_are_filled_in(tmp_path):
+    config = kept(tmp_path, quantizer="vq", trackers=("tensorboard",), checkpoint_every=100)
+    write_config(tmp_path, config)
+    text = (tmp_path / "config.json").read_text()
+    new = ("accumulate", "clip_norm", "precision", "trackers", "tensorboard", "checkpoint_every")
+    import json
+
+    old = {name: value for name, value in json.loads(text).items() if name not in new}
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    from scq.training.folder import read_config
+
+    assert read_config(tmp_path) == config
