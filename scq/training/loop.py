@@ -18,8 +18,10 @@ from scq.diagnostics import measure_gap
 from scq.quantizers import registry
 from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
 from scq.quantizers.layout import from_rows, to_rows
+from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.training import folder as folders
 from scq.training.config import TrainConfig
+from scq.training.dumps import dump
 from scq.training.environment import environment
 from scq.training.evaluation import evaluate
 from scq.training.log import MetricLog
@@ -55,8 +57,8 @@ def train(config: TrainConfig, progress: bool = True) -> RunResult:
 
     The run's folder is new: ``config.out / name``, with a number after it when there is one already. It holds
     config.json, environment.json, metrics.jsonl (each line on disk at once), tensorboard/ (the same numbers),
-    model.safetensors and test.json. After Ctrl-C it holds the log and the weights so far, and the
-    KeyboardInterrupt goes on.
+    model.safetensors and test.json; with ``config.dump_every`` also problems/, what the solver was given. After Ctrl-C
+    it holds the log and the weights so far, and the KeyboardInterrupt goes on.
 
     Args:
         config: the settings.
@@ -78,7 +80,7 @@ def train(config: TrainConfig, progress: bool = True) -> RunResult:
 
     with MetricLog(folder) as log:
         try:
-            _run(config, model, images, device, log, progress)
+            _run(config, model, images, device, folder, log, progress)
         except KeyboardInterrupt:
             _save(folder, model)
             logged = log.history[-1]["step"] if log.history else 0
@@ -115,6 +117,7 @@ def _run(
     model: Autoencoder,
     images: data.ImageData,
     device: torch.device,
+    folder: Path,
     log: MetricLog,
     progress: bool,
 ) -> None:
@@ -136,6 +139,9 @@ def _run(
             loss = mse / variance + output.quantized.loss
             optimizer.zero_grad()
             loss.backward()
+            if isinstance(model.quantizer, SoftConvexQuantizer) and config.dump_every and step % config.dump_every == 0:
+                # Before the update too, and none of the step's time.
+                start += dump(folder, step, model.quantizer, output.latents)
             if logged:
                 # Before the update: the gap belongs to the codebook that quantized this batch.
                 numbers = _numbers(loss, mse, output.quantized)

@@ -49,8 +49,8 @@ def solve(
 
     Args:
         problem: the instance, in float64; with autograd history for qpth's own gradient.
-        tol: lowers ``eps`` where it asks for more than the default gives; it raises it only with ``follow_tol``, because
-            the derivative is read off the solution.
+        tol: lowers ``eps`` where it asks for more than the default gives; it raises it only with ``follow_tol``,
+            because the derivative is read off the solution.
         max_iter: becomes ``maxIter``; by default qpth's own, 20.
         eps: qpth's bound of a column's residuals, by default its own 1e-12. A looser one makes its gradient wrong well
             before its weights.
