@@ -49,9 +49,11 @@ def _typed(line: dict[str, str]) -> dict[str, object]:
     row: dict[str, object] = {name: line.pop(name, None) or None for name in _WORDS}
     row["varied"] = {name: json.loads(value) for name, value in _pairs(line.pop("varied"))}
     row |= {name: int(line.pop(name)) for name in _COUNTS}
-    return row | {name: float(line.pop(name) or "nan") for name in ("lam", "learning_rate", "factor", "weight")} | {
-        "test": {name: float(value) for name, value in line.items() if value}
-    }
+    return (
+        row
+        | {name: float(line.pop(name) or "nan") for name in ("lam", "learning_rate", "factor", "weight")}
+        | {"test": {name: float(value) for name, value in line.items() if value}}
+    )
 
 
 def _pairs(varied: str) -> list[list[str]]:

@@ -7,10 +7,12 @@ from typing import Literal, get_args
 
 from scq.training.config import TrainConfig
 from solvers import registry
+from validation.presets import PRESETS
 
 Family = Literal["random", "hull"]
 DType = Literal["float32", "float64"]
 Engine = Literal["local", "ray"]
+Preset = Literal["low", "mid", "high"]
 Method = Literal["exact", "relaxed", "vq", "none"]
 
 
@@ -24,16 +26,21 @@ class CompareConfig:
     """Kinds of made-up problems. random: codewords and latents N(0, 1). hull: codewords N(0, 0.09), latents near convex
     combinations of few of them, as in a trained model."""
     latents: Path | None = None
-    """Adds the family latents: the folder of a finished run, or a safetensors file with latents (N, F) and codebook
-    (K, F)."""
+    """Adds the family latents: the folder of a finished run; a safetensors file with latents (N, F) and codebook
+    (K, F); or the folder problems of a run that dumped them, each step a problem of its own."""
     sizes: tuple[tuple[int, int, int], ...] = ((1024, 16, 128), (1024, 64, 512))
     """N F K of the made-up problems: columns, features, codewords. The family latents takes F and K from its file."""
     dtypes: tuple[DType, ...] = ("float64", "float32")
     """Types of the latents and the codebook."""
+    presets: tuple[Preset, ...] = ()
+    """Tolerances to ask of every exact backend, as bounds of the relative KKT residual: low 1e-4, mid 1e-6, high 1e-9.
+    None named means what each backend promises."""
+    variants: bool = True
+    """Also measure the backends of other packages as their own users run them."""
     lam: float = 0.1
-    """Regularisation weight."""
+    """Regularisation weight; a dumped problem has its own."""
     repeats: int = 5
-    """Timed repeats, of which the median counts; fewer when they would take a third of the time limit."""
+    """Timed repeats, of which the median counts; fewer when they would take a quarter of the time limit."""
     peer_columns: int = 32
     """Columns that a backend of another package solves: most are slow, and times are reported a column."""
     time_limit: float = 60.0
@@ -44,10 +51,17 @@ class CompareConfig:
     """Folder in which the new folder is made."""
     name: str = "compare"
     """Name of the new folder; one that exists gets a number after it."""
+    resume: Path | None = None
+    """Folder of an earlier comparison to go on with: what it measured is kept, the rest is measured."""
 
     def __post_init__(self) -> None:
         for name in self.backends:
             registry.get(name)
+        _check_among("presets", self.presets, tuple(PRESETS))
+        for name in ("backends", "families", "dtypes", "presets"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} is {values}, must name each once")
         _check_among("families", self.families, get_args(Family))
         _check_among("dtypes", self.dtypes, get_args(DType))
         if not self.dtypes:
@@ -64,6 +78,7 @@ class CompareConfig:
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}, must be finite and > 0")
         _check_folder_name(self.name)
+        _check_resume(self.resume)
 
 
 @dataclass(frozen=True)
@@ -89,8 +104,7 @@ class GapConfig:
             raise ValueError(f"train.validation_share is {self.train.validation_share}, must be 0: gap shows the test")
         if self.train.quantizer != "scq":
             raise ValueError(f"train.quantizer is {self.train.quantizer!r}, must be left alone: methods sets it")
-        if self.resume is not None and not self.resume.is_dir():
-            raise ValueError(f"resume is '{self.resume}', must be the folder of an earlier call")
+        _check_resume(self.resume)
 
 
 @dataclass(frozen=True)
@@ -125,8 +139,7 @@ class StudyConfig:
             raise ValueError(f"jobs is {self.jobs}, must be at least 1")
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"minutes is {self.minutes}, must be > 0")
-        if self.resume is not None and not self.resume.is_dir():
-            raise ValueError(f"resume is '{self.resume}', must be the folder of an earlier call")
+        _check_resume(self.resume)
         if self.name is not None:
             _check_folder_name(self.name)
 
@@ -155,3 +168,8 @@ def _check_among(name: str, values: tuple[str, ...], known: tuple[str, ...]) -> 
 def _check_folder_name(name: str) -> None:
     if Path(name).name != name or name in ("", ".."):
         raise ValueError(f"name is {name!r}, must be the name of one folder, without a path")
+
+
+def _check_resume(resume: Path | None) -> None:
+    if resume is not None and not resume.is_dir():
+        raise ValueError(f"resume is '{resume}', must be the folder of an earlier call")

@@ -1,11 +1,12 @@
 """The problems that backends are compared on, made from a seed or from the latents of a trained model."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -25,6 +26,7 @@ class ProblemSpec:
         lam: the regularisation weight.
         seed: of the numbers, or of the choice among the stored latents.
         source: the safetensors file of the family latents.
+        step: of the training run that dumped that file, where it says so.
     """
 
     family: str
@@ -35,6 +37,7 @@ class ProblemSpec:
     lam: float
     seed: int
     source: str | None = None
+    step: int | None = None
 
     def make(self) -> solvers.Problem:
         """The problem. Drawn in float64 and then rounded, so that both dtypes have the same numbers."""
@@ -85,3 +88,21 @@ def read_latents(path: Path) -> Data:
     if latents.shape[1] != codebook.shape[1]:
         raise ValueError(f"'{path}' has latents {tuple(latents.shape)} and codebook {tuple(codebook.shape)}, F differs")
     return latents, codebook
+
+
+def read_about(path: Path) -> tuple[float | None, int | None]:
+    """The lam and the optimiser step that a dumped problem was met with; None where the file does not say.
+
+    Raises:
+        ValueError: what it says is not a number.
+    """
+    with safe_open(path, "pt") as file:
+        said = file.metadata() or {}
+    try:
+        lam = float(said["lam"]) if "lam" in said else None
+        step = int(said["step"]) if "step" in said else None
+    except ValueError as error:
+        raise ValueError(f"'{path}' has metadata {said}, must have numbers as lam and step: {error}") from error
+    if lam is not None and not (math.isfinite(lam) and lam > 0):
+        raise ValueError(f"'{path}' has lam {lam}, must be finite and > 0")
+    return lam, step

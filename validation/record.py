@@ -14,7 +14,7 @@ from validation.files import read_json
 from validation.held_out import load_pictures
 from validation.methods import METHODS
 from validation.paired import RESULTS
-from validation.rows import Outcome, Row
+from validation.rows import Row, read_rows
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def read_record(folder: Path) -> Record:
         swap=results.get("swap", []),
         data=results.get("data", {}),
         environment=environment,
-        rows=[Row(**row | {"outcome": Outcome(row["outcome"])}) for row in comparison.get("rows", [])],
+        rows=read_rows(comparison),
         comparison={name: value for name, value in comparison.items() if name != "rows"},
         pictures=_pictures(folder),
     )

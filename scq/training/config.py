@@ -85,6 +85,9 @@ class TrainConfig:
     """Steps between two checkpoints, from which a run that was stopped goes on."""
     gap: bool = True
     """Measure the gap between exact and relaxed at every line of the log (soft convex quantizers only)."""
+    dump_every: int = 0
+    """Steps between two problems that are written to the run's folder problems, for scq compare --latents; 0 for none
+    (soft convex quantizers only)."""
     validation_share: float = 0.0
     """Share of the training pictures, the last ones, that the run is not trained but evaluated on, in place of the test
     pictures: for the choice of settings."""
@@ -111,7 +114,8 @@ class TrainConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        for name in ("residual_layers", "seed", "quantization_weight", "commitment_weight", "regularizer_weight"):
+        weights = ("quantization_weight", "commitment_weight", "regularizer_weight")
+        for name in ("residual_layers", "seed", "dump_every", *weights):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be >= 0")
         for name in ("lam", "lam_end", "learning_rate"):

@@ -169,7 +169,9 @@ def test_a_full_disk_is_reported_at_its_step_and_the_last_checkpoint_stays(tmp_p
 
 def test_too_little_room_is_reported_before_training(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
-    with pytest.raises(ValueError, match=r"out is on the disk of '.*', which has 0.0 MB free, must have 0.1 MB for the"):
+    with pytest.raises(
+        ValueError, match=r"out is on the disk of '.*', which has 0.0 MB free, must have 0.1 MB for the"
+    ):
         train(kept(tmp_path, quantizer="vq"), progress=False)
     assert not (tmp_path / "runs").exists()
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
+import solvers
 from scq import data
 from scq.training import TrainConfig, evaluate, train
+from scq.training.folder import read_metrics
 from validation.held_out import swapped
 from validation.studies.measures import Trained, measure
 from validation.studies.measures.rate import quantized
@@ -82,6 +85,25 @@ def test_the_relaxation_is_nearer_the_simplex_with_more_steps(run: Run) -> None:
     assert primal[2] > 1e-5 > max(primal[3:])  # in float32
     # The exact side is the same whatever it is compared with.
     assert len({point["quantization_mse_exact"] for point in points}) == 1
+
+
+def test_dumped_problems_are_solved_again_by_every_exact_backend(tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, quantizer="scq_annealed", dump_every=1, lam_end=0.4, out=tmp_path)
+    trained = Trained(train(config, progress=False).folder, config)
+    points = measure("replays", trained)["points"]
+    names = [info.name for info in solvers.backends() if info.exact and info.available]
+    assert [(point["step"], point["backend"]) for point in points] == [
+        (step, name) for step in (1, 2) for name in names
+    ]
+    ours = [point for point in points if point["backend"] in ("active_set", "interior_point")]
+    assert all(point["relative"] < 1e-9 and point["converged_share"] == 1 for point in ours)
+    # What the first one was given is what the run logged: the first lam, before the schedule went on.
+    with safe_open(trained.run / "problems" / "step-000001.safetensors", "pt") as file:
+        assert float(file.metadata()["lam"]) == pytest.approx(read_metrics(trained.run)[0]["quantizer/lam"]) == 0.1
+
+
+def test_without_dumps_there_is_nothing_to_replay(run: Run) -> None:
+    assert measure("replays", run("scq")) == {}
 
 
 def test_hard_codes_cost_their_entropy_and_err_as_evaluated(run: Run) -> None:

@@ -16,7 +16,7 @@ from validation.studies.settings import check_keys, settings, train_config
 
 Value = int | float | str | bool
 
-MEASURES = ("swap", "relaxations", "rate")
+MEASURES = ("swap", "relaxations", "rate", "replays")
 """What a plan may have measured on its final runs, beside the test metrics and what they cost: modules of
 :mod:`validation.studies.measures`."""
 

@@ -16,6 +16,7 @@ QUESTIONS = (
     "strength",
     "size",
     "usage",
+    "convergence",
     "rate",
     "annealing",
     "rule",
