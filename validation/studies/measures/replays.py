@@ -18,9 +18,8 @@ def measure(trained: Trained) -> dict[str, Any]:
     """
     Returns:
         points: one dict for each dump and backend: step, backend, columns, iterations (mean), relative (the largest
-            relative KKT residual), converged_share; and of the solution, where implicit differentiation needs them to be
-            away from 0: margin (smallest over the columns) and one_sided_share (columns with a weight and its multiplier
-            both below 1e-6).
+            relative KKT residual), converged_share, margin (the smallest over the columns) and one_sided_share (columns
+            with a weight and its multiplier both below 1e-6, where the derivative is one-sided).
     """
     points: list[dict[str, Any]] = []
     backends = [info for info in solvers.backends() if info.exact and info.available]
