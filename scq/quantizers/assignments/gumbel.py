@@ -21,7 +21,8 @@ class Gumbel(Assignment):
     t = start (end / start)^min(s / anneal_steps, 1).
 
     Args:
-        start, end: the first and the last temperature, > 0.
+        start: the first temperature, > 0.
+        end: the last temperature, > 0.
         anneal_steps: training steps from one to the other, >= 1.
 
     Buffers:
