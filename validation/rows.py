@@ -38,7 +38,7 @@ class Row:
         kkt_max, kkt_median: relative KKT residual over columns.
         certificate: the largest upper bound of ||p - p*|| that the weights prove by themselves.
         weights_error_max, weights_error_median: ||p - p*|| over columns.
-        latents_gradient_error, codebook_gradient_error: ||G - G*|| / ||G*|| of dL/dZ and dL/dC.
+        latents_gradient_error, codebook_gradient_error: ``||G - G*|| / ||G*||`` of dL/dZ and dL/dC.
         one_sided: columns left out of the errors of the gradients.
         iterations: mean over columns, as the backend counts them.
         statuses: columns by the name of their ``solvers.Status``.

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,4 +36,5 @@ def test_every_quantizer_is_one_graph():
 def test_the_widely_used_layer_branches_on_a_buffer():
     """When this fails because it has learned to do without, the remark in docs/quantizers.md goes."""
     (result,) = graphs("peer").values()
-    assert {error.partition("\n")[0] for error in result.values()} == {"Unsupported: Data-dependent branching"}
+    # torch 2.6 calls it dynamic control flow.
+    assert all(re.match("Unsupported: (Data-dependent branching|Dynamic control flow)", e) for e in result.values())

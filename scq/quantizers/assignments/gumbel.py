@@ -19,7 +19,8 @@ class Gumbel(Assignment):
     codeword, hard and without weights.
 
     Args:
-        start, end: the first and the last temperature t, > 0.
+        start: the first temperature t, > 0.
+        end: the last temperature, > 0.
         anneal_steps: training steps from one to the other, >= 1; t is :class:`scq.quantizers.scalars.Geometric`.
 
     Source: arXiv 1611.01144, Eq. 2.
