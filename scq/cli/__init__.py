@@ -30,9 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command, config = parse(COMMANDS, arguments)
         if int(os.environ.get("WORLD_SIZE", "1")) > 1 and command.name != "train":
-            raise ValueError(
-                f"{command.name} runs in one process, must not be started by torchrun or accelerate launch"
-            )
+            raise ValueError(f"{command.name} is for one process, must not be started by torchrun or accelerate launch")
         command.run(config)
     except KeyboardInterrupt:
         return _end("interrupted", 130)

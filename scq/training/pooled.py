@@ -37,13 +37,17 @@ class PooledNumbers:
         if quantized.weights is not None:
             self._weights.append(quantized.weights.detach())
 
-    def compute(self, codebook_size: int) -> dict[str, float]:
-        """All processes must call it at the same step."""
+    def compute(self, codebook_size: int | None) -> dict[str, float]:
+        """All processes must call it at the same step.
+
+        Args:
+            codebook_size: K; None without a codebook.
+        """
         names = list(self._parts[0])
         parts = processes.gathered(torch.stack([torch.stack(list(part.values())) for part in self._parts]))
         largest = torch.tensor([name.startswith(_LARGEST) for name in names], device=parts.device)
         numbers = torch.where(largest, parts.amax(0), parts.mean(0))
-        if len(parts) > 1:
+        if len(parts) > 1 and codebook_size is not None:
             for name, value in self._usage(codebook_size).items():
                 if name in names:
                     numbers[names.index(name)] = value

@@ -88,7 +88,7 @@ class Step:
         self.aside += seconds
         if not logged:
             return {}
-        numbers = pooled.compute(getattr(self._model.quantizer, "codebook_size", 0))
+        numbers = pooled.compute(getattr(self._model.quantizer, "codebook_size", None))
         if norm is not None:
             numbers["train/gradient_norm"] = float(norm)
         if self._accelerator.scaler is not None:

@@ -6,6 +6,7 @@ FILE is the number of the file that is being brought to the disk when the kill c
 
 import os
 import signal
+import stat
 import sys
 from pathlib import Path
 
@@ -24,8 +25,8 @@ def sync_or_die(file: int) -> None:
     global written
     written += 1
     if written == fatal:
-        if os.fstat(file).st_size and os.path.isfile(f"/proc/self/fd/{file}"):
-            os.truncate(f"/proc/self/fd/{file}", os.fstat(file).st_size // 2)
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            os.truncate(file, os.fstat(file).st_size // 2)
         os.kill(os.getpid(), signal.SIGKILL)
     sync(file)
 

@@ -1,6 +1,7 @@
 """Small models on a few real photographs, for the tests of training."""
 
 import dataclasses
+import functools
 
 from scq import data
 from scq.training import TrainConfig
@@ -19,6 +20,7 @@ SMALL = TrainConfig(
 METHODS = ("scq", "scq_relaxed", "vq", "none")
 
 
+@functools.cache
 def few_photos() -> data.ImageData:
     """Every fortieth tile; real photographs all the same."""
     images = data.load("photos")

@@ -41,12 +41,16 @@ def work(rank: int, port: int) -> None:
     first, second = gathered(mine)
     assert first + second >= K // 2 and 0 <= first - second <= 1, f"{first} and {second} codewords were revived"
 
-    # The k-means start is the first process's.
-    torch.manual_seed(rank)
-    started = quantizer("vq", K, F, init="kmeans")
-    started(torch.randn(N, F))
+    # The k-means start is that of one process with all latents, though one has fewer than the other.
+    torch.manual_seed(0)
+    latents = torch.randn(N, F)
+    started, single = (quantizer("vq", K, F, init="kmeans") for _ in range(2))
+    single.load_state_dict(started.state_dict())
+    started(latents[:15] if rank == 0 else latents[15:])
     torch.testing.assert_close(*gathered(started.codebook.detach()), rtol=0, atol=0)
     distributed.destroy_process_group()
+    single(latents)
+    torch.testing.assert_close(started.codebook, single.codebook, rtol=0, atol=0)
 
     if rank == 0:
         alone.freeze(False)

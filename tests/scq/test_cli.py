@@ -14,6 +14,8 @@ from scq.cli import main
 from scq.cli.commands import COMMANDS, BackendsConfig, Command
 from scq.cli.listing import show, show_quantizers
 from scq.quantizers import entries
+from scq.training import TrainConfig
+from scq.training.folder import write_config
 
 _TINY = (
     "--steps",
@@ -178,6 +180,28 @@ def test_train_ends_with_a_summary_and_the_path_of_the_run(tmp_path):
     assert summary.startswith("2 steps of scq on photos; held-out pictures: PSNR ")
     assert path == "Run: runs/mine"
     assert (tmp_path / "runs" / "mine" / "test.json").is_file()
+
+
+def test_going_on_with_a_run_takes_its_settings_and_refuses_others(tmp_path, capsys):
+    """A default that is given counts as given."""
+    write_config(tmp_path, TrainConfig(batch_size=16, quantizer="vq"))
+    for option, value in (("--batch-size", "64"), ("--lam", "0.2")):
+        assert main(["train", "--resume", str(tmp_path), option, value]) == 2
+        said = capsys.readouterr().err
+        assert option[2:].replace("-", "_") in said and f"must not be given {value}" in said and said.count("\n") == 1
+
+
+def test_going_on_with_what_is_no_run_is_refused(tmp_path, capsys):
+    assert main(["train", "--resume", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere', must be the folder of a run" in capsys.readouterr().err
+
+
+def test_a_run_that_has_finished_may_be_resumed_without_harm(tmp_path, capsys):
+    out = str(tmp_path / "runs")
+    assert main(["train", *_TINY, "--quantizer", "vq", "--batch-size", "8", "--name", "mine", "--out", out]) == 0
+    first = capsys.readouterr().out.splitlines()[-2:]
+    assert main(["train", "--resume", f"{out}/mine", "--batch-size", "8"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == first
 
 
 def _failing(error: BaseException):

@@ -70,6 +70,16 @@ def test_batch_larger_than_the_data_repeats_pictures() -> None:
     assert sorted(numbers(next(data.batches(IMAGES, 20, generator())))) == sorted([*range(10), *range(10)])
 
 
+def test_batches_go_on_from_a_state_wherever_in_the_epoch_it_is() -> None:
+    stream = data.batches(IMAGES, 4, generator())
+    for _ in range(5):
+        other = data.batches(IMAGES, 4, generator(9))
+        other.load_state_dict(stream.state_dict())
+        coming = [numbers(next(other)) for _ in range(6)]
+        assert coming[0] == numbers(next(stream))
+    assert coming[1:] == [numbers(next(stream)) for _ in range(5)]
+
+
 def test_batches_are_float32_between_minus_and_plus_one_half() -> None:
     images = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2)
     batch = next(data.batches(images, 1, generator()))

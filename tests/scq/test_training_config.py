@@ -1,5 +1,6 @@
 """Settings are checked when they are made, and stay light enough for the command line."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,12 @@ from scq.training.folder import create, read_config, write_config
         ({"latents_offset": float("inf")}, "latents_offset is inf, must be finite"),
         ({"validation_share": 1.0}, "validation_share is 1.0, must be >= 0 and < 1"),
         ({"name": ".."}, "name is '..', must be the name of one folder"),
+        ({"accumulate": 0}, "accumulate is 0, must be at least 1"),
+        ({"accumulate": 3}, "batch_size is 64, must be a multiple of accumulate, 3"),
+        ({"checkpoint_every": 0}, "checkpoint_every is 0, must be at least 1"),
+        ({"clip_norm": 0.0}, "clip_norm is 0.0, must be finite and > 0, or None"),
+        ({"precision": "fp8"}, "precision is 'fp8', must be one of: no, bf16, fp16"),
+        ({"trackers": ("tensorbord",)}, "trackers has 'tensorbord', must be among: tensorboard, wandb"),
     ],
 )
 @pytest.mark.usefixtures("as_a_user")
@@ -41,8 +48,18 @@ def test_relaxed_backend_is_allowed_without_the_gap():
 
 
 def test_settings_round_trip_through_the_folder(tmp_path):
-    config = TrainConfig(data_root=Path("somewhere"), lam=0.25, name="x", quantizer="vq", out=Path("a/b"))
+    config = TrainConfig(data_root=Path("somewhere"), lam=0.25, name="x", quantizer="vq", out=Path("a/b"), trackers=())
     write_config(tmp_path, config)
+    assert read_config(tmp_path) == config
+
+
+def test_settings_that_an_older_run_does_not_have_are_what_it_did(tmp_path):
+    config = TrainConfig(lam=0.25)
+    write_config(tmp_path, config)
+    content = json.loads((tmp_path / "config.json").read_text())
+    for name in ("accumulate", "clip_norm", "precision", "trackers", "checkpoint_every"):
+        del content[name]
+    (tmp_path / "config.json").write_text(json.dumps(content))
     assert read_config(tmp_path) == config
 
 

@@ -1,0 +1,55 @@
+"""Training by several processes, started as users start them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scq.cli import main
+
+ROOT = Path(__file__).parents[2]
+TWO_TRAININGS = ROOT / "tests" / "helpers" / "two_trainings.py"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_two_processes_train_as_one_with_the_joint_batch(tmp_path):
+    """Gradients, codebooks, numbers of the log, files, going on, and evaluation by one of them alone."""
+    subprocess.run([sys.executable, TWO_TRAININGS, tmp_path], env=ENVIRONMENT, check=True, timeout=400)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        ["torch.distributed.run", "--nproc_per_node", "2"],
+        # What it does for several GPUs, with CPUs in their place.
+        ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"],
+    ],
+    ids=["torchrun", "accelerate"],
+)
+def test_launched_processes_write_one_run_and_say_so_once(tmp_path, launcher):
+    sizes = ["--width", "8", "--residual-width", "4", "--codebook-size", "8", "--dim", "4", "--steps", "2"]
+    command = [sys.executable, "-m", *launcher, "-m", "scq", "train", *sizes, "--device", "cpu", "--out", tmp_path]
+    environment = {**ENVIRONMENT, "ACCELERATE_USE_CPU": "true", "MASTER_PORT": "29611"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("Run: ") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["photos-scq"]
+    assert len((tmp_path / "photos-scq" / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_batch_that_the_processes_cannot_divide_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("accelerate.Accelerator.num_processes", 3)
+    assert main(["train", "--batch-size", "16", "--out", str(tmp_path / "runs")]) == 2
+    assert "batch_size is 16, must be a multiple of processes times accumulate, 3 x 1" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_commands_for_one_process_refuse_several(monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["gap"]) == 2
+    assert "gap is for one process, must not be started by torchrun or accelerate launch" in capsys.readouterr().err
