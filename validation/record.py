@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST, read_metrics
 from validation.comparison import JSON as COMPARISON
 from validation.files import read_json
+from validation.gap_map import GapMap, load_gap_map
 from validation.held_out import load_pictures
 from validation.methods import METHODS
 from validation.paired import RESULTS
@@ -54,6 +55,7 @@ class Record:
         rows: of the comparison of backends.
         comparison: its settings, environment and seconds.
         pictures: originals and reconstructions, (n, height, width, 3) uint8 by name.
+        gap_maps: where the gap lives, by the method that was trained.
     """
 
     folder: Path
@@ -66,6 +68,7 @@ class Record:
     rows: list[Row] = field(default_factory=list)
     comparison: dict[str, Any] = field(default_factory=dict)
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    gap_maps: dict[str, GapMap] = field(default_factory=dict)
 
     @property
     def soft(self) -> dict[str, RunRecord]:
@@ -94,6 +97,9 @@ class Record:
             missing.append("the runs were not evaluated together, so there is no swap test")
         if not self.pictures:
             missing.append("there are no reconstructions of held-out pictures")
+        for name, run in self.soft.items():
+            if run.test and name not in self.gap_maps:
+                missing.append(f"there is no map of the gap of {METHODS[name].title}")
         if not self.rows:
             missing.append("no comparison of backends was made")
         return missing
@@ -129,6 +135,7 @@ def read_record(folder: Path) -> Record:
         rows=read_rows(comparison),
         comparison={name: value for name, value in comparison.items() if name != "rows"},
         pictures=_pictures(folder),
+        gap_maps={name: found for name in runs if (found := load_gap_map(folder / name)) is not None},
     )
 
 

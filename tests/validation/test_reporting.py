@@ -68,14 +68,28 @@ def row(backend: str, seconds: float, error: float, **fields: Any) -> dict[str, 
 
 def write_comparison(folder: Path, *rows: dict[str, Any]) -> None:
     (folder / "compare").mkdir(parents=True)
-    content = {"config": {"repeats": 5, "latents": "/secret/latents"}, "environment": {"cpus": 2}, "rows": rows}
+    content = {
+        "config": {"repeats": 5, "latents": "/secret/latents", "time_limit": 60.0},
+        "environment": {"cpus": 2},
+        "rows": rows,
+    }
     (folder / "compare" / "compare.json").write_text(json.dumps(content))
+
+
+def write_gap_map(folder: Path) -> None:
+    """Twelve pictures of 4 x 4 latents, whose gap is their contrast."""
+    contrast = torch.rand(12, 4, 4, generator=torch.Generator().manual_seed(0))
+    sizes = {"support_exact": torch.full((12, 4, 4), 11), "support_relaxed": torch.full((12, 4, 4), 100)}
+    pictures = {"pictures": torch.zeros(3, 3, 16, 16, dtype=torch.uint8), "shown": torch.tensor([0, 5, 11])}
+    save_file({"distance": 2 * contrast, "contrast": contrast, **sizes, **pictures}, folder / "gap_map.safetensors")
 
 
 @pytest.fixture
 def complete(tmp_path: Path) -> Path:
     for method in QUANTIZERS:
         write_run(tmp_path, method)
+    for method in ("exact", "relaxed"):
+        write_gap_map(tmp_path / method)
     write_results(tmp_path, {})
     write_comparison(tmp_path, row("interior_point", 1e-5, 1e-15), row("relaxed", 1e-6, 0.4), row("qpth", 1e-3, 1e-12))
     pictures = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
@@ -86,7 +100,17 @@ def complete(tmp_path: Path) -> Path:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of the page's text: drawing takes seconds."""
-    sections = ("held_out", "pictures", "training", "gap", "certificates", "solver", "backends")
+    sections = (
+        "held_out",
+        "pictures",
+        "training",
+        "gap",
+        "where",
+        "gap_pictures",
+        "certificates",
+        "solver",
+        "backends",
+    )
     monkeypatch.setattr("validation.reporting.draw_all", lambda *_: {section: [] for section in sections})
 
 
@@ -119,7 +143,9 @@ def test_a_complete_folder_becomes_one_page_and_its_figures(complete: Path) -> N
     names = {path.stem for path in figures.glob("*.png")}
     assert names == {path.stem for path in figures.glob("*.pdf")}
     assert {"test_psnr", "training_mse", "gap_weights", "kkt", "certificate", "reconstructions"} <= names
-    assert {"solver_iterations", "backends_latents_16x128_weights"} <= names
+    assert {"solver_iterations", "backends_latents_16x128_weights", "gap_distances", "gap_pictures"} <= names
+    assert "11 in the exact solution and 100 in the relaxation" in html
+    assert "contrast of the pixels below is 1.00" in html
     assert all((figures / f"{name}.png").read_bytes().startswith(b"\x89PNG") for name in names)
     assert all((figures / f"{name}.pdf").read_bytes().startswith(b"%PDF") for name in names)
     for heading in ("Held-out pictures", "Swap test", "Backends", "Limitations", "Environment"):
