@@ -20,6 +20,8 @@ _PACKAGES = (
     "qpth",
     "daqp",
     "clarabel",
+    "proxsuite",
+    "moreau",
 )
 
 
