@@ -89,7 +89,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
     rows = save()
     if progress:
         console = Console()
-        for table in (*brief_tables(rows), means_table(rows, config.time_limit)):
+        for table in brief_tables(rows):
             console.print(table.rich())
         for note in notes(rows):
             console.print(note, markup=False)

@@ -39,7 +39,8 @@ _COLUMNS: dict[str, Callable[[Row], Cell]] = {
 }
 
 _BRIEF: dict[str, Callable[[Row], Cell]] = {
-    "backend": lambda row: text(row.title),
+    # A variant stands below its backend: both names in one cell would leave a narrow terminal no room for numbers.
+    "backend": lambda row: text(f"  {row.variant}" if row.variant else row.backend),
     "tol": lambda row: text(row.preset),
     "bits": lambda row: text(row.dtype.removeprefix("float")),
     "forward µs": lambda row: number(row.forward, scale=1e6),

@@ -45,6 +45,7 @@ def test_settings_of_an_entry_reach_its_quantizer(entry):
         "anneal_steps": {"anneal_share": 0.5},
         "backend": {"backend": "interior_point"},
         "relaxation_steps": {"relaxation_steps": 7},
+        "relaxation_projection": {"relaxation_projection": "exact"},
         "quantization_weight": {"quantization_weight": 0.4},
         "commitment_weight": {"commitment_weight": 0.6},
         "regularizer_weight": {"regularizer_weight": 0.3},

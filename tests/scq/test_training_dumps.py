@@ -48,7 +48,7 @@ def test_dumping_changes_nothing_in_the_training(tmp_path):
 def test_a_large_batch_is_thinned_evenly(tmp_path):
     layer = SoftConvexQuantizer(8, 2, channel_dim=1)
     latents = torch.arange(20_000.0).reshape(1, 100, 100, 2).movedim(-1, 1)
-    dump(tmp_path, 7, layer, latents)
+    dump(tmp_path, 7, layer, latents, lam=0.1)
     (path,) = dumped(tmp_path / "problems")
     kept = load_file(path)["latents"]
     assert kept.shape == (3334, 2)

@@ -88,14 +88,16 @@ def _scatter(rows: Sequence[Row], axes: Axes, error: Callable[[Row], float | Non
     log_axis(axes, "y")
     axes.margins(0.12, 0.12)
     label(axes, names, points)
-    axes.figure.legend(handles=_keys(rows), loc="upper left", ncols=6, borderaxespad=0.2, columnspacing=1.0)
+    keys = _keys(rows)
+    if keys:
+        axes.figure.legend(handles=keys, loc="upper left", ncols=len(keys), borderaxespad=0.2, columnspacing=1.0)
     return True
 
 
 def _keys(rows: Sequence[Row]) -> list[Line2D]:
     """What fill and size mean, as far as the figure has it."""
     kinds = [("float64", 7.0, SOFT), ("float32", 7.0, "white")]
-    kinds = [kind for kind in kinds if any(row.dtype == kind[0] for row in rows)]
+    kinds = kinds if len({row.dtype for row in rows}) > 1 else []
     kinds += [(name, size, SOFT) for name, size in _SIZES.items() if name and any(row.preset == name for row in rows)]
     kinds += [("as its users run it", 4.5, SOFT)] if any(row.variant for row in rows) else []
     return [

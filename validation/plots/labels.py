@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from validation.plots.style import INK
 
-Point = tuple[float, float]
+Point = tuple[float | int, float | int]
 
 _CHARACTER, _LINE = 5.3, 11.0
 """Width and height of a letter of a label, points."""
