@@ -10,7 +10,7 @@ from small_runs import config, few_photos
 
 import solvers
 from scq import data
-from scq.cli.listing import markdown, markdown_of_quantizers
+from scq.cli.listing import markdown, markdown_of_quantizers, markdown_of_variants
 from scq.quantizers import entries
 from scq.training import train
 from validation.studies.record import StudyRecord
@@ -22,6 +22,12 @@ DOCS = Path(__file__).parents[1] / "docs"
 def test_the_table_of_backends_is_the_registrys() -> None:
     page = (DOCS / "backends.md").read_text()
     assert markdown(solvers.backends()) in page, "docs/backends.md is stale: paste scq.cli.listing.markdown(...)"
+
+
+def test_the_table_of_variants_is_the_registrys() -> None:
+    page = (DOCS / "comparing.md").read_text()
+    stale = "docs/comparing.md is stale: paste scq.cli.listing.markdown_of_variants(...)"
+    assert markdown_of_variants(solvers.backends()) in page, stale
 
 
 def test_the_table_of_quantizers_is_the_registrys() -> None:

@@ -74,21 +74,26 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
         _write(folder, config, environ, rows, before + time.perf_counter() - start)
         return rows
 
-    with cell_progress("compare", disable=not progress) as bar:
-        task = bar.add_task("", total=len(plan), completed=len(found))
-        for cell in plan:
-            if key(cell.row) in found:
-                continue
-            row = Row(**cell.row, outcome=Outcome.MISSING, note=cell.info.why_not or "")
-            bar.update(task, description=f"{row.label} on {row.where}")
-            if cell.info.available:
-                row = Row(**cell.row | measure(cell, config.repeats, config.time_limit))
-            found[key(cell.row)] = row
-            save()
-            bar.advance(task)
+    console = Console(quiet=not progress)
     rows = save()
+    try:
+        with cell_progress("compare", disable=not progress) as bar:
+            task = bar.add_task("", total=len(plan), completed=len(found))
+            for cell in plan:
+                if key(cell.row) in found:
+                    continue
+                row = Row(**cell.row, outcome=Outcome.MISSING, note=cell.info.why_not or "")
+                bar.update(task, description=f"{row.label} on {row.where}")
+                if cell.info.available:
+                    row = Row(**cell.row | measure(cell, config.repeats, config.time_limit))
+                found[key(cell.row)] = row
+                rows = save()
+                bar.advance(task)
+    except KeyboardInterrupt:
+        done = f"{len(found)} of {len(plan)} measurements are in {folder}"
+        console.print(f"Interrupted; {done}: go on with --resume {folder} and the same options", soft_wrap=True)
+        raise
     if progress:
-        console = Console()
         for table in brief_tables(rows):
             console.print(table.rich())
         for note in notes(rows):

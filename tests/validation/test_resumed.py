@@ -53,6 +53,17 @@ def test_a_killed_comparison_goes_on_where_it_was(
     assert [(row.backend, row.forward) for row in rows] == [("relaxed", 1.0), ("daqp", None)]
 
 
+def test_one_that_was_killed_before_its_first_measurement_goes_on_too(
+    tmp_path: Path, measured: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = dataclasses.replace(CONFIG, backends=("daqp",), out=tmp_path, variants=False)
+    with pytest.raises(KeyboardInterrupt):
+        compare(config)
+    assert f"0 of 1 measurements are in {tmp_path / 'compare'}" in capsys.readouterr().out
+    with pytest.raises(KeyboardInterrupt):
+        compare(dataclasses.replace(config, resume=tmp_path / "compare"), progress=False)
+
+
 def test_what_failed_is_tried_again(tmp_path: Path, measured: list[str]) -> None:
     config = dataclasses.replace(CONFIG, backends=("clarabel",), out=tmp_path, variants=False)
     folder = compare(config, progress=False).folder
