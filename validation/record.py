@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST, read_metrics
 from validation.comparison import JSON as COMPARISON
-from validation.files import read_json
-from validation.held_out import load_pictures
+from validation.files import read_json, written_by_us
+from validation.held_out import PICTURES, load_pictures
 from validation.methods import METHODS
 from validation.paired import RESULTS
 from validation.rows import Outcome, Row
@@ -107,6 +106,11 @@ def read_record(folder: Path) -> Record:
     """
     if not folder.is_dir():
         raise ValueError(f"folder is '{folder}', must be the folder of paired runs (it does not exist)")
+    with written_by_us(folder):
+        return _read(folder)
+
+
+def _read(folder: Path) -> Record:
     runs = {name: _run(folder / name) for name in METHODS if (folder / name / CONFIG).is_file()}
     if (folder / CONFIG).is_file():
         alone = _run(folder)
@@ -126,10 +130,13 @@ def read_record(folder: Path) -> Record:
         swap=results.get("swap", []),
         data=results.get("data", {}),
         environment=environment,
-        rows=[Row(**row | {"outcome": Outcome(row["outcome"])}) for row in comparison.get("rows", [])],
+        rows=[Row(**row | {"outcome": _OUTCOMES[row["outcome"]]}) for row in comparison.get("rows", [])],
         comparison={name: value for name, value in comparison.items() if name != "rows"},
         pictures=_pictures(folder),
     )
+
+
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 
 def _run(folder: Path) -> RunRecord:
@@ -150,7 +157,6 @@ def _comparisons(folder: Path) -> list[Path]:
 
 
 def _pictures(folder: Path) -> dict[str, np.ndarray]:
-    try:
-        return {name: x.permute(0, 2, 3, 1).numpy() for name, x in load_pictures(folder).items()}
-    except (OSError, SafetensorError):
+    if not (folder / PICTURES).is_file():
         return {}
+    return {name: x.permute(0, 2, 3, 1).numpy() for name, x in load_pictures(folder).items()}
