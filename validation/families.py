@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import Tensor
 
 import solvers
+from scq.training.reading import read_tensors
 
 Data = tuple[Float[Tensor, "N F"], Float[Tensor, "K F"]]
 
@@ -76,10 +76,7 @@ def read_latents(path: Path) -> Data:
     Raises:
         ValueError: no such file, or it lacks ``latents`` (N, F) or ``codebook`` (K, F).
     """
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"latents is '{path}', which cannot be read as a safetensors file: {error}") from error
+    tensors = read_tensors(path)
     for name in ("latents", "codebook"):
         if name not in tensors or tensors[name].dim() != 2 or not tensors[name].numel():
             found = {key: tuple(value.shape) for key, value in tensors.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -16,6 +16,7 @@ from scq.autoencoder import Autoencoder
 from scq.quantizers.layout import to_rows
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.quantizers.usage import SUPPORT
+from scq.training.reading import read_tensors
 from validation.latents import spread
 
 GAP_MAP = "gap_map.safetensors"
@@ -87,7 +88,7 @@ def load_gap_map(folder: Path) -> GapMap | None:
     path = folder / GAP_MAP
     if not path.is_file():
         return None
-    arrays = {name: tensor.numpy() for name, tensor in load_file(path).items()}
+    arrays = {name: tensor.numpy() for name, tensor in read_tensors(path).items()}
     return GapMap(**arrays | {"pictures": arrays["pictures"].transpose(0, 2, 3, 1)})
 
 

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST, read_metrics
 from validation.comparison import JSON as COMPARISON
-from validation.files import read_json
+from validation.files import read_json, written_by_us
 from validation.gap_map import GapMap, load_gap_map
-from validation.held_out import load_pictures
+from validation.held_out import PICTURES, load_pictures
 from validation.methods import METHODS
 from validation.paired import RESULTS
 from validation.rows import Row, read_rows
@@ -115,6 +114,11 @@ def read_record(folder: Path) -> Record:
     """
     if not folder.is_dir():
         raise ValueError(f"folder is '{folder}', must be the folder of paired runs (it does not exist)")
+    with written_by_us(folder):
+        return _read(folder)
+
+
+def _read(folder: Path) -> Record:
     runs = {name: _run(folder / name) for name in METHODS if (folder / name / CONFIG).is_file()}
     if (folder / CONFIG).is_file():
         alone = _run(folder)
@@ -159,7 +163,6 @@ def _comparisons(folder: Path) -> list[Path]:
 
 
 def _pictures(folder: Path) -> dict[str, np.ndarray]:
-    try:
-        return {name: x.permute(0, 2, 3, 1).numpy() for name, x in load_pictures(folder).items()}
-    except (OSError, SafetensorError):
+    if not (folder / PICTURES).is_file():
         return {}
+    return {name: x.permute(0, 2, 3, 1).numpy() for name, x in load_pictures(folder).items()}

@@ -108,4 +108,5 @@ class Row:
 
 def read_rows(content: Mapping[str, Any]) -> list[Row]:
     """The rows of a compare.json."""
-    return [Row(**line | {"outcome": Outcome(line["outcome"])}) for line in content.get("rows", [])]
+    outcomes = {outcome.value: outcome for outcome in Outcome}
+    return [Row(**line | {"outcome": outcomes[line["outcome"]]}) for line in content.get("rows", [])]
