@@ -9,6 +9,7 @@ from scq.quantizers import registry as quantizers
 from solvers import registry as backends
 
 Init = Literal["normal", "uniform", "kmeans"]
+OnFailure = Literal["raise", "warn", "fallback"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class TrainConfig:
     """Share of the steps over which lam grows in scq_annealed, and the temperature of gumbel falls; then both stay."""
     relaxation_steps: int = 20
     """Steps of the relaxation, in training and when the gap is measured."""
+    on_failure: OnFailure = "fallback"
+    """When latents are not solved: fallback quantizes them by their nearest codeword and counts them in the log, warn
+    also says so at each step, raise ends the training."""
     codebook_size: int = 128
     """Number of codewords; the grid of fsq has about as many."""
     dim: int = 16
@@ -107,6 +111,8 @@ class TrainConfig:
             raise ValueError(f"validation_share is {self.validation_share}, must be >= 0 and < 1")
         if self.init not in get_args(Init):
             raise ValueError(f"init is {self.init!r}, must be one of: {', '.join(get_args(Init))}")
+        if self.on_failure not in get_args(OnFailure):
+            raise ValueError(f"on_failure is {self.on_failure!r}, must be one of: {', '.join(get_args(OnFailure))}")
         quantizers.get(self.quantizer)
         entry = backends.get(self.backend)
         if self.gap and not entry.exact and quantizers.get(self.quantizer).convex:
