@@ -16,9 +16,12 @@ ASSIGNMENTS = {
     "nearest": ("straight_through", ("commitment_weight",)),
     "softmax": ("soft", ("quantization_weight",)),
     "gumbel": ("soft", ("quantization_weight", "anneal_steps")),
-    "scq": ("implicit", ("quantization_weight", "lam", "backend")),
-    "scq_relaxed": ("autograd", ("quantization_weight", "lam", "relaxation_steps", "relaxation_projection")),
-    "scq_annealed": ("implicit", ("quantization_weight", "lam", "lam_end", "anneal_steps", "backend")),
+    "scq": ("implicit", ("quantization_weight", "lam", "backend", "on_failure")),
+    "scq_relaxed": (
+        "autograd",
+        ("quantization_weight", "lam", "relaxation_steps", "relaxation_projection", "on_failure"),
+    ),
+    "scq_annealed": ("implicit", ("quantization_weight", "lam", "lam_end", "anneal_steps", "backend", "on_failure")),
 }
 """For each assignment the gradient that it has when none is named, and the settings of a training that it takes."""
 

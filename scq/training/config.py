@@ -9,6 +9,7 @@ from scq.quantizers import registry as quantizers
 from solvers import registry as backends
 
 Init = Literal["normal", "uniform", "kmeans"]
+OnFailure = Literal["raise", "warn", "fallback"]
 Precision = Literal["no", "bf16", "fp16"]
 Projection = Literal["alternating", "exact"]
 Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
@@ -37,6 +38,9 @@ class TrainConfig:
     """Steps of the relaxation, in training and when the gap is measured."""
     relaxation_projection: Projection = "alternating"
     """How scq_relaxed comes back to the simplex: alternating, the paper's steps, or exact, one Euclidean projection."""
+    on_failure: OnFailure = "fallback"
+    """When latents are not solved: fallback quantizes them by their nearest codeword and counts them in the log, warn
+    also says so at each step, raise ends the training."""
     codebook_size: int = 128
     """Number of codewords; the grid of fsq has about as many."""
     dim: int = 16
@@ -132,7 +136,12 @@ class TrainConfig:
             raise ValueError(f"anneal_share is {self.anneal_share}, must be > 0 and <= 1")
         if not 0 <= self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}, must be >= 0 and < 1")
-        for name, kind in (("init", Init), ("precision", Precision), ("relaxation_projection", Projection)):
+        for name, kind in (
+            ("init", Init),
+            ("precision", Precision),
+            ("relaxation_projection", Projection),
+            ("on_failure", OnFailure),
+        ):
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of: {', '.join(get_args(kind))}")
         for tracker in self.trackers:

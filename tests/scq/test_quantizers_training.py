@@ -44,6 +44,7 @@ def test_settings_of_an_entry_reach_its_quantizer(entry):
         "lam_end": {"lam_end": 30.0},
         "anneal_steps": {"anneal_share": 0.5},
         "backend": {"backend": "interior_point"},
+        "on_failure": {"on_failure": "raise"},
         "relaxation_steps": {"relaxation_steps": 7},
         "relaxation_projection": {"relaxation_projection": "exact"},
         "quantization_weight": {"quantization_weight": 0.4},

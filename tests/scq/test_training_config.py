@@ -25,6 +25,7 @@ from scq.training.folder import create, read_config, write_config
         ({"learning_rate": float("nan")}, "learning_rate is nan, must be finite and > 0"),
         ({"commitment_weight": -0.1}, "commitment_weight is -0.1, must be >= 0"),
         ({"init": "zeros"}, "init is 'zeros', must be one of: normal, uniform, kmeans"),
+        ({"on_failure": "stop"}, "on_failure is 'stop', must be one of: raise, warn, fallback"),
         ({"name": "a/b"}, "name is 'a/b', must be the name of one folder"),
         ({"latents_offset": float("inf")}, "latents_offset is inf, must be finite"),
         ({"validation_share": 1.0}, "validation_share is 1.0, must be >= 0 and < 1"),
