@@ -12,7 +12,7 @@ from validation.studies.record import read_study
 
 PLAN = """
 title = "What does the relaxation cost?"
-datasets = ["photos", "other"]
+datasets = ["photos"]
 seeds = 2
 measures = ["swap", "relaxations", "rate"]
 
@@ -35,10 +35,10 @@ vq = {}
 [[slices]]
 vary.lam = [1]
 arms = ["exact"]
-datasets = ["photos"]
 
 [[slices]]
 vary.codebook_size = [16]
+arms = ["exact", "vq"]
 """
 
 
