@@ -42,19 +42,24 @@ def finished(folder: Path) -> bool:
     return (folder / TEST).is_file() and (folder / WEIGHTS).is_file()
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replaces the file as a whole: whoever reads it, after a kill or a power cut too, finds the old or the new one."""
+def write_bytes(path: Path, content: bytes, lasting: bool = False) -> None:
+    """Replaces the file as a whole: whoever reads it, or kills this process, finds the old one or the new one.
+
+    Args:
+        lasting: after a power cut too. It costs a wait for the disk.
+    """
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if lasting:
+            file.flush()
+            os.fsync(file.fileno())
     partial.replace(path)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Numbers that are not finite are written as Python reads them: NaN, Infinity."""
-    write_bytes(path, (json.dumps(content, indent=2, default=str) + "\n").encode())
+def write_json(path: Path, content: Mapping[str, Any], lasting: bool = False) -> None:
+    """Replaces the file. Numbers that are not finite are written as Python reads them: NaN, Infinity."""
+    write_bytes(path, (json.dumps(content, indent=2, default=str) + "\n").encode(), lasting)
 
 
 def write_config(folder: Path, config: TrainConfig) -> None:

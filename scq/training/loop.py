@@ -117,10 +117,10 @@ def _train(config: TrainConfig, before: Path | None, progress: bool) -> RunResul
         return RunResult(folder, model, [], {})
     with explained(folder, model, first):
         with writing(folder, config.steps):
-            folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()))
+            folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()), lasting=True)
         test = evaluate(model, images.test)
         with writing(folder, config.steps):
-            folders.write_json(folder / folders.TEST, test)
+            folders.write_json(folder / folders.TEST, test, lasting=True)
     checkpoint.clear(folder)
     return RunResult(folder, model, history, test)
 

@@ -1,7 +1,8 @@
-"""Trains a small run and kills itself in the middle of writing: ``killed_run.py OUT QUANTIZER FILE``.
+"""Trains a small run and kills itself in the middle of writing: ``killed_run.py OUT QUANTIZER MOMENT``.
 
-FILE is the number of the file that is being brought to the disk when the kill comes; half of it is there then. With
-``resume`` in place of the quantizer, it goes on with the run in OUT and is killed in the same way.
+MOMENT is the number of the time that something is brought to the disk or renamed. A file that is being brought to the
+disk is there by half then. With ``resume`` in place of the quantizer, it goes on with the run in OUT, and is killed in
+the same way.
 """
 
 import os
@@ -18,20 +19,29 @@ from scq.training import resume, train
 out, what, fatal = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 few = few_photos()
 data.load = lambda name, root=None: few
-sync, written = os.fsync, 0
+sync, replace, moments = os.fsync, Path.replace, 0
+
+
+def die_at_the_moment(file: int | None) -> None:
+    global moments
+    moments += 1
+    if moments == fatal:
+        if file is not None and stat.S_ISREG(os.fstat(file).st_mode):
+            os.truncate(file, os.fstat(file).st_size // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def sync_or_die(file: int) -> None:
-    global written
-    written += 1
-    if written == fatal:
-        if stat.S_ISREG(os.fstat(file).st_mode):
-            os.truncate(file, os.fstat(file).st_size // 2)
-        os.kill(os.getpid(), signal.SIGKILL)
+    die_at_the_moment(file)
     sync(file)
 
 
-os.fsync = sync_or_die
+def replace_or_die(path: Path, target: Path) -> Path:
+    die_at_the_moment(None)
+    return replace(path, target)
+
+
+os.fsync, Path.replace = sync_or_die, replace_or_die
 if what == "resume":
     resume(out / "runs" / "killed", progress=False)
 else:
