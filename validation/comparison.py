@@ -71,7 +71,8 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
 
     def save() -> list[Row]:
         rows = [found[key(cell.row)] for cell in plan if key(cell.row) in found]
-        _write(folder, config, environ, rows, before + time.perf_counter() - start)
+        facts = {"environment": environ, "seconds": before + time.perf_counter() - start, "planned": len(plan)}
+        _write(folder, config, facts, rows)
         return rows
 
     console = Console(quiet=not progress)
@@ -102,15 +103,12 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
     return Comparison(folder, rows)
 
 
-def _write(folder: Path, config: CompareConfig, environ: dict[str, Any], rows: list[Row], seconds: float) -> None:
+def _write(folder: Path, config: CompareConfig, facts: dict[str, Any], rows: list[Row]) -> None:
     # vars, not asdict: it copies, and a mapping proxy cannot be copied.
     plain = [dict(vars(row)) for row in rows]
     # The names, also when none were given and all were measured.
     settings = dataclasses.asdict(config) | {"backends": config.backends or [info.name for info in solvers.backends()]}
-    write_json(
-        folder / JSON,
-        {"config": settings, "environment": environ, "seconds": seconds, "rows": plain},
-    )
+    write_json(folder / JSON, {"config": settings, **facts, "rows": plain})
     shown = row_table(rows)
     means = means_table(rows, config.time_limit)
     remarks = notes(rows)
@@ -121,7 +119,12 @@ def _write(folder: Path, config: CompareConfig, environ: dict[str, Any], rows: l
     hidden = ("out", "name", "latents", "resume")
     public = plainly({name: value for name, value in settings.items() if name not in hidden})
     page = render(
-        "table.html.j2", table=shown, means=means, notes=remarks, settings=public, environment=plainly(environ)
+        "table.html.j2",
+        table=shown,
+        means=means,
+        notes=remarks,
+        settings=public,
+        environment=plainly(facts["environment"]),
     )
     write_text(folder / "compare.html", page)
     write_text(folder / "compare.csv", _csv(plain))

@@ -10,7 +10,7 @@ from validation.files import read_json
 from validation.plan import Cell, key
 from validation.rows import Outcome, Row, read_rows
 
-_SAME = ("lam", "repeats", "peer_columns", "time_limit", "seed", "latents")
+_SAME = ("lam", "repeats", "peer_columns", "seed", "latents")
 """Settings without which rows cannot stand in one table. The lists say which rows there are, and may have grown."""
 
 _MACHINE = ("processor", "physical_cores", "cpus", "torch_threads", "python")
@@ -21,7 +21,8 @@ def earlier(
 ) -> tuple[dict[tuple[Any, ...], Row], float]:
     """The rows of an earlier comparison that are kept, by their keys, and the seconds that it took.
 
-    Kept is what was measured, or was killed at the time limit. What failed, or was missing, is tried again.
+    Kept is what was measured, or was killed at a time limit that is not longer now. What failed, or was missing, is
+    tried again.
 
     Raises:
         ValueError: no comparison, one with other settings or of another machine, or one with rows that are not asked
@@ -36,6 +37,9 @@ def earlier(
         was, wanted = content["config"].get(name), now[name]
         if was != (str(wanted) if isinstance(wanted, Path) else wanted):
             raise ValueError(f"resume is '{folder}', where {name} was {was}, must be {wanted}")
+    limit = content["config"]["time_limit"]
+    if config.time_limit < limit:
+        raise ValueError(f"resume is '{folder}', where time_limit was {limit}, must be at least that")
     before = content["environment"]
     for name in _MACHINE:
         if before.get(name) != environment.get(name):
@@ -58,5 +62,6 @@ def earlier(
                 f"resume is '{folder}', which has {row.label} on {row.where}, must be asked for again with the same "
                 "backends, families, sizes, dtypes, presets and variants, or more"
             )
-    kept = {found: row for found, row in rows.items() if row.outcome in (Outcome.OK, Outcome.TIME_LIMIT)}
+    finished = (Outcome.OK, Outcome.TIME_LIMIT) if config.time_limit == limit else (Outcome.OK,)
+    kept = {found: row for found, row in rows.items() if row.outcome in finished}
     return kept, content["seconds"]

@@ -52,7 +52,7 @@ class Record:
         data: the data set's name, description and number of test pictures.
         environment: of the runs.
         rows: of the comparison of backends.
-        comparison: its settings, environment and seconds.
+        comparison: its settings, environment and seconds, and how many rows it has when it is complete.
         pictures: originals and reconstructions, (n, height, width, 3) uint8 by name.
         gap_maps: where the gap lives, by the method that was trained.
     """
@@ -81,10 +81,12 @@ class Record:
 
     @property
     def missing(self) -> list[str]:
-        """What is not there, a clause each. A comparison alone misses nothing."""
+        """What is not there, a clause each. A comparison alone misses no trainings."""
+        planned = self.comparison.get("planned", len(self.rows))
+        rest = planned - len(self.rows)
+        missing = [f"{rest} of {planned} measurements of backends are still to be made"] if rest else []
         if not self.runs and not self.errors:
-            return []
-        missing = []
+            return missing
         for name, method in METHODS.items():
             if name in self.errors:
                 missing.append(f"{method.title} failed: {self.errors[name]}")

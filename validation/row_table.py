@@ -17,7 +17,7 @@ _COLUMNS: dict[str, Callable[[Row], Cell]] = {
     "backend": lambda row: text(row.title),
     "tolerance": lambda row: text(row.preset),
     "problem": lambda row: text(row.family),
-    "step": lambda row: number(row.step, 6),
+    "step": lambda row: text(None) if row.step is None else Cell(str(row.step), row.step),
     "dtype": lambda row: text(row.dtype),
     "N": lambda row: Cell(str(row.columns), row.columns),
     "F": lambda row: Cell(str(row.features), row.features),

@@ -9,6 +9,7 @@ import pytest
 
 from validation import CompareConfig, compare
 from validation.plan import Cell
+from validation.record import read_record
 from validation.rows import Outcome
 
 CONFIG = CompareConfig(
@@ -60,8 +61,18 @@ def test_one_that_was_killed_before_its_first_measurement_goes_on_too(
     with pytest.raises(KeyboardInterrupt):
         compare(config)
     assert f"0 of 1 measurements are in {tmp_path / 'compare'}" in capsys.readouterr().out
+    assert read_record(tmp_path / "compare").missing == ["1 of 1 measurements of backends are still to be made"]
     with pytest.raises(KeyboardInterrupt):
         compare(dataclasses.replace(config, resume=tmp_path / "compare"), progress=False)
+
+
+def test_what_was_killed_is_tried_again_only_with_more_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = iter([Outcome.TIME_LIMIT, Outcome.OK, Outcome.OK])
+    monkeypatch.setattr("validation.comparison.measure", lambda *_: {"outcome": next(outcomes)})
+    folder = compare(dataclasses.replace(CONFIG, out=tmp_path), progress=False).folder
+    for limit, expected in ((60.0, Outcome.TIME_LIMIT), (90.0, Outcome.OK)):
+        rows = compare(dataclasses.replace(CONFIG, resume=folder, time_limit=limit), progress=False).rows
+        assert [row.outcome for row in rows] == [expected, Outcome.OK]
 
 
 def test_what_failed_is_tried_again(tmp_path: Path, measured: list[str]) -> None:
@@ -77,6 +88,7 @@ def test_what_failed_is_tried_again(tmp_path: Path, measured: list[str]) -> None
     [
         ({"lam": 0.2}, "resume is .*, where lam was 0.1, must be 0.2"),
         ({"repeats": 2}, "where repeats was 1, must be 2"),
+        ({"time_limit": 5.0}, "where time_limit was 60.0, must be at least that"),
         ({"backends": ("relaxed",)}, r"has interior_point on hull \(F 4, K 12\), float64, must be asked for again"),
     ],
 )

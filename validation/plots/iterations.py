@@ -96,7 +96,7 @@ def _over_training(rows: Sequence[Row], axes: Axes, value: Callable[[Row], float
         axes.plot(*zip(*line, strict=True), color=colour, marker=marker, markersize=4.5, linewidth=1.4)
         names.append((backend, line[-1], colour))
         points += line
-    if not points:
+    if len({step for step, _ in points}) < 2:
         return False
     steps_axis(axes)
     log_axis(axes)
