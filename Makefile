@@ -25,7 +25,7 @@ test: $(INSTALLED) ## Run the default tests
 	$(BIN)/pytest
 
 bench: $(INSTALLED) ## Run the benchmarks, on an otherwise idle machine; tables go to benchmarks/results and docs/speed.md
-	for name in targets peers training startup growth regularizers; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in targets peers training memory startup growth regularizers; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 lint: $(INSTALLED) ## Check style and format
 	$(BIN)/ruff check
