@@ -35,7 +35,7 @@ lowest: ## Run the default tests with the oldest versions that are allowed (on L
 	$(LOWEST)/bin/pytest
 
 bench: $(INSTALLED) ## Run the benchmarks, on an otherwise idle machine; tables go to benchmarks/results and docs/speed.md
-	for name in targets peers training startup growth regularizers; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in targets peers training memory startup growth regularizers; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 docs: $(DOCS) ## Build the site into site/, every warning an error; open site/index.html
 	$(BIN)/mkdocs build --strict
