@@ -61,7 +61,8 @@ def writing(folder: Path, step: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"step {step} could not be written to '{folder}': {error}; {_how_to_go_on(folder)}"
+        reason = error.strerror or error
+        message = f"step {step} could not be written to '{folder}': {reason}; {_how_to_go_on(folder)}"
         raise OSError(error.errno, message) from error
 
 
