@@ -71,7 +71,10 @@ def _imported(package: str) -> set[str]:
 def test_what_is_imported_is_declared() -> None:
     """Also where another dependency happens to bring it."""
     owners = metadata.packages_distributions()
-    ours = {canonicalize_name(Requirement(line).name) for line in (*PROJECT["dependencies"], *EXTRAS["peers"])}
+    ours = {
+        canonicalize_name(Requirement(line).name)
+        for line in (*PROJECT["dependencies"], *EXTRAS["peers"], *EXTRAS["ray"])
+    }
     ours |= {"qpth", "llvmlite"}  # installed apart, because it declares numpy<2; of the one version that numba wants
     imported = set.union(*map(_imported, ("solvers", "scq", "validation")))
     undeclared = {

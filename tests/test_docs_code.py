@@ -7,6 +7,8 @@ from pages import LANGUAGES, PAGES, ROOT, blocks, check_command, commands
 
 import solvers
 from scq.cli import main
+from scq.training import TrainConfig
+from scq.training.folder import write_config
 
 WITH_COMMANDS = [page for page in PAGES if commands(page)]
 QUICK = {tuple(words) for page in PAGES for _, words in commands(page) if words[1:] in (["backends"], ["quantizers"])}
@@ -50,6 +52,7 @@ def test_commands_on_the_page_are_understood(
         for word in words:
             if word.startswith("runs/"):  # what an earlier command on the page has left
                 Path(word).mkdir(parents=True, exist_ok=True)
+                write_config(Path(word), TrainConfig())
         try:
             check_command(words)
         except ValueError as error:

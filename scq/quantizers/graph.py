@@ -127,7 +127,7 @@ def _solve_backward(
     if sparse:
         support = Support.of(dense != 0)
         found, upstream = Weights(support.gather(dense), support.index, dense.shape[1]), support.gather(upstream)
-    instance = normalise(problem, get(backend), dense.dtype)
+    instance = normalise(problem, dense.dtype, centred=get(backend).exact)
     d_latents, d_codebook, d_lam = pull_back_weights(instance, found, failed, upstream)
     return d_latents if valid is None else spread(d_latents, valid), d_codebook, d_lam.to(lam.dtype)
 
