@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from browser import Page, launched, needed, opened
-from pages import comparison_page, gap_page, study_page
+from report_pages import comparison_page, gap_page, study_page
 
 needed()
 
