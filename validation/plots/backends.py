@@ -36,21 +36,27 @@ def gradient_answer(rows: Sequence[Row], problem: Problem) -> str:
 
 def _fastest(rows: Sequence[Row], error: Callable[[Row], float | None], what: str, bound: float) -> str:
     """Which rows in float64 stay within an error, the fastest two of different backends, and which ways do not."""
-    wide = [row for row in rows if row.dtype == "float64" and error(row) is not None and row.total is not None]
-    good = sorted(
-        (row for row in wide if (error(row) or 0.0) <= bound and not row.failures), key=lambda row: row.total or 0
-    )
-    first = {row.backend: row for row in reversed(good)}
-    ranked = sorted(first.values(), key=lambda row: row.total or 0)
+    good: list[tuple[float, Row]] = []
+    bad: list[Row] = []
+    for row in rows:
+        value, time = error(row), row.total
+        if row.dtype != "float64" or value is None or time is None:
+            continue
+        if value <= bound and not row.failures:
+            good.append((time, row))
+        else:
+            bad.append(row)
     within = f"{what} {bound:.0e}".replace("e-0", "e-")
-    if not ranked:
+    if not good:
         return f"none has {within}."
-    sentence = f"fastest with {within} is {ranked[0].title}, {1e6 * (ranked[0].total or 0):,.3g} µs a column"
-    if len(ranked) > 1:
-        ratio = (ranked[1].total or 0) / (ranked[0].total or 1)
-        sentence += f"; next {ranked[1].title}, {ratio:,.1f} times as long"
-    never = [row.title for row in wide if (error(row) or 0.0) > bound or row.failures]
-    never = [title for title in dict.fromkeys(never) if title not in {row.title for row in good}]
+    good.sort(key=lambda pair: pair[0])
+    time, first = good[0]
+    sentence = f"fastest with {within} is {first.title}, {1e6 * time:,.3g} µs a column"
+    second = next(((other, row) for other, row in good if row.backend != first.backend), None)
+    if second is not None:
+        sentence += f"; next {second[1].title}, {second[0] / time:,.1f} times as long"
+    titles = {row.title for _, row in good}
+    never = [title for title in dict.fromkeys(row.title for row in bad) if title not in titles]
     return sentence + (f". Not within it: {', '.join(never)}." if never else ".")
 
 
@@ -59,8 +65,7 @@ def _scatter(rows: Sequence[Row], axes: Axes, error: Callable[[Row], float | Non
     axes.set_xlabel("forward and backward, µs a column")
     names, points = [], []
     for backend, (colour, marker) in looks(rows).items():
-        own: dict[str, list[tuple[float, float]]] = {"": [], "float64": []}
-        others = []
+        own, others = [], []
         for row in (row for row in rows if row.backend == backend):
             value, time = error(row), row.total
             if value is None or time is None:
@@ -73,15 +78,15 @@ def _scatter(rows: Sequence[Row], axes: Axes, error: Callable[[Row], float | Non
                 others.append(place)
             else:
                 axes.plot(*place, marker, markersize=_SIZES[row.preset], **look)
-                own[""].append(place)
+                own.append(place)
             points.append(place)
-        if own[""]:
-            axes.plot(*zip(*own[""], strict=True), color=colour, linewidth=0.9, alpha=0.5, zorder=2)
+        if own:
+            axes.plot(*zip(*own, strict=True), color=colour, linewidth=0.9, alpha=0.5, zorder=2)
         for place in others:
-            if own[""]:
-                axes.plot(*zip(own[""][0], place, strict=True), ":", color=colour, linewidth=1.0, alpha=0.7, zorder=2)
-        if own[""] or others:
-            names.append((backend, (own[""] or others)[0], colour))
+            if own:
+                axes.plot(*zip(own[0], place, strict=True), ":", color=colour, linewidth=1.0, alpha=0.7, zorder=2)
+        if own or others:
+            names.append((backend, (own or others)[0], colour))
     if not points:
         return False
     log_axis(axes, "x")

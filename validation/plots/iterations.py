@@ -101,6 +101,8 @@ def _over_training(rows: Sequence[Row], axes: Axes, value: Callable[[Row], float
     steps_axis(axes)
     log_axis(axes)
     axes.margins(0.12, 0.08)
+    # Room for the names, at the ends of their lines.
+    axes.set_xlim(0, 1.28 * max(step for step, _ in points))
     label(axes, names, points)
     return True
 
