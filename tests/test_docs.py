@@ -49,7 +49,19 @@ def test_the_tables_of_the_study_are_the_measured_ones() -> None:
         )
 
 
-_WORDS = ("stage", "run", "arm", "data", "quantizer", "backend", "weight_name", "state", "error")
+_WORDS = (
+    "stage",
+    "run",
+    "arm",
+    "data",
+    "quantizer",
+    "backend",
+    "relaxation_projection",
+    "weight_name",
+    "state",
+    "error",
+)
+_REALS = ("lam", "lam_end", "anneal_share", "learning_rate", "factor", "weight")
 _COUNTS = ("codebook_size", "dim", "relaxation_steps", "steps", "seed")
 
 
@@ -60,7 +72,7 @@ def _typed(line: dict[str, str]) -> dict[str, object]:
     row |= {name: int(line.pop(name)) for name in _COUNTS}
     return (
         row
-        | {name: float(line.pop(name) or "nan") for name in ("lam", "learning_rate", "factor", "weight")}
+        | {name: float(line.pop(name) or "nan") for name in _REALS}
         | {"test": {name: float(value) for name, value in line.items() if value}}
     )
 

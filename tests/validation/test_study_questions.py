@@ -32,10 +32,15 @@ gap = false
 exact = {quantizer = "scq", gap = true}
 relaxed = {quantizer = "scq_relaxed", gap = true}
 vq = {}
+annealed = {quantizer = "scq_annealed"}
 
 [[slices]]
 vary.lam = [1]
 arms = ["exact"]
+
+[[slices]]
+vary.lam_end = [1]
+arms = ["annealed"]
 
 [[slices]]
 vary.codebook_size = [16]
@@ -69,15 +74,16 @@ def test_every_question_that_the_plan_has_runs_for_is_a_heading_with_figures(
 
     monkeypatch.setattr("validation.studies.questions.answer.save", drawing)
     page = report(folder, progress=False).read_text()
-    for name in ("quality", "distance", "swap", "strength", "size", "usage", "rate", "rule"):
+    for name in ("quality", "distance", "swap", "strength", "size", "usage", "rate", "annealing", "rule"):
         assert f'<h2 id="{name}">' in page
-    assert '<h2 id="annealing">' not in page  # no arm is annealed
+    assert '<h2 id="convergence">' not in page  # nothing was dumped
     assert {
         "quality_photos_mse",
         "distance_weights_l2",
         "strength_psnr",
         "usage_over_K_active_codes",
         "rate_photos",
+        "annealing_lam_end_hard_mse",
     } <= drawn
 
 

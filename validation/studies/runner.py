@@ -109,5 +109,16 @@ def _row(cell: Cell) -> dict[str, Any]:
     }
 
 
-SETTINGS = ("quantizer", "backend", "codebook_size", "dim", "lam", "relaxation_steps", "steps")
+SETTINGS = (
+    "quantizer",
+    "backend",
+    "codebook_size",
+    "dim",
+    "lam",
+    "lam_end",
+    "anneal_share",
+    "relaxation_steps",
+    "relaxation_projection",
+    "steps",
+)
 """Of a run, those that are columns of the table of all runs."""
