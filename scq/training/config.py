@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scq.quantizers import registry as quantizers
+from scq.quantizers.checks import OnFailure, known_on_failure
 from solvers import registry as backends
 
 Init = Literal["normal", "uniform", "kmeans"]
-OnFailure = Literal["raise", "warn", "fallback"]
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,7 @@ class TrainConfig:
             raise ValueError(f"validation_share is {self.validation_share}, must be >= 0 and < 1")
         if self.init not in get_args(Init):
             raise ValueError(f"init is {self.init!r}, must be one of: {', '.join(get_args(Init))}")
-        if self.on_failure not in get_args(OnFailure):
-            raise ValueError(f"on_failure is {self.on_failure!r}, must be one of: {', '.join(get_args(OnFailure))}")
+        known_on_failure(self.on_failure)
         quantizers.get(self.quantizer)
         entry = backends.get(self.backend)
         if self.gap and not entry.exact and quantizers.get(self.quantizer).convex:
