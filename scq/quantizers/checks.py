@@ -1,7 +1,11 @@
-"""Checks that several constructors share."""
+"""Checks that several constructors share. Imports no torch."""
 
 import math
 from collections.abc import Callable
+from typing import Literal, get_args
+
+OnFailure = Literal["raise", "warn", "fallback"]
+"""What a quantizer does when latents are not solved."""
 
 
 def nonnegative(name: str, value: float) -> float:
@@ -36,6 +40,17 @@ def at_least_one(name: str, value: int) -> int:
     if value < 1:
         raise ValueError(f"{name} is {value}, must be at least 1")
     return value
+
+
+def known_on_failure(on_failure: OnFailure) -> OnFailure:
+    """The value.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if on_failure not in get_args(OnFailure):
+        raise ValueError(f"on_failure is {on_failure!r}, must be one of: {', '.join(get_args(OnFailure))}")
+    return on_failure
 
 
 def _number(name: str, value: float, must: str, holds: Callable[[float], bool]) -> float:

@@ -11,7 +11,7 @@ import solvers
 from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
 from scq.quantizers.certificate import NAMES as CERTIFICATE
 from scq.quantizers.certificate import certificate
-from scq.quantizers.checks import nonnegative, positive
+from scq.quantizers.checks import OnFailure, known_on_failure, nonnegative, positive
 from scq.quantizers.codebooks import Codebook
 from scq.quantizers.combination import SoftConvex, check_combination
 from scq.quantizers.graph import certificate_in_graph, solve_rows_in_graph
@@ -20,7 +20,7 @@ from scq.quantizers.means import mean, mean_square
 from scq.quantizers.regularizers import Quantized, Regularizer
 from scq.quantizers.regularizers.regularizer import total
 from scq.quantizers.scalars import Scalar
-from scq.quantizers.solving import OnFailure, Solved, SolverSettings, check_on_failure, solve_rows
+from scq.quantizers.solving import Solved, SolverSettings, solve_rows
 from scq.quantizers.usage import SUPPORT, counts, perplexity
 from solvers.registry import DEFAULT_BACKEND, get
 
@@ -96,10 +96,9 @@ class SoftConvexQuantizer(CodebookQuantizer):
         self.lam = lam if isinstance(lam, Scalar) else positive("lam", lam)
         self.backend = get(backend).name
         self.quantization_weight = nonnegative("quantization_weight", quantization_weight)
-        self.return_weights = return_weights
-        self.tol, self.max_iter, self.gradient = tol, max_iter, gradient
+        self.return_weights, self.tol, self.max_iter, self.gradient = return_weights, tol, max_iter, gradient
         self.backend_options = dict(backend_options or {})
-        self.on_failure = check_on_failure(on_failure)
+        self.on_failure = known_on_failure(on_failure)
 
     def forward(self, x: Float[Tensor, "..."], mask: Bool[Tensor, "..."] | None = None) -> QuantizerOutput:
         """Quantizes x.
@@ -109,11 +108,10 @@ class SoftConvexQuantizer(CodebookQuantizer):
         Returns:
             ``weights``: (..., K), in the dtype of x. ``info``, of this batch: lam, hard_perplexity, soft_perplexity,
             active_codes, support_size and largest_weight (means over latents), iterations (mean), converged_share (0
-            for the relaxation, which has no tolerance to reach), failed_columns (their number);
-            when ``diagnose`` is True also kkt_primal, kkt_dual, kkt_complementarity, kkt_relative (each the largest
-            over latents), gap (the mean Frank-Wolfe gap), margin (median), weakly_active_share. These are measured on
-            at most 512 latents, evenly spaced through the batch: on all of a batch of 4,096 they would cost more than
-            solving it. converged_share looks at every latent.
+            for the relaxation, which has no tolerance to reach), failed_columns (their number); when ``diagnose`` is
+            True also kkt_primal, kkt_dual, kkt_complementarity, kkt_relative (each the largest over latents), gap (the
+            mean Frank-Wolfe gap), margin (median), weakly_active_share, on at most 512 latents, evenly spaced through
+            the batch: on all of a batch of 4,096 they would cost more than solving it.
 
         Raises:
             TypeError, ValueError: x of another dtype or number of channels than the layer's, or a codebook that is

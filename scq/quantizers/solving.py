@@ -1,16 +1,15 @@
 """The solve of a soft convex layer: which solver, what becomes of its failures, and what the layer is told."""
 
 import warnings
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 import solvers
+from scq.quantizers.checks import OnFailure
 from scq.quantizers.layout import spread
 from solvers.weights import Weights
-
-OnFailure = Literal["raise", "warn", "fallback"]
 
 
 class SolverSettings(NamedTuple):
@@ -45,19 +44,6 @@ class Solved(NamedTuple):
     def failed(self) -> Bool[Tensor, " N"]:
         """True where a latent holds its nearest codeword because it has no solution."""
         return self.status >= int(solvers.Status.MAX_ITER)
-
-
-def check_on_failure(on_failure: str) -> OnFailure:
-    """The value.
-
-    Raises:
-        ValueError: it is no known one.
-    """
-    known = get_args(OnFailure)
-    for value in known:
-        if on_failure == value:
-            return value
-    raise ValueError(f"on_failure is {on_failure!r}, must be one of: {', '.join(known)}")
 
 
 def solve_rows(

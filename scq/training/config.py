@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scq.quantizers import registry as quantizers
+from scq.quantizers.checks import OnFailure, known_on_failure
 from solvers import registry as backends
 
 Init = Literal["normal", "uniform", "kmeans"]
-OnFailure = Literal["raise", "warn", "fallback"]
 Precision = Literal["no", "bf16", "fp16"]
 Projection = Literal["alternating", "exact"]
 Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
@@ -140,10 +140,10 @@ class TrainConfig:
             ("init", Init),
             ("precision", Precision),
             ("relaxation_projection", Projection),
-            ("on_failure", OnFailure),
         ):
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of: {', '.join(get_args(kind))}")
+        known_on_failure(self.on_failure)
         for tracker in self.trackers:
             if tracker not in get_args(Tracker):
                 raise ValueError(f"trackers has {tracker!r}, must be among: {', '.join(get_args(Tracker))}")
