@@ -49,7 +49,8 @@ def measure_gap(
         quantization_weight: w.
         backend: the exact solver.
         tol: of the exact solver; None for its default.
-        steps, projection: of the relaxation: m, and which of its two projections.
+        steps: m of the relaxation.
+        projection: which of its two projections.
 
     Returns:
         Plain numbers. "exact" and "relaxed" name the solver, "difference" is relaxed minus exact, means are over
