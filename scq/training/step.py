@@ -53,7 +53,7 @@ class Step:
         """
         rank, world = processes.number()
         pictures = batch.chunk(world)[rank].to(self._device)
-        pooled, norm, seconds = PooledNumbers(), None, 0.0
+        pooled, norm, seconds = PooledNumbers(getattr(self._model.quantizer, "codebook_size", None)), None, 0.0
         self._model.quantizer.diagnose = logged
         for part in pictures.chunk(self._config.accumulate):
             with self._accelerator.accumulate(self._wrapped):
@@ -73,7 +73,7 @@ class Step:
                 self._optimizer.zero_grad()
         if not logged:
             return {}
-        numbers = pooled.compute(getattr(self._model.quantizer, "codebook_size", None))
+        numbers = pooled.compute()
         if norm is not None:
             numbers["train/gradient_norm"] = float(norm)
         if self._accelerator.scaler is not None:
