@@ -5,13 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 INSTALLED := $(VENV)/.installed
+DOCS := $(VENV)/.docs
+LOWEST := .venv-lowest
 
 # Threads that wait do not spin: two busy processes on few cores otherwise take many times as long.
 export OMP_WAIT_POLICY := PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Material announces its successor at every build.
+export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint types clean
+.PHONY: help setup demo test lowest bench docs lint types clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,11 +25,20 @@ setup: $(INSTALLED) ## Install everything into .venv, beside the code
 demo: $(INSTALLED) ## The main job: train with exact SCQ and its rivals, compare the backends, write the report
 	$(BIN)/scq demo
 
-test: $(INSTALLED) ## Run the default tests
-	$(BIN)/pytest
+test: $(INSTALLED) ## Run the default tests, on all cores
+	$(BIN)/pytest -n auto --dist loadfile
+
+lowest: ## Run the default tests with the oldest versions that are allowed (on Linux this downloads 3 GB of torch for CUDA)
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install -c constraints-lowest.txt -e ".[dev,peers]"
+	$(LOWEST)/bin/python -m pip install --no-deps qpth==0.0.18
+	$(LOWEST)/bin/pytest
 
 bench: $(INSTALLED) ## Run the benchmarks, on an otherwise idle machine; tables go to benchmarks/results and docs/speed.md
-	for name in targets peers training startup growth regularizers; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in targets peers training memory startup growth regularizers; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+docs: $(DOCS) ## Build the site into site/, every warning an error; open site/index.html
+	$(BIN)/mkdocs build --strict
 
 lint: $(INSTALLED) ## Check style and format
 	$(BIN)/ruff check
@@ -34,8 +47,8 @@ lint: $(INSTALLED) ## Check style and format
 types: $(INSTALLED) ## Check types
 	$(BIN)/pyrefly check
 
-clean: ## Remove .venv and caches; runs/ is left alone
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove the environments, the site and caches; runs/ is left alone
+	rm -rf $(VENV) $(LOWEST) site .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp, so that nothing is installed twice. Peers come one by one: one that this machine cannot have is no error.
@@ -49,4 +62,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	done
 	@# It declares numpy<2, although it runs on NumPy 2, which the other peers need.
 	@$(PIP) install --no-deps qpth==0.0.18 || echo "Optional backend: qpth cannot be installed here; scq works without it."
+	@touch $@
+
+# Only those who build the site pay for what it needs.
+$(DOCS): $(INSTALLED)
+	$(PIP) install -c constraints.txt -e ".[docs]"
 	@touch $@

@@ -28,6 +28,7 @@ def measure_gap(
     backend: str = DEFAULT_BACKEND,
     tol: float | None = None,
     steps: int = 20,
+    projection: str = "alternating",
 ) -> dict[str, float]:
     r"""Solves the same latents exactly and by the relaxation and compares everything that a training step uses.
 
@@ -48,7 +49,7 @@ def measure_gap(
         quantization_weight: w.
         backend: the exact solver.
         tol: of the exact solver; None for its default.
-        steps: m of the relaxation.
+        steps, projection: of the relaxation: m, and which of its two projections.
 
     Returns:
         Plain numbers. "exact" and "relaxed" name the solver, "difference" is relaxed minus exact, means are over
@@ -57,7 +58,10 @@ def measure_gap(
         support_exact, support_relaxed, support_overlap: mean support sizes, and mean |A and B| / |A or B|.
         quantization_mse_exact, _relaxed: ||z_q - z||^2, a channel.
         decoded_mse_exact, _relaxed, _difference: the error of the pictures, when there is ``decode``.
-        kkt_exact, kkt_relaxed: the largest relative KKT residual.
+        kkt_exact, kkt_relaxed: the largest relative KKT residual; primal_exact, primal_relaxed: its primal part, by how
+            much the weights leave the simplex.
+        duality_gap_exact, duality_gap_relaxed: mean Frank-Wolfe gap of the weights, projected on the simplex: a
+            bound of how much more their objective is than the smallest.
         certificate_exact, certificate_relaxed: mean upper bound of the weights' distance to the true solution.
         gradient_latents_cosine, gradient_latents_ratio: of dL/dZ; ratio is the relaxed norm over the exact one.
         gradient_codebook_cosine, gradient_codebook_ratio: of dL/dC.
@@ -85,7 +89,7 @@ def measure_gap(
     dtype = torch.promote_types(latents.dtype, torch.float32)
     z, c = latents.detach().to(dtype), codebook.detach().to(dtype)
     exact = _Side.of(z, c, lam, loss, backend, tol=tol)
-    relaxed = _Side.of(z, c, lam, loss, "relaxed", steps=steps)
+    relaxed = _Side.of(z, c, lam, loss, "relaxed", steps=steps, projection=projection)
     gap = exact.numbers("exact") | relaxed.numbers("relaxed") | _differences(exact, relaxed)
     gap["converged_share"] = exact.solution.converged.double().mean()
     if decode is None:
@@ -129,6 +133,8 @@ class _Side:
             f"quantization_mse_{name}": mean_square(self.error),
             f"decoded_mse_{name}": self.picture_mse,
             f"kkt_{name}": residuals.relative.amax(),
+            f"primal_{name}": residuals.primal.amax(),
+            f"duality_gap_{name}": residuals.gap.mean(),
             f"certificate_{name}": residuals.weights_bound.mean(),
         }
 

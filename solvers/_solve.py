@@ -27,6 +27,7 @@ def solve(
     max_iter: int | None = None,
     throw: bool = True,
     gradient: str | None = None,
+    as_given: bool = False,
     **options: Any,
 ) -> Solution:
     r"""Solves every column of the problem,
@@ -34,7 +35,7 @@ def solve(
         p* = argmin_p  1/2 ||C^T p - z||^2 + lam/2 ||p - a||^2   subject to   p >= 0, sum(p) = 1.
 
     Float16 and bfloat16 are solved in float32 or better, also under autocast. Exact backends receive the problem
-    centred at the codebook's mean and scaled to unit size; neither changes the minimiser.
+    centred at the codebook's mean and scaled to unit size, unless ``as_given``; neither changes the minimiser.
 
     Args:
         problem: latents (N, F), codebook (K, F), lam and anchor.
@@ -45,6 +46,8 @@ def solve(
         throw: raise when any column failed, after all were treated; otherwise return, with the failures in ``status``.
         gradient: ``"implicit"`` (the shared implicit differentiation), ``"native"`` (the backend's own derivative) or
             ``"none"``; by default the first that the backend offers.
+        as_given: hand an exact backend the problem as it stands, neither centred nor scaled: what a package's own users
+            would get from it.
         **options: the backend's own options.
 
     Returns:
@@ -67,7 +70,7 @@ def solve(
 
     clock = Clock(problem.latents.device)
     with torch.autocast(problem.latents.device.type, enabled=False):
-        instance = normalise(problem, info, dtype)
+        instance = normalise(problem, dtype, centred=info.exact and not as_given)
         native = gradient == "native" and torch.is_grad_enabled()
         attempt = Attempt(run, tol, max_iter, options)
         with torch.set_grad_enabled(native):

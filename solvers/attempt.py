@@ -17,9 +17,9 @@ from solvers.status import Status
 from solvers.weights import Weights
 
 
-def normalise(problem: Problem, info: BackendInfo, dtype: torch.dtype) -> Instance:
-    """The problem in compute precision and finite; for an exact backend centred and scaled, which leaves its minimiser
-    as it is. The relaxation is given the problem as it stands: its weights depend on the origin.
+def normalise(problem: Problem, dtype: torch.dtype, centred: bool) -> Instance:
+    """The problem in compute precision and finite; with ``centred`` also centred and scaled, which leaves the minimiser
+    as it is. The relaxation must be given the problem as it stands: its weights depend on the origin.
 
     Dividing codebook and latents by s and lam by s^2 divides the objective by s^2; with s^2 = max_k |c_k|^2 + lam the
     Hessian's entries are at most 1.
@@ -29,7 +29,7 @@ def normalise(problem: Problem, info: BackendInfo, dtype: torch.dtype) -> Instan
     floor = scale = torch.ones((), dtype=dtype, device=latents.device)
     # Before any arithmetic, so that no NaN reaches a gradient.
     latents = torch.where(problem.finite[:, None], latents, 0.0)
-    if info.exact:
+    if centred:
         with torch.no_grad():
             centre = codebook.mean(0)
             scale = ((codebook - centre).square().sum(1).amax() + lam).sqrt()

@@ -46,6 +46,11 @@ register(
         package="cvxpylayers",
         install="pip install 'cvxpylayers>=1.2,<1.3' 'diffcp>=1.1.9'",
         citation="Agrawal et al., Differentiable convex optimization layers, arXiv 1910.12430",
+        variants={
+            "its defaults": {"solver_args": {}, "as_given": True},
+            "with Moreau": {"solver": "MOREAU", "solver_args": {}, "as_given": True},
+        },
+        follow_tol={"follow_tol": True},
     )
 )
 register(
@@ -58,6 +63,11 @@ register(
         package="qpth",
         install="pip install --no-deps 'qpth==0.0.18'",
         citation="Amos and Kolter, OptNet, arXiv 1703.00443",
+        variants={
+            "Q passed once": {"expand": False, "as_given": True},
+            "in float32": {"dtype": "float32", "as_given": True},
+        },
+        follow_tol={"follow_tol": True},
     )
 )
 register(
@@ -70,6 +80,7 @@ register(
         package="daqp",
         install="pip install 'daqp>=0.11'",
         citation="Arnström, Bemporad and Axehill, IEEE Transactions on Automatic Control 67 (2022)",
+        variants={"its defaults": {"settings": {"primal_tol": 1e-6, "dual_tol": 1e-12}, "as_given": True}},
     )
 )
 register(
@@ -82,6 +93,12 @@ register(
         package="clarabel",
         install="pip install 'clarabel>=0.11'",
         citation="Goulart and Chen, arXiv 2405.12762",
+        variants={
+            "its defaults": {
+                "settings": {"tol_gap_abs": 1e-8, "tol_gap_rel": 1e-8, "tol_feas": 1e-8},
+                "as_given": True,
+            }
+        },
         limits={
             "scales_from_1e_3_to_1e3_are_solved": "codewords near 1e3 at lam = 0.1 put a residual of 1e-9 below what "
             "its stopping rule resolves; it reaches 1e-7",
@@ -99,6 +116,16 @@ register(
         package="proxsuite",
         install="pip install 'proxsuite>=0.8'",
         citation="Bambade et al., PROX-QP, RSS 2022; Bambade et al., QPLayer, ICLR 2024",
+        variants={
+            "its defaults": {
+                "eps": 1e-9,
+                "max_iter": 1000,
+                "eps_backward": 1e-4,
+                "proximal_backward": 1e-6,
+                "as_given": True,
+            }
+        },
+        follow_tol={"follow_tol": True},
     )
 )
 register(
@@ -111,6 +138,7 @@ register(
         package="moreau",
         install="pip install 'moreau>=0.4.1,<0.5'",
         citation="https://github.com/moreau-project/moreau; Arnström, Bemporad and Axehill, IEEE TAC 67 (2022)",
+        variants={"its defaults": {"solver": "auto", "as_given": True}},
         limits={
             "one_codeword_has_all_the_weight": "with a single codeword its backward pass takes the matrices that the "
             "columns share for matrices of their own, and raises",

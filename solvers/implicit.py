@@ -1,5 +1,7 @@
 """Implicit differentiation of the exact problem, once, for every exact backend."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -44,8 +46,7 @@ def differentiate(
 
     Source: the KKT system of arXiv 2310.03004, Eq. 7; B. Amos and J. Z. Kolter, "OptNet", arXiv 1703.00443, Eq. 6.
     """
-    active = _identify(problem.detach(), weights.values) if weights.index is None else weights.values > _WEAK
-    active = active & ~failed[:, None]
+    active = _active(problem.detach(), weights) & ~failed[:, None]
     values, combined = _Implicit.apply(
         problem.latents,
         problem.codebook,
@@ -53,11 +54,51 @@ def differentiate(
         problem.anchor,
         problem.scale,
         weights.values,
-        weights.index,
+        _numbered(weights),
         active,
         combined,
     )
     return Weights(values, weights.index, weights.codewords), combined
+
+
+@torch.no_grad()
+def pull_back_weights(
+    problem: Instance, weights: Weights, failed: Bool[Tensor, " N"], d_values: Float[Tensor, "N S"]
+) -> tuple[Float[Tensor, "N F"], Float[Tensor, "K F"], Float[Tensor, ""]]:
+    """The derivative of :func:`differentiate` where autograd keeps no history, as inside an operator of a graph.
+
+    Args:
+        problem, weights, failed: as there.
+        d_values: dL/dp.
+
+    Returns:
+        The derivatives with respect to latents, codebook and lam of the user's problem.
+    """
+    active = _active(problem, weights) & ~failed[:, None]
+    d_latents, d_codebook, d_lam, *_ = _pull_back_for(problem.latents, problem.anchor)(
+        problem.latents,
+        problem.codebook,
+        problem.lam,
+        problem.anchor,
+        _numbered(weights),
+        # In float64, as solvers have them.
+        weights.values.double(),
+        active,
+        d_values.double(),
+        None,
+    )
+    return d_latents / problem.scale, d_codebook / problem.scale, d_lam / problem.scale / problem.scale
+
+
+def _active(problem: Instance, weights: Weights) -> Bool[Tensor, "N S"]:
+    return _identify(problem, weights.values) if weights.index is None else weights.values > _WEAK
+
+
+def _numbered(weights: Weights) -> Int[Tensor, "N S"]:
+    """The codeword in each place, of dense weights too."""
+    if weights.index is not None:
+        return weights.index
+    return torch.arange(weights.codewords, device=weights.values.device).expand_as(weights.values)
 
 
 @torch.no_grad()
@@ -81,8 +122,6 @@ def _identify(instance: Instance, weights: Float[Tensor, "N K"]) -> Bool[Tensor,
 class _Implicit(torch.autograd.Function):
     @staticmethod
     def forward(ctx, latents, codebook, lam, anchor, scale, values, index, active, combined):
-        if index is None:
-            index = torch.arange(values.shape[1], device=values.device).expand_as(values)
         ctx.save_for_backward(latents, codebook, lam, anchor, scale, values, index, active)
         ctx.set_materialize_grads(False)
         return values.view_as(values), combined.view_as(combined)
@@ -94,13 +133,18 @@ class _Implicit(torch.autograd.Function):
         if d_combined is not None:
             # In the units of the instance.
             d_combined = d_combined.to(latents.dtype) * scale
-        compiled = latents.device.type == "cpu" and anchor.dim() == 1
-        if compiled:
-            from solvers.compiled.backward import pull_back
-        else:
-            pull_back = pull_back_by_tensors
+        pull_back = _pull_back_for(latents, anchor)
         gradients = pull_back(latents, codebook, lam, anchor, index, values, active, d_values, d_combined)
         return *gradients, *[None] * (9 - len(gradients))
+
+
+def _pull_back_for(latents: Tensor, anchor: Tensor) -> Callable[..., tuple[Tensor, ...]]:
+    """The compiled kernel, where that can."""
+    if latents.device.type == "cpu" and anchor.dim() == 1:
+        from solvers.compiled.backward import pull_back
+
+        return pull_back
+    return pull_back_by_tensors
 
 
 def pull_back_by_tensors(

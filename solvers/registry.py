@@ -41,6 +41,10 @@ class BackendInfo:
         install: the exact command that installs that package.
         citation: whom to cite.
         limits: conformance checks that this backend fails, each with the reason. The suite expects them to fail.
+        variants: other ways to run it, each by its name: keyword arguments of ``solvers.solve``. For a package they are
+            those that its own users start from; a comparison shows them beside ours.
+        follow_tol: the options with which ``tol`` decides the accuracy alone, also where it asks for less than the
+            backend gives by default. For a comparison at several tolerances.
     """
 
     name: str
@@ -56,6 +60,8 @@ class BackendInfo:
     install: str | None = None
     citation: str = ""
     limits: Mapping[str, str] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    follow_tol: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -68,8 +74,8 @@ class BackendInfo:
         if self.exact and not {"float32", "float64"} <= set(self.accuracy):
             raise ValueError(f"accuracy is {dict(self.accuracy)}, an exact backend must promise float32 and float64")
         # Entries are shared by everyone in the process: nobody may change one in place.
-        object.__setattr__(self, "accuracy", MappingProxyType(dict(self.accuracy)))
-        object.__setattr__(self, "limits", MappingProxyType(dict(self.limits)))
+        for name in ("accuracy", "limits", "variants", "follow_tol"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property
     def available(self) -> bool:

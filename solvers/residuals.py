@@ -35,16 +35,16 @@ class Residuals:
         primal: max(abs(sum(p) - 1), max_k(-p_k)), how far p leaves the simplex.
         dual: max_k max(0, nu - g_k), the descent that a codeword still offers.
         complementarity: max_k abs(p_k mu_k), weight on a codeword that should be off.
-        gap: the Frank-Wolfe gap p^T g - min_k g_k of p projected on the simplex, an upper bound of f(p) - f(p*).
+        gap: the Frank-Wolfe gap p^T g - min_k g_k of p projected on the simplex, an upper bound of ``f(p) - f(p*)``.
         margin: min_k max(p_k, mu_k), which is min(min over the support of p_k, min off the support of mu_k): strict
             complementarity. Near 0 the solution is not differentiable and the gradient one-sided.
         scale: max(1, max_k abs(g_k)), by which the relative residual divides.
         weakly_active: how many codewords have both p_k and mu_k below 1e-6 (they count as off in the gradient).
-        weights_bound: an upper bound of ||p - p*||: sqrt(gap / lam), plus the distance of p to the simplex.
-        reconstruction_bound: the same of ||C^T p - C^T p*||: sqrt(gap), plus ||C^T (p - projected p)||.
+        weights_bound: an upper bound of ``||p - p*||``: sqrt(gap / lam), plus the distance of p to the simplex.
+        reconstruction_bound: the same of ``||C^T p - C^T p*||``: sqrt(gap), plus ||C^T (p - projected p)||.
 
-    The bounds need no exact solve: for p on the simplex, lam ||p - p*||^2 + ||C^T p - C^T p*||^2 <= gap, because the
-    gap is at least g(p)^T (p - p*), which is at least (p - p*)^T (C C^T + lam I) (p - p*).
+    The bounds need no exact solve: for p on the simplex, ``lam ||p - p*||^2 + ||C^T p - C^T p*||^2 <= gap``, because
+    the gap is at least ``g(p)^T (p - p*)``, which is at least ``(p - p*)^T (C C^T + lam I) (p - p*)``.
 
     A column whose latent is not finite has an infinite dual, complementarity, gap and bounds, and margin 0.
     """

@@ -74,7 +74,7 @@ class Weights:
             return self.values
         zeros = self.values.new_zeros(self.values.shape[0], self.codewords)
         # Added, since an unused place may name a codeword that another place holds.
-        return zeros.scatter_add(1, self.index, self.values)
+        return zeros.scatter_add_(1, self.index, self.values)
 
     def combine(self, codebook: Float[Tensor, "K F"]) -> Float[Tensor, "N F"]:
         """weights @ codebook, for a codebook of the values' dtype."""

@@ -1,14 +1,18 @@
-"""The documentation: its tables are the registries', its code runs."""
+"""The documentation: its tables are what the registries, the studies and the logs have."""
 
 import csv
+import json
 import re
 from pathlib import Path
 
 import pytest
+from small_runs import config, few_photos
 
 import solvers
-from scq.cli.listing import markdown, markdown_of_quantizers
+from scq import data
+from scq.cli.listing import markdown, markdown_of_quantizers, markdown_of_variants
 from scq.quantizers import entries
+from scq.training import train
 from validation.studies.record import StudyRecord
 from validation.studies.tables import choice_table, result_tables
 
@@ -20,6 +24,12 @@ def test_the_table_of_backends_is_the_registrys() -> None:
     assert markdown(solvers.backends()) in page, "docs/backends.md is stale: paste scq.cli.listing.markdown(...)"
 
 
+def test_the_table_of_variants_is_the_registrys() -> None:
+    page = (DOCS / "comparing.md").read_text()
+    stale = "docs/comparing.md is stale: paste scq.cli.listing.markdown_of_variants(...)"
+    assert markdown_of_variants(solvers.backends()) in page, stale
+
+
 def test_the_table_of_quantizers_is_the_registrys() -> None:
     page = (DOCS / "quantizers.md").read_text()
     stale = "docs/quantizers.md is stale: paste scq.cli.listing.markdown_of_quantizers(...)"
@@ -27,54 +37,53 @@ def test_the_table_of_quantizers_is_the_registrys() -> None:
 
 
 def test_the_tables_of_the_study_are_the_measured_ones() -> None:
-    with (DOCS / "study" / "study.csv").open() as file:
+    with (DOCS / "study" / "quantizers.csv").open() as file:
         rows = [_typed(line) for line in csv.DictReader(file)]
-    record = StudyRecord(DOCS, {}, {}, {}, len(rows), rows)
+    record = StudyRecord(DOCS, {}, {}, {}, {}, len(rows), rows)
     page = (DOCS / "choosing.md").read_text()
     choices = choice_table(record)
     assert choices is not None
     for table in (*result_tables(record), choices):
         assert table.markdown() in page, (
-            f"docs/choosing.md is stale: paste the table of docs/study/study.csv, {table.caption}"
+            f"docs/choosing.md is stale: paste the table of docs/study/quantizers.csv, {table.caption}"
         )
 
 
-_SETTINGS = ("stage", "run", "data", "quantizer", "weight_name", "state", "error")
-_PLACE = ("codebook_size", "seed", "learning_rate", "factor", "weight")
+_WORDS = ("stage", "run", "arm", "data", "quantizer", "backend", "weight_name", "state", "error")
+_COUNTS = ("codebook_size", "dim", "relaxation_steps", "steps", "seed")
 
 
 def _typed(line: dict[str, str]) -> dict[str, object]:
     """A line of a study's CSV as the row that it was."""
-    row: dict[str, object] = {name: line.get(name) or None for name in _SETTINGS}
-    row |= {name: float(line[name]) if line[name] else None for name in _PLACE}
-    row["codebook_size"] = int(line["codebook_size"])
-    numbers = {k: v for k, v in line.items() if k not in (*_SETTINGS, *_PLACE)}
-    return row | {"test": {name: float(value) for name, value in numbers.items() if value}}
+    row: dict[str, object] = {name: line.pop(name, None) or None for name in _WORDS}
+    row["varied"] = {name: json.loads(value) for name, value in _pairs(line.pop("varied"))}
+    row |= {name: int(line.pop(name)) for name in _COUNTS}
+    return (
+        row
+        | {name: float(line.pop(name) or "nan") for name in ("lam", "learning_rate", "factor", "weight")}
+        | {"test": {name: float(value) for name, value in line.items() if value}}
+    )
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
-def test_code_on_the_page_runs(page: Path) -> None:
-    scope: dict = {}
-    try:
-        for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
-            exec(compile(block, str(page), "exec"), scope)
-    finally:
-        for info in solvers.backends():
-            if callable(info.run):
-                solvers.unregister(info.name)
-    assert {info.name for info in solvers.backends()} >= {"active_set", "interior_point", "relaxed"}
+def _pairs(varied: str) -> list[list[str]]:
+    return [pair.split("=") for pair in varied.split(";") if pair]
 
 
-def test_every_number_of_the_log_is_explained(tmp_path: Path) -> None:
-    from scq.training import TrainConfig, train
+def _explained() -> list[str]:
+    """The names in the first columns of the page's tables."""
+    return re.findall(r"^\| `([\w/]+)` \|", (DOCS / "diagnostics.md").read_text(), re.MULTILINE)
 
-    small = {"width": 8, "residual_width": 4, "residual_layers": 1, "codebook_size": 8, "dim": 4}
-    history = train(TrainConfig(steps=1, batch_size=4, out=tmp_path, **small), progress=False).history
-    page = (DOCS / "diagnostics.md").read_text()
-    named = re.sub(r"`(\w+/\w+)_exact`, `_relaxed`", r"`\1_exact`, `\1_relaxed`", page)
-    missing = []
-    for name in history[0]:
-        stem = re.sub(r"_(exact|relaxed|difference|ratio)$", "", name)
-        if name != "step" and f"`{name}`" not in named and f"`{stem}" not in named:
-            missing.append(name)
-    assert missing == []
+
+def test_the_page_explains_the_numbers_that_runs_write_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = few_photos()
+    monkeypatch.setattr(data, "load", lambda name, root=None: photos)
+    written: set[str] = set()
+    for info in entries():
+        result = train(config(tmp_path, quantizer=info.name, steps=1, clip_norm=1.0), progress=False)
+        written |= {*result.history[0], *result.test}
+    explained = _explained()
+    assert len(explained) == len(set(explained))
+    assert written - set(explained) == set(), "docs/diagnostics.md does not explain these"
+    assert set(explained) - written == set(), "docs/diagnostics.md explains these, which no run writes"

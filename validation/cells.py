@@ -6,23 +6,25 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from solvers.registry import BackendInfo
-from validation.families import ProblemSpec
+from validation.plan import Cell
 from validation.rows import Outcome
 
-_TIMING_SHARE = 1 / 3
-"""Of the time limit; the rest is for starting, the first solves and the reference."""
+_TIMING_SHARE = 1 / 4
+"""Of the time limit, for the timing and once more for the convergence by iteration; the rest is for starting, the first
+solves and the reference."""
 
 
-def measure(info: BackendInfo, spec: ProblemSpec, repeats: int, time_limit: float) -> dict[str, Any]:
+def measure(cell: Cell, repeats: int, time_limit: float) -> dict[str, Any]:
     """The measured fields of a :class:`validation.rows.Row`, as far as the worker came within the time limit."""
     try:
-        entry = _portable(info)
+        entry = _portable(cell.info)
     except ValueError as error:
         return {"outcome": Outcome.FAILED, "note": str(error)}
     with tempfile.TemporaryDirectory() as scratch:
@@ -31,7 +33,10 @@ def measure(info: BackendInfo, spec: ProblemSpec, repeats: int, time_limit: floa
             json.dumps(
                 {
                     "entry": entry,
-                    "problem": dataclasses.asdict(spec),
+                    "problem": dataclasses.asdict(cell.spec),
+                    "options": cell.options,
+                    "tol": cell.tol,
+                    "curve": cell.curved,
                     "repeats": repeats,
                     "seconds": time_limit * _TIMING_SHARE,
                 }
@@ -98,4 +103,5 @@ def _portable(info: BackendInfo) -> dict[str, Any]:
                 "at the top of a module"
             )
         entry["run"] = f"{module}:{name}"
-    return entry | {"accuracy": dict(info.accuracy), "limits": dict(info.limits)}
+    # Their mappings are read-only proxies, which JSON does not take.
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in entry.items()}

@@ -22,8 +22,15 @@ _TRAINING: dict[bool, dict[str, Any]] = {
 """By ``quick``."""
 
 _COMPARISON: dict[bool, dict[str, Any]] = {
-    False: {"sizes": ((2048, 16, 128),), "time_limit": 30.0, "peer_columns": 16},
-    True: {"sizes": ((256, 16, 128),), "time_limit": 15.0, "peer_columns": 4, "repeats": 2, "dtypes": ("float64",)},
+    False: {"sizes": ((2048, 16, 128),), "time_limit": 30.0, "peer_columns": 16, "variants": False},
+    True: {
+        "sizes": ((256, 16, 128),),
+        "time_limit": 15.0,
+        "peer_columns": 4,
+        "repeats": 2,
+        "dtypes": ("float64",),
+        "variants": False,
+    },
 }
 
 

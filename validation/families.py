@@ -1,15 +1,16 @@
 """The problems that backends are compared on, made from a seed or from the latents of a trained model."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import Tensor
 
 import solvers
+from scq.training.reading import read_tensors
 
 Data = tuple[Float[Tensor, "N F"], Float[Tensor, "K F"]]
 
@@ -25,6 +26,7 @@ class ProblemSpec:
         lam: the regularisation weight.
         seed: of the numbers, or of the choice among the stored latents.
         source: the safetensors file of the family latents.
+        step: of the training run that dumped that file, where it says so.
     """
 
     family: str
@@ -35,6 +37,7 @@ class ProblemSpec:
     lam: float
     seed: int
     source: str | None = None
+    step: int | None = None
 
     def make(self) -> solvers.Problem:
         """The problem. Drawn in float64 and then rounded, so that both dtypes have the same numbers."""
@@ -73,10 +76,7 @@ def read_latents(path: Path) -> Data:
     Raises:
         ValueError: no such file, or it lacks ``latents`` (N, F) or ``codebook`` (K, F).
     """
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"latents is '{path}', which cannot be read as a safetensors file: {error}") from error
+    tensors = read_tensors(path)
     for name in ("latents", "codebook"):
         if name not in tensors or tensors[name].dim() != 2 or not tensors[name].numel():
             found = {key: tuple(value.shape) for key, value in tensors.items()}
@@ -85,3 +85,21 @@ def read_latents(path: Path) -> Data:
     if latents.shape[1] != codebook.shape[1]:
         raise ValueError(f"'{path}' has latents {tuple(latents.shape)} and codebook {tuple(codebook.shape)}, F differs")
     return latents, codebook
+
+
+def read_about(path: Path) -> tuple[float | None, int | None]:
+    """The lam and the optimiser step that a dumped problem was met with; None where the file does not say.
+
+    Raises:
+        ValueError: what it says is not a number.
+    """
+    with safe_open(path, "pt") as file:
+        said = file.metadata() or {}
+    try:
+        lam = float(said["lam"]) if "lam" in said else None
+        step = int(said["step"]) if "step" in said else None
+    except ValueError as error:
+        raise ValueError(f"'{path}' has metadata {said}, must have numbers as lam and step: {error}") from error
+    if lam is not None and not (math.isfinite(lam) and lam > 0):
+        raise ValueError(f"'{path}' has lam {lam}, must be finite and > 0")
+    return lam, step

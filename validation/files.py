@@ -2,11 +2,13 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from scq.training.folder import METRICS, create
+from scq.training.reading import parse_json, read_text
 
 
 def new_folder(out: Path, name: str) -> Path:
@@ -36,12 +38,22 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        ValueError: it is not JSON.
+        ValueError: it is not JSON, or too large.
+    """
+    return parse_json(read_text(path), f"'{path}'")
+
+
+@contextmanager
+def written_by_us(path: Path) -> Iterator[None]:
+    """Around code that takes the content of a file apart.
+
+    Raises:
+        ValueError: for a name that is missing or a value of another kind; the message names the file.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"'{path}' is not a JSON file: {error}") from error
+        yield
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"'{path}' does not hold what this version writes: {error!r}") from error
 
 
 def _strict(content: Any) -> Any:

@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 from jaxtyping import UInt8
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from scq import data
 from scq.autoencoder import Autoencoder
 from scq.training import build_model, evaluate, load_run
+from scq.training.reading import read_tensors
 from validation.latents import spread
 from validation.methods import METHODS
 
@@ -73,5 +74,13 @@ def save_pictures(folder: Path, models: Mapping[str, Autoencoder], images: UInt8
 
 
 def load_pictures(folder: Path) -> dict[str, UInt8[Tensor, "n 3 H W"]]:
-    """What :func:`save_pictures` wrote: the originals, and the reconstructions by method."""
-    return load_file(folder / PICTURES)
+    """What :func:`save_pictures` wrote: the originals, and the reconstructions by method.
+
+    Raises:
+        ValueError: the file is truncated, or holds something else.
+    """
+    pictures = read_tensors(folder / PICTURES)
+    for name, x in pictures.items():
+        if x.dtype != torch.uint8 or x.dim() != 4 or x.shape[1] != 3:
+            raise ValueError(f"'{folder / PICTURES}' has {name} {tuple(x.shape)} {x.dtype}, must be (n, 3, H, W) uint8")
+    return pictures

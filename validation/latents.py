@@ -10,6 +10,7 @@ from scq.autoencoder import Autoencoder
 from scq.quantizers.base import CodebookQuantizer
 from scq.quantizers.layout import to_rows
 from scq.training import load_run
+from scq.training.dumps import dumped
 
 LATENTS = "latents.safetensors"
 
@@ -36,6 +37,17 @@ def save_latents(folder: Path, model: Autoencoder, images: torch.Tensor) -> Path
     return path
 
 
+def problem_files(path: Path) -> list[Path]:
+    """The safetensors files for what the user names: of a folder of dumped problems all, in the order of their steps;
+    otherwise that of :func:`latents_file`.
+
+    Raises:
+        ValueError: neither a file nor such a folder, nor that of a finished run.
+        FileNotFoundError: the run's data is not where it is looked for.
+    """
+    return [file.resolve() for file in dumped(path)] or [latents_file(path)]
+
+
 def latents_file(path: Path) -> Path:
     """The safetensors file for what the user names: the file itself, or that of a run's folder, made when missing.
 
@@ -46,7 +58,7 @@ def latents_file(path: Path) -> Path:
     if path.is_file():
         return path.resolve()
     if not path.is_dir():
-        raise ValueError(f"latents is '{path}', must be the folder of a run or a safetensors file")
+        raise ValueError(f"latents is '{path}', must be the folder of a run, of dumped problems, or a safetensors file")
     if (path / LATENTS).is_file():
         return (path / LATENTS).resolve()
     config, model = load_run(path)

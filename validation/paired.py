@@ -17,6 +17,7 @@ from scq.training.model import pick_device
 from validation.attempts import attempt, check_resumed
 from validation.config import GapConfig
 from validation.files import new_folder, read_json, write_json, write_text
+from validation.gap_map import save_gap_map
 from validation.held_out import save_pictures, swap_test
 from validation.latents import save_latents
 from validation.machine import machine
@@ -33,9 +34,9 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
 
     Each method is a run of :func:`scq.training.train` in ``folder/method``. Then the swap test evaluates the models of
     exact and relaxed soft convex quantization with the other's solver in place of their own, and everything is written
-    to results.json and results.csv, with the reconstructions of some held-out pictures and the latents of both soft
-    models beside. A method that fails does not stop the others: results.json says what happened. Runs that an earlier
-    call finished are left as they are (``config.resume``).
+    to results.json and results.csv, with the reconstructions of some held-out pictures beside, and in the folders of
+    both soft models their latents and a map of the gap. A method that fails does not stop the others: results.json says
+    what happened. Runs that an earlier call finished are left as they are (``config.resume``).
 
     Args:
         config: the settings.
@@ -88,6 +89,7 @@ def paired_runs(config: GapConfig, progress: bool) -> Path:
         methods[method]["test"] = read_json(folder / method / TEST)
         if METHODS[method].quantizer.startswith("scq"):
             save_latents(folder / method, models[method], images.test)
+            save_gap_map(folder / method, models[method], images.test, config.train.relaxation_steps)
     save_pictures(folder, models, images.test)
     results = {
         "config": dataclasses.asdict(config),

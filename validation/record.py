@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST, read_metrics
 from validation.comparison import JSON as COMPARISON
-from validation.files import read_json
-from validation.held_out import load_pictures
+from validation.files import read_json, written_by_us
+from validation.gap_map import GapMap, load_gap_map
+from validation.held_out import PICTURES, load_pictures
 from validation.methods import METHODS
 from validation.paired import RESULTS
-from validation.rows import Outcome, Row
+from validation.rows import Row, read_rows
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ class Record:
         data: the data set's name, description and number of test pictures.
         environment: of the runs.
         rows: of the comparison of backends.
-        comparison: its settings, environment and seconds.
+        comparison: its settings, environment and seconds, and how many rows it has when it is complete.
         pictures: originals and reconstructions, (n, height, width, 3) uint8 by name.
+        gap_maps: where the gap lives, by the method that was trained.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class Record:
     rows: list[Row] = field(default_factory=list)
     comparison: dict[str, Any] = field(default_factory=dict)
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    gap_maps: dict[str, GapMap] = field(default_factory=dict)
 
     @property
     def soft(self) -> dict[str, RunRecord]:
@@ -79,8 +81,12 @@ class Record:
 
     @property
     def missing(self) -> list[str]:
-        """What is not there, a clause each."""
-        missing = []
+        """What is not there, a clause each. A comparison alone misses no trainings."""
+        planned = self.comparison.get("planned", len(self.rows))
+        rest = planned - len(self.rows)
+        missing = [f"{rest} of {planned} measurements of backends are still to be made"] if rest else []
+        if not self.runs and not self.errors:
+            return missing
         for name, method in METHODS.items():
             if name in self.errors:
                 missing.append(f"{method.title} failed: {self.errors[name]}")
@@ -94,6 +100,9 @@ class Record:
             missing.append("the runs were not evaluated together, so there is no swap test")
         if not self.pictures:
             missing.append("there are no reconstructions of held-out pictures")
+        for name, run in self.soft.items():
+            if run.test and name not in self.gap_maps:
+                missing.append(f"there is no map of the gap of {METHODS[name].title}")
         if not self.rows:
             missing.append("no comparison of backends was made")
         return missing
@@ -107,6 +116,11 @@ def read_record(folder: Path) -> Record:
     """
     if not folder.is_dir():
         raise ValueError(f"folder is '{folder}', must be the folder of paired runs (it does not exist)")
+    with written_by_us(folder):
+        return _read(folder)
+
+
+def _read(folder: Path) -> Record:
     runs = {name: _run(folder / name) for name in METHODS if (folder / name / CONFIG).is_file()}
     if (folder / CONFIG).is_file():
         alone = _run(folder)
@@ -126,9 +140,10 @@ def read_record(folder: Path) -> Record:
         swap=results.get("swap", []),
         data=results.get("data", {}),
         environment=environment,
-        rows=[Row(**row | {"outcome": Outcome(row["outcome"])}) for row in comparison.get("rows", [])],
+        rows=read_rows(comparison),
         comparison={name: value for name, value in comparison.items() if name != "rows"},
         pictures=_pictures(folder),
+        gap_maps={name: found for name in runs if (found := load_gap_map(folder / name)) is not None},
     )
 
 
@@ -150,7 +165,6 @@ def _comparisons(folder: Path) -> list[Path]:
 
 
 def _pictures(folder: Path) -> dict[str, np.ndarray]:
-    try:
-        return {name: x.permute(0, 2, 3, 1).numpy() for name, x in load_pictures(folder).items()}
-    except (OSError, SafetensorError):
+    if not (folder / PICTURES).is_file():
         return {}
+    return {name: x.permute(0, 2, 3, 1).numpy() for name, x in load_pictures(folder).items()}

@@ -16,10 +16,11 @@ from validation.record import Record, read_record
 from validation.rendering import plainly, render
 from validation.row_table import notes, row_table
 from validation.sentences import backend_sentence, gap_sentence, headline, swap_sentence
+from validation.shifted_means import means_table
 from validation.studies.page import study_page
 from validation.studies.record import is_study, read_study
 
-_PRIVATE = ("out", "name", "data_root", "quantizer", "latents")
+_PRIVATE = ("out", "name", "data_root", "quantizer", "latents", "resume")
 """Settings that are paths of a machine, or differ between the runs."""
 
 
@@ -71,6 +72,7 @@ def _values(record: Record) -> dict[str, Any]:
         "swap": swap_table(record.swap) if record.swap else None,
         "gap": gap_table(record),
         "rows": row_table(record.rows) if record.rows else None,
+        "means": means_table(record.rows, record.comparison["config"]["time_limit"]) if record.rows else None,
         "notes": notes(record.rows),
         "settings": _shown(run.settings) if run else {},
         "comparison_settings": _shown(record.comparison.get("config", {})),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from validation.rows import Outcome, Row
-from validation.tables import Cell, Table, number, table, text
+from validation.tables import NOTHING, Cell, Table, number, table, text
 
 
 def _failures(row: Row) -> Cell:
@@ -14,8 +14,10 @@ def _failures(row: Row) -> Cell:
 
 
 _COLUMNS: dict[str, Callable[[Row], Cell]] = {
-    "backend": lambda row: text(row.backend),
+    "backend": lambda row: text(row.title),
+    "tolerance": lambda row: text(row.preset),
     "problem": lambda row: text(row.family),
+    "step": lambda row: text(None) if row.step is None else Cell(str(row.step), row.step),
     "dtype": lambda row: text(row.dtype),
     "N": lambda row: Cell(str(row.columns), row.columns),
     "F": lambda row: Cell(str(row.features), row.features),
@@ -24,6 +26,7 @@ _COLUMNS: dict[str, Callable[[Row], Cell]] = {
     "forward, µs a column": lambda row: number(row.forward, scale=1e6),
     "backward, µs a column": lambda row: number(row.backward, scale=1e6),
     "peak memory, MiB": lambda row: number(row.memory, scale=2**-20),
+    "iterations": lambda row: number(row.iterations),
     "KKT, largest": lambda row: number(row.kkt_max),
     "KKT, median": lambda row: number(row.kkt_median),
     "weights error, largest": lambda row: number(row.weights_error_max),
@@ -31,11 +34,14 @@ _COLUMNS: dict[str, Callable[[Row], Cell]] = {
     "dL/dZ error": lambda row: number(row.latents_gradient_error),
     "dL/dC error": lambda row: number(row.codebook_gradient_error),
     "failed columns": _failures,
+    "within the tolerance": lambda row: Cell(NOTHING) if row.within is None else Cell(str(row.within), row.within),
     "outcome": lambda row: text(row.outcome),
 }
 
 _BRIEF: dict[str, Callable[[Row], Cell]] = {
-    "backend": lambda row: text(row.backend),
+    # A variant stands below its backend: both names in one cell would leave a narrow terminal no room for numbers.
+    "backend": lambda row: text(f"  {row.variant}" if row.variant else row.backend),
+    "tol": lambda row: text(row.preset),
     "bits": lambda row: text(row.dtype.removeprefix("float")),
     "forward µs": lambda row: number(row.forward, scale=1e6),
     "backward µs": lambda row: number(row.backward, scale=1e6),
@@ -47,7 +53,7 @@ _BRIEF: dict[str, Callable[[Row], Cell]] = {
 
 def row_table(rows: Sequence[Row]) -> Table:
     """Every row in full, in the order measured."""
-    problems = len({(row.family, row.features, row.codewords, row.dtype) for row in rows})
+    problems = len({(row.family, row.step, row.features, row.codewords, row.dtype) for row in rows})
     complete = sum(row.outcome == Outcome.OK for row in rows)
     backends = len({row.backend for row in rows})
     caption = (
@@ -63,18 +69,21 @@ def _count(number: int, noun: str) -> str:
 def brief_tables(rows: Sequence[Row]) -> list[Table]:
     """What fits a terminal, a table for each problem."""
     tables = []
-    for family, F, K in dict.fromkeys((row.family, row.features, row.codewords) for row in rows):
-        own = [row for row in rows if (row.family, row.features, row.codewords) == (family, F, K)]
-        cells = ([show(row) for show in _BRIEF.values()] for row in own)
-        tables.append(table(f"Backends on {family}, F {F}, K {K}; times a column", _BRIEF, cells))
+    for family, step, F, K in dict.fromkeys((row.family, row.step, row.features, row.codewords) for row in rows):
+        own = [row for row in rows if (row.family, row.step, row.features, row.codewords) == (family, step, F, K)]
+        # A column of tolerances only where there are any: a terminal is narrow.
+        columns = {name: show for name, show in _BRIEF.items() if name != "tol" or any(row.preset for row in own)}
+        cells = ([show(row) for show in columns.values()] for row in own)
+        where = family if step is None else f"{family} of step {step}"
+        tables.append(table(f"Backends on {where}, F {F}, K {K}; times a column", columns, cells))
     return tables
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
     """Why rows are not complete, and which columns failed; each sentence once."""
-    sentences = [f"{row.backend}: {row.note or row.outcome}" for row in rows if row.note or row.outcome != Outcome.OK]
+    sentences = [f"{row.title}: {row.note or row.outcome}" for row in rows if row.note or row.outcome != Outcome.OK]
     sentences += [
-        f"{row.backend} on {row.family}, {row.dtype}: {_failures(row).text} of {row.columns} columns failed"
+        f"{row.label} on {row.where}: {_failures(row).text} of {row.columns} columns failed"
         for row in rows
         if row.failures
     ]

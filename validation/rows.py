@@ -1,8 +1,9 @@
 """The typed rows of a comparison of backends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Outcome(StrEnum):
@@ -24,6 +25,10 @@ class Row:
     Attributes:
         backend, family, dtype, lam: what was solved, by whom.
         columns, features, codewords: N, F, K; N as solved.
+        variant: in which way of its registry entry, ``variants``; empty for the settings that are ours.
+        preset: the tolerance preset; empty where the backend had its own default.
+        tol: the relative KKT residual that was asked for. A variant is asked for nothing, and only held against it.
+        step: of the training run, where the problem was dumped there.
         outcome: of the whole row. A column that fails does not make it fail: see ``statuses``.
         note: why something was not measured.
         gradient: ``"implicit"`` or ``"native"``, the backend's default.
@@ -33,10 +38,14 @@ class Row:
         kkt_max, kkt_median: relative KKT residual over columns.
         certificate: the largest upper bound of ||p - p*|| that the weights prove by themselves.
         weights_error_max, weights_error_median: ||p - p*|| over columns.
-        latents_gradient_error, codebook_gradient_error: ||G - G*|| / ||G*|| of dL/dZ and dL/dC.
+        latents_gradient_error, codebook_gradient_error: ``||G - G*|| / ||G*||`` of dL/dZ and dL/dC.
         one_sided: columns left out of the errors of the gradients.
         iterations: mean over columns, as the backend counts them.
         statuses: columns by the name of their ``solvers.Status``.
+        within: columns whose weights, as returned, have a relative KKT residual of at most ``tol``; in float32 of at
+            most 1e-6 where that is more. None where there is no tolerance.
+        curve: for growing numbers k of iterations, (k, median, largest) relative KKT residual over the first columns
+            when the backend is stopped after k.
     """
 
     backend: str
@@ -48,6 +57,10 @@ class Row:
     codewords: int
     outcome: Outcome
     note: str = ""
+    variant: str = ""
+    preset: str = ""
+    tol: float | None = None
+    step: int | None = None
     gradient: str | None = None
     forward: float | None = None
     backward: float | None = None
@@ -63,6 +76,24 @@ class Row:
     one_sided: int | None = None
     iterations: float | None = None
     statuses: Mapping[str, int] = field(default_factory=dict)
+    within: int | None = None
+    curve: Sequence[Sequence[float | int]] = ()
+
+    @property
+    def title(self) -> str:
+        """The backend, and in which way where that is not ours."""
+        return f"{self.backend} ({self.variant})" if self.variant else self.backend
+
+    @property
+    def label(self) -> str:
+        """The same with its tolerance preset."""
+        return f"{self.title}, {self.preset}" if self.preset else self.title
+
+    @property
+    def where(self) -> str:
+        """The problem, in short."""
+        step = "" if self.step is None else f" of step {self.step}"
+        return f"{self.family}{step} (F {self.features}, K {self.codewords}), {self.dtype}"
 
     @property
     def failures(self) -> dict[str, int]:
@@ -73,3 +104,9 @@ class Row:
     def total(self) -> float | None:
         """Seconds a column, forward and backward."""
         return None if self.forward is None or self.backward is None else self.forward + self.backward
+
+
+def read_rows(content: Mapping[str, Any]) -> list[Row]:
+    """The rows of a compare.json."""
+    outcomes = {outcome.value: outcome for outcome in Outcome}
+    return [Row(**line | {"outcome": outcomes[line["outcome"]]}) for line in content.get("rows", [])]

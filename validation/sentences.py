@@ -62,6 +62,9 @@ def swap_sentence(record: Record) -> str | None:
 def backend_sentence(record: Record) -> str | None:
     """The fastest exact backends of each kind on the problem that matters most: trained latents where there are any."""
     rows = [row for row in record.rows if row.outcome == Outcome.OK and row.total and row.dtype == "float64"]
+    # Of a package the settings that make it exact, and of dumped problems the last.
+    last_step = max((row.step for row in rows if row.step is not None), default=None)
+    rows = [row for row in rows if not row.variant and row.step in (None, last_step)]
     family = next((f for f in ("latents", "hull", "random") if any(row.family == f for row in rows)), None)
     known = {info.name: info for info in registry.backends()}
     rows = [row for row in rows if row.family == family and row.backend in known]

@@ -9,6 +9,7 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from torch import Tensor
 
 import solvers
 from solvers import registry
+from validation.convergence import COLUMNS, curve
 from validation.families import ProblemSpec
 from validation.memory import PeakMemory
+from validation.presets import ROUNDED
 from validation.reference import Reference, UncertifiedError
 
 
@@ -33,21 +36,22 @@ def main(job_path: str, results_path: str) -> None:
         entry = job["entry"]
         if entry["name"] not in {info.name for info in solvers.backends()}:
             solvers.register(registry.BackendInfo(**entry))
-        _measure(registry.get(entry["name"]), ProblemSpec(**job["problem"]), job["repeats"], job["seconds"], say)
+        _measure(registry.get(entry["name"]), ProblemSpec(**job["problem"]), job, say)
 
 
-def _measure(info: registry.BackendInfo, spec: ProblemSpec, repeats: int, seconds: float, say: Any) -> None:
+def _measure(info: registry.BackendInfo, spec: ProblemSpec, job: Mapping[str, Any], say: Any) -> None:
+    repeats, seconds, options = job["repeats"], job["seconds"], job["options"]
     say(doing="making the problem", gradient=info.gradient[0])
     problem = spec.make()
     N, F, K = problem.shape
     say(columns=N, features=F, codewords=K)
     generator = torch.Generator().manual_seed(spec.seed + 1)
     cotangent = torch.randn(N, F, dtype=torch.float64, generator=generator).to(problem.latents.dtype)
-    run = _Run(info.name, problem)
+    run = _Run(info.name, problem, options)
 
     say(doing="the first solve, of two columns")
     # Imports and what a peer builds once for a shape are neither time nor memory of a solve.
-    _Run(info.name, dataclasses.replace(spec, columns=min(2, N)).make()).both(cotangent[:2])
+    _Run(info.name, dataclasses.replace(spec, columns=min(2, N)).make(), options).both(cotangent[:2])
 
     say(doing="the first solve of all columns")
     with PeakMemory() as memory:
@@ -61,6 +65,8 @@ def _measure(info: registry.BackendInfo, spec: ProblemSpec, repeats: int, second
         iterations=float(solution.iterations.double().mean()),
         statuses={s.name: n for s in solvers.Status if (n := int((solution.status == s).sum()))},
     )
+    if job["tol"] is not None:
+        say(within=int((residuals.relative <= max(job["tol"], ROUNDED[spec.dtype])).sum()))
 
     say(doing="the timing")
     forward, backward = [], []
@@ -73,6 +79,13 @@ def _measure(info: registry.BackendInfo, spec: ProblemSpec, repeats: int, second
         backward.append((time.perf_counter() - middle) / N)
         forward.append((middle - start) / N)
     say(forward=statistics.median(forward), backward=statistics.median(backward), repeats=len(forward))
+
+    if job["curve"]:
+        say(doing="the convergence by iteration")
+        try:
+            say(curve=curve(info, dataclasses.replace(spec, columns=min(COLUMNS, N)).make(), options, seconds))
+        except Exception as error:  # noqa: BLE001  a peer may raise anything, and the rest of the row is good
+            say(note=f"convergence by iteration not measured: {type(error).__name__}: {error}")
 
     say(doing="the comparison with the reference")
     try:
@@ -96,15 +109,15 @@ def _measure(info: registry.BackendInfo, spec: ProblemSpec, repeats: int, second
 class _Run:
     """Forward and backward of one backend on one problem, apart."""
 
-    def __init__(self, backend: str, problem: solvers.Problem) -> None:
-        self._backend = backend
+    def __init__(self, backend: str, problem: solvers.Problem, options: Mapping[str, Any]) -> None:
+        self._backend, self._options = backend, options
         self._latents = problem.latents.requires_grad_()
         self._codebook = problem.codebook.requires_grad_()
         self._lam = float(problem.lam)
 
     def forward(self) -> solvers.Solution:
         problem = solvers.Problem(self._latents, self._codebook, self._lam)
-        self._solution = solvers.solve(problem, self._backend, throw=False)
+        self._solution = solvers.solve(problem, self._backend, throw=False, **self._options)
         self._reconstruction = self._solution.reconstruction
         return self._solution
 

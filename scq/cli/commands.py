@@ -201,7 +201,7 @@ COMMANDS = (
     ),
     Command("compare", CompareConfig, "Compare the backends: time, memory, residuals, errors, failures.", _compare),
     Command("gap", GapConfig, "Train with exact and relaxed SCQ, plain VQ and no quantizer, and compare.", _gap),
-    Command("study", StudyConfig, "Compare quantizers, tuned alike, over seeds, and from a collapsed start.", _study),
+    Command("study", StudyConfig, "Run a plan of many trainings: arms tuned alike and compared over seeds.", _study),
     Command(
         "report", ReportConfig, "Write the report of what gap, study, demo or compare measured: one HTML page.", _report
     ),

@@ -37,6 +37,9 @@ def show(infos: Sequence[BackendInfo], console: Console) -> None:
         "\ngradient: the first is the default.",
         highlight=False,
     )
+    others = [f"{info.name} ({'; '.join(info.variants)})" for info in infos if info.variants]
+    if others:
+        console.print(f"scq compare also runs, as their own users do: {', '.join(others)}.", highlight=False)
     missing = [info for info in infos if not info.available]
     for info in missing:
         # Not wrapped: the command in it is there to be copied.
@@ -121,6 +124,16 @@ def markdown(infos: Sequence[BackendInfo]) -> str:
         for info in infos
     )
     return _markdown(headings, rows)
+
+
+def markdown_of_variants(infos: Sequence[BackendInfo]) -> str:
+    """The table of the other ways to run the backends, for the documentation."""
+    rows = (
+        (f"`{info.name}`", name, ", ".join(f"`{option}={value!r}`" for option, value in options.items()))
+        for info in infos
+        for name, options in info.variants.items()
+    )
+    return _markdown(("backend", "variant", "arguments of `solvers.solve`"), rows)
 
 
 def markdown_of_quantizers(infos: Sequence[QuantizerInfo]) -> str:

@@ -3,7 +3,7 @@
 import dis
 from types import TracebackType
 
-from solvers.errors import BackendMissingError
+from solvers.errors import BackendMissingError, SolveError
 
 _RAISE = dis.opmap["RAISE_VARARGS"]
 _OURS = ("scq", "solvers", "validation")
@@ -11,12 +11,13 @@ _PLACES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionE
 
 
 def is_mistake(error: Exception) -> bool:
-    """Whether the user can put it right: a file, package or server that is missing, or an argument that we refused.
+    """Whether the user can put it right: a file, package or server that is missing, an argument that we refused, or a
+    solve that was told to raise when it fails.
 
     A ValueError, TypeError or OSError counts only when a ``raise`` statement of ours raised it. One that came out of an
     expression, or out of another package, is something that we failed to check, and its traceback is needed.
     """
-    if isinstance(error, (BackendMissingError, *_PLACES)):
+    if isinstance(error, (BackendMissingError, SolveError, *_PLACES)):
         return True
     return isinstance(error, (ValueError, TypeError, OSError)) and _refused_by_us(error.__traceback__)
 

@@ -29,6 +29,8 @@ FILES = (*TRAIN_FILES, TEST_FILE)
 RECORD = 1 + 3 * 32 * 32
 MAX_BYTES = 100_000 * RECORD
 """Of one file: ten times the official one, so that no archive can unpack to more than there is memory."""
+MAX_UNPACKED = 8 * MAX_BYTES
+"""Of the whole archive, what is not wanted of it included."""
 
 
 def read(root: Path | None = None) -> ImageData:
@@ -104,7 +106,8 @@ def _from_archive(path: Path) -> dict[str, bytes]:
     wanted = {f"{FOLDER}/{name}": name for name in FILES}
     content = {}
     try:
-        with gzip.open(path) as stream:
+        with gzip.open(path) as packed:
+            stream = _Bounded(packed, path)
             with tarfile.open(fileobj=stream, mode="r|") as archive:
                 for member in archive:
                     check_inside(path, member.name)
@@ -124,6 +127,21 @@ def _from_archive(path: Path) -> dict[str, bytes]:
             f"{path} is truncated or not a tar.gz ({error}); it must be the binary version of CIFAR-10: {URL}"
         ) from error
     return content
+
+
+class _Bounded:
+    """Reads on until MAX_UNPACKED: a few megabytes of gzip can stand for terabytes."""
+
+    def __init__(self, file: gzip.GzipFile, path: Path) -> None:
+        self._file, self._path, self._left = file, path, MAX_UNPACKED
+
+    def read(self, size: int) -> bytes:
+        # The headers of a tar archive may ask for any size.
+        block = self._file.read(min(size, self._left + 1))
+        self._left -= len(block)
+        if self._left < 0:
+            raise ValueError(f"{self._path} unpacks to more than {MAX_UNPACKED} bytes")
+        return block
 
 
 def _pictures(where: str, data: bytes) -> np.ndarray:

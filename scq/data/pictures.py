@@ -8,8 +8,9 @@ took 2.5, 2.4 and 7.3 s. What counts is to unpack a JPEG at a fraction of its si
 import io
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -83,18 +84,26 @@ def square(content: bytes, where: str) -> UInt8[np.ndarray, "3 32 32"]:
         ValueError: when it is truncated, of no format in FORMATS, of more than 8 bits a channel, or of more than
             MAX_PIXELS.
     """
+    with _refused_by_name(where):
+        image = Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values())))
+    _check(image, where)
+    with _refused_by_name(where):
+        # JPEG can be unpacked at a fraction of its size, here never below four times ours.
+        image.draft(None, (4 * SIZE, 4 * SIZE))
+        # By way of RGBA, because Pillow warns of palettes with transparency otherwise.
+        upright = ImageOps.exif_transpose(image).convert("RGBA").convert("RGB")
+    return np.asarray(ImageOps.fit(upright, (SIZE, SIZE), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
+
+
+@contextmanager
+def _refused_by_name(where: str) -> Iterator[None]:
+    """Whatever Pillow raises of a broken picture, as a ValueError that says which one it is."""
     try:
-        with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:
-            _check(image, where)
-            # JPEG can be unpacked at a fraction of its size, here never below four times ours.
-            image.draft(None, (4 * SIZE, 4 * SIZE))
-            # By way of RGBA, because Pillow warns of palettes with transparency otherwise.
-            upright = ImageOps.exif_transpose(image).convert("RGBA").convert("RGB")
+        yield
     except _BOMBS as error:
         raise ValueError(f"{where} has too many pixels ({error}); at most {MAX_PIXELS} are read") from error
-    except (OSError, SyntaxError, EOFError, OverflowError, struct.error) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error) as error:
         raise ValueError(f"{where} is truncated or no picture ({error})") from error
-    return np.asarray(ImageOps.fit(upright, (SIZE, SIZE), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
 
 
 def _check(image: Image.Image, where: str) -> None:

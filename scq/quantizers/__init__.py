@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scq.quantizers.registry import Parts, QuantizerInfo, entries, get, quantizer
 
 if TYPE_CHECKING:
-    from scq.quantizers import assignments, codebooks, gradients, regularizers
+    from scq.quantizers import assignments, codebooks, gradients, regularizers, scalars
     from scq.quantizers.base import CodebookQuantizer, Quantizer, QuantizerOutput
     from scq.quantizers.composed import ComposedQuantizer
     from scq.quantizers.identity import NoQuantizer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scq.quantizers.usage import Usage, perplexity
     from scq.quantizers.vector import VectorQuantizer
 
-_MODULES = ("assignments", "codebooks", "gradients", "regularizers")
+_MODULES = ("assignments", "codebooks", "gradients", "regularizers", "scalars")
 _LAZY = {
     "CodebookQuantizer": "scq.quantizers.base",
     "ComposedQuantizer": "scq.quantizers.composed",
@@ -49,6 +49,7 @@ __all__ = [
     "perplexity",
     "quantizer",
     "regularizers",
+    "scalars",
 ]
 
 

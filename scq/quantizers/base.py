@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.utils._pytree import _register_namedtuple
 
 from scq.quantizers import processes
 from scq.quantizers.checks import at_least_one
@@ -33,6 +34,10 @@ class QuantizerOutput(NamedTuple):
     loss: Float[Tensor, ""]
     weights: Float[Tensor, "..."] | None
     info: dict[str, Tensor]
+
+
+# Otherwise torch.export.save refuses what a layer returns.
+_register_namedtuple(QuantizerOutput, serialized_type_name="scq.QuantizerOutput")
 
 
 class Quantizer(nn.Module, ABC):
@@ -115,10 +120,10 @@ class CodebookQuantizer(Quantizer):
         return super().__getattr__(name)
 
     def freeze(self, frozen: bool = True) -> None:
-        """Holds the codebook, whatever its kind, where it is; or lets it move again.
+        """Holds what the layer makes of a latent as it is; or lets it change again.
 
-        What it consists of asks for no gradient, a moving average stops, and no k-means replaces it. Latents go on
-        receiving theirs.
+        What the codebook consists of asks for no gradient, a moving average stops, no k-means replaces it, and no
+        schedule goes on. Latents go on receiving their gradient.
         """
         self._frozen = frozen
         for parameter in self.kind.parameters(self):
@@ -175,7 +180,7 @@ class CodebookQuantizer(Quantizer):
 
     @torch.no_grad()
     def _start_at(self, latents: Tensor) -> None:
-        codebook = self.codebook
+        codebook, latents = self.codebook, self.kind.enter(self, latents)
         # Of all processes, as one process with the joint batch would; of the first, as rounding may differ.
         points = processes.gathered(latents.to(codebook.dtype))
         self.kind.restart(self, processes.of_the_first(kmeans(points, codebook)))

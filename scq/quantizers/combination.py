@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 from scq.quantizers.assignments import Nearest, Rounding
-from scq.quantizers.codebooks import EMA, Codebook, FixedGrid
+from scq.quantizers.codebooks import EMA, Codebook, FixedGrid, Spherical
 from scq.quantizers.gradients import Gradient, Rotation
 from scq.quantizers.regularizers import Regularizer
 
@@ -39,7 +39,8 @@ def check_combination(
     """
     _check_grid(codebook, assignment)
     _check_gradient(assignment, gradient)
-    if isinstance(codebook, EMA) and not isinstance(assignment, Nearest):
+    held = codebook.of if isinstance(codebook, Spherical) else codebook
+    if isinstance(held, EMA) and not isinstance(assignment, Nearest):
         raise ValueError(
             f"codebook is ema and assignment is {assignment.name}, must be nearest: the codewords are averages of the "
             "latents nearest to them, and soft weights would send them a gradient that nothing takes"

@@ -91,6 +91,7 @@ class ComposedQuantizer(CodebookQuantizer):
             output = self.kind.leave(self, self.gradient(assigned))
             if self.training and not self._frozen:
                 self.kind.observe(self, latents, assigned.indices, valid)
+                self.assignment.advance()
             info = self._info(assigned, valid)
         return self._output(x, output, assigned, loss, valid, info)
 

@@ -1,7 +1,8 @@
 """What the registry says of a quantizer: one frozen entry each, imported when its quantizer is made."""
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class QuantizerInfo:
         settings: the fields of :class:`scq.training.TrainConfig` that are options of this quantizer.
         convex: True when its weights answer the programme of arXiv 2310.03004, Eq. 7, exactly or relaxed.
         citation: whom to cite.
+        options: of the factory, with which it is always called.
     """
 
     name: str
@@ -46,9 +48,10 @@ class QuantizerInfo:
     settings: tuple[str, ...] = ()
     convex: bool = False
     citation: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def make(self, codebook_size: int, dim: int, **options: Any) -> "Quantizer":
         """The quantizer, with fresh parameters."""
         module, attribute = self.factory.split(":")
         factory = getattr(importlib.import_module(module), attribute)
-        return factory(codebook_size, dim, **options)
+        return factory(codebook_size, dim, **self.options, **options)

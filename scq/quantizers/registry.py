@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from scq.quantizers.catalog import ENTRIES
 from scq.quantizers.entry import Parts, QuantizerInfo
+from scq.quantizers.recipe import read_recipe
 
 if TYPE_CHECKING:
     from scq.quantizers.base import Quantizer
@@ -19,13 +20,18 @@ def entries() -> tuple[QuantizerInfo, ...]:
 
 
 def get(name: str) -> QuantizerInfo:
-    """The entry of that name.
+    """The entry of that name, or of the quantizer whose parts are named, as :func:`scq.quantizers.recipe.read_recipe`
+    has them.
 
     Raises:
         ValueError: when there is none; the message lists the known names.
     """
+    if "+" in name:
+        return read_recipe(name)
     if name not in _ENTRIES:
-        raise ValueError(f"quantizer is {name!r}, must be one of: {', '.join(_ENTRIES)}")
+        raise ValueError(
+            f"quantizer is {name!r}, must be one of: {', '.join(_ENTRIES)}; or parts as in linear+nearest+rotation"
+        )
     return _ENTRIES[name]
 
 
@@ -33,7 +39,8 @@ def quantizer(name: str, codebook_size: int, dim: int, **options: Any) -> "Quant
     """Makes a quantizer by name.
 
     Args:
-        name: one of ``[entry.name for entry in scq.quantizers.entries()]``.
+        name: one of ``[entry.name for entry in scq.quantizers.entries()]``, or the names of parts:
+            ``"linear+nearest+rotation"``.
         codebook_size: K, the number of codewords.
         dim: F, the number of channels of a latent.
         **options: what the quantizer's constructor takes.

@@ -9,18 +9,20 @@ from torch import Tensor
 
 import solvers
 from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
-from scq.quantizers.checks import nonnegative
+from scq.quantizers.certificate import NAMES as CERTIFICATE
+from scq.quantizers.certificate import certificate
+from scq.quantizers.checks import nonnegative, positive
 from scq.quantizers.codebooks import Codebook
 from scq.quantizers.combination import SoftConvex, check_combination
-from scq.quantizers.layout import from_rows, positions, spread
-from scq.quantizers.means import mean_square
+from scq.quantizers.graph import certificate_in_graph, solve_rows_in_graph
+from scq.quantizers.layout import from_rows, positions
+from scq.quantizers.means import mean, mean_square
 from scq.quantizers.regularizers import Quantized, Regularizer
 from scq.quantizers.regularizers.regularizer import total
+from scq.quantizers.scalars import Scalar
+from scq.quantizers.solving import OnFailure, Solved, SolverSettings, check_on_failure, solve_rows
 from scq.quantizers.usage import SUPPORT, counts, perplexity
 from solvers.registry import DEFAULT_BACKEND, get
-
-_DIAGNOSED = 512
-"""Latents of a batch whose KKT residuals are measured for the log."""
 
 
 class SoftConvexQuantizer(CodebookQuantizer):
@@ -35,12 +37,18 @@ class SoftConvexQuantizer(CodebookQuantizer):
     the codebook, by the derivative of p*.
 
     A latent whose solve fails (NaN, out of iterations) becomes its nearest codeword, sends no gradient and counts 0
-    in the loss; the other latents are not affected. ``info["converged_share"]`` tells how many were solved.
+    in the loss; the other latents are not affected. ``info["failed_columns"]`` tells how many there were.
+
+    ``torch.compile(fullgraph=True)`` and, in evaluation, ``torch.export`` take it with the implicit derivative of any
+    backend and with the relaxation; at a peer's own derivative the graph breaks. In a graph the weights are dense,
+    whether returned or not.
 
     Args:
         codebook_size: K, the number of codewords.
         dim: F, the number of channels of a latent.
-        lam: regularisation weight, > 0. Large: plain vector quantization. Small: projection on the codewords' hull.
+        lam: regularisation weight, > 0. Large: plain vector quantization. Small: projection on the codewords' hull. A
+            number, or a :mod:`scq.quantizers.scalars` that changes while training: ``Geometric(0.1, 10.0, steps)``,
+            ``Learned(0.1)``. ``float(layer.lam)`` is its value now.
         backend: a name of ``solvers.backends()``.
         channel_dim: where the channels of the input are: -1 for (..., F), 1 for (B, F, H, W).
         quantization_weight: w, >= 0.
@@ -50,7 +58,11 @@ class SoftConvexQuantizer(CodebookQuantizer):
         max_iter: bound of the iterations; None for the backend's default.
         gradient: ``"implicit"``, ``"native"`` or ``"none"``; None for the backend's first choice.
         backend_options: what else the backend takes, e.g. ``{"steps": 40}`` for ``"relaxed"``.
-        codebook: its kind, of :mod:`scq.quantizers.codebooks`; None for a direct one.
+        on_failure: what happens when latents were not solved, after all were treated: ``"fallback"`` goes on as said,
+            ``"warn"`` also gives a RuntimeWarning with their number at each call, ``"raise"`` raises. A relaxation has
+            failed where its weights are not finite.
+        codebook: its kind, of :mod:`scq.quantizers.codebooks`; None for a direct one. ``Spherical()`` normalises
+            latents and codewords.
         regularizers: further terms of the loss, of :mod:`scq.quantizers.regularizers`.
 
     Raises:
@@ -65,7 +77,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
         self,
         codebook_size: int,
         dim: int,
-        lam: float = 0.1,
+        lam: float | Scalar = 0.1,
         backend: str = DEFAULT_BACKEND,
         channel_dim: int = -1,
         quantization_weight: float = 1.0,
@@ -75,19 +87,19 @@ class SoftConvexQuantizer(CodebookQuantizer):
         max_iter: int | None = None,
         gradient: str | None = None,
         backend_options: dict[str, Any] | None = None,
+        on_failure: OnFailure = "fallback",
         codebook: Codebook | None = None,
         regularizers: Sequence[Regularizer] = (),
     ) -> None:
         super().__init__(codebook_size, dim, channel_dim, init, codebook, regularizers)
         check_combination(self.kind, SoftConvex(), None, self.regularizers)
-        self.lam = nonnegative("lam", lam)
-        if self.lam == 0:
-            raise ValueError("lam is 0.0, must be > 0: without it the weights are not unique")
+        self.lam = lam if isinstance(lam, Scalar) else positive("lam", lam)
         self.backend = get(backend).name
         self.quantization_weight = nonnegative("quantization_weight", quantization_weight)
         self.return_weights = return_weights
         self.tol, self.max_iter, self.gradient = tol, max_iter, gradient
         self.backend_options = dict(backend_options or {})
+        self.on_failure = check_on_failure(on_failure)
 
     def forward(self, x: Float[Tensor, "..."], mask: Bool[Tensor, "..."] | None = None) -> QuantizerOutput:
         """Quantizes x.
@@ -95,8 +107,9 @@ class SoftConvexQuantizer(CodebookQuantizer):
         float16 and bfloat16 are solved in float32, also under autocast.
 
         Returns:
-            ``weights``: (..., K), in the dtype of x. ``info``, of this batch: hard_perplexity, soft_perplexity,
-            active_codes, support_size and largest_weight (means over latents), iterations (mean), converged_share;
+            ``weights``: (..., K), in the dtype of x. ``info``, of this batch: lam, hard_perplexity, soft_perplexity,
+            active_codes, support_size and largest_weight (means over latents), iterations (mean), converged_share (0
+            for the relaxation, which has no tolerance to reach), failed_columns (their number);
             when ``diagnose`` is True also kkt_primal, kkt_dual, kkt_complementarity, kkt_relative (each the largest
             over latents), gap (the mean Frank-Wolfe gap), margin (median), weakly_active_share. These are measured on
             at most 512 latents, evenly spaced through the batch: on all of a batch of 4,096 they would cost more than
@@ -106,101 +119,84 @@ class SoftConvexQuantizer(CodebookQuantizer):
             TypeError, ValueError: x of another dtype or number of channels than the layer's, or a codebook that is
                 not finite any more.
             solvers.BackendMissingError: the backend's package is not installed.
+            solvers.SolveError: ``on_failure="raise"``, and latents were not solved; it carries the solution.
         """
+        settings = SolverSettings(
+            self.backend, self.tol, self.max_iter, self.gradient, self.backend_options, self.on_failure
+        )
+        compiling = torch.compiler.is_compiling()
         with torch.autocast(x.device.type, enabled=False):
             valid = self._valid(x, mask)
             latents, codebook = self._rows(x, valid)
-            if valid is not None:
-                latents = latents[valid]
-            solution = solvers.solve(
-                solvers.Problem(latents, codebook, self.lam),
-                self.backend,
-                tol=self.tol,
-                max_iter=self.max_iter,
-                throw=False,
-                gradient=self.gradient,
-                **self.backend_options,
-            )
-            reconstruction = solution.reconstruction
-            # where, not a product: NaN times 0 is NaN, in the gradient too.
-            error = torch.where(solution.failed[:, None], 0.0, reconstruction - latents)
-            loss = self.quantization_weight * mean_square(error)
-            if self.regularizers:
-                loss = loss + self._regularization(latents, solution)
-            largest, indices = solution.compact.detach().largest()
-            info = self._info(solution, indices, largest)
-        weights = solution.weights if self.return_weights else None
-        if valid is not None:
-            reconstruction, indices = spread(reconstruction, valid), spread(indices, valid)
-            weights = None if weights is None else spread(weights, valid)
+            latents = self.kind.enter(self, latents)
+            lam = self.lam() if isinstance(self.lam, Scalar) else self.lam
+            solved = (solve_rows_in_graph if compiling else solve_rows)(latents, codebook, lam, valid, settings)
+            weights = solved.weights.dense() if self.return_weights or self.regularizers else None
+            loss = self._loss(latents, solved, weights, valid)
+            largest, indices = solved.weights.detach().largest()
+            info = self._info(solved, indices, largest, valid)
+            info["lam"] = torch.as_tensor(lam, dtype=torch.float64, device=x.device).detach()
+            if self.diagnose and latents.shape[0]:
+                measure = certificate_in_graph if compiling else certificate
+                numbers = measure(latents, codebook, info["lam"], solved.anchor, solved.weights.detach(), valid)
+                info |= dict(zip(CERTIFICATE, numbers.unbind(), strict=True))
+            if self.training and not self._frozen and isinstance(self.lam, Scalar):
+                self.lam.advance()
         shape = positions(x, self.channel_dim)
         return QuantizerOutput(
-            from_rows(reconstruction.to(x.dtype), x, self.channel_dim),
+            from_rows(solved.reconstruction.to(x.dtype), x, self.channel_dim),
             indices.reshape(shape),
             loss,
-            None if weights is None else weights.to(x.dtype).reshape(*shape, self.codebook_size),
+            weights.to(x.dtype).reshape(*shape, self.codebook_size) if self.return_weights else None,
             info,
         )
 
-    def _regularization(self, latents: Float[Tensor, "N F"], solution: solvers.Solution) -> Float[Tensor, ""]:
-        """The further terms, of the latents that were solved."""
-        solved = ~solution.failed
-        z, reconstruction = (torch.where(solved[:, None], rows, 0.0) for rows in (latents, solution.reconstruction))
-        return total(self.regularizers, Quantized(z, reconstruction, solution.weights, valid=solved))
+    def _loss(
+        self,
+        latents: Float[Tensor, "N F"],
+        solved: Solved,
+        weights: Float[Tensor, "N K"] | None,
+        valid: Bool[Tensor, " N"] | None,
+    ) -> Float[Tensor, ""]:
+        """The quantization error, to which failed latents add 0, and the further terms, of what was solved."""
+        counts = ~solved.failed if valid is None else ~solved.failed & valid
+        # where, not a product: NaN times 0 is NaN, in the gradient too.
+        z, reconstruction = (torch.where(counts[:, None], rows, 0.0) for rows in (latents, solved.reconstruction))
+        loss = self.quantization_weight * mean_square(reconstruction - z, valid)
+        if not self.regularizers:
+            return loss
+        return loss + total(self.regularizers, Quantized(z, reconstruction, weights, valid=counts))
 
     @torch.no_grad()
     def _info(
-        self, solution: solvers.Solution, indices: Int[Tensor, " N"], largest: Float[Tensor, " N"]
+        self, solved: Solved, indices: Int[Tensor, " N"], largest: Float[Tensor, " N"], valid: Bool[Tensor, " N"] | None
     ) -> dict[str, Tensor]:
-        weights = solution.compact.detach()
-        columns = max(indices.shape[0], 1)
-        used = counts(indices, self.codebook_size)
-        info = {
+        weights, status = solved.weights.detach(), solved.status
+        used = counts(indices, self.codebook_size, valid)
+        converged = status == int(solvers.Status.SOLVED)
+        if valid is not None:
+            converged = converged & valid
+        return {
             "hard_perplexity": perplexity(used),
             "soft_perplexity": perplexity(weights.mass()),
             "active_codes": (used > 0).sum(),
-            "support_size": (weights.values > SUPPORT).sum() / columns,
-            "largest_weight": largest.sum() / columns,
-            "iterations": solution.iterations.sum() / columns,
-            "converged_share": solution.converged.sum() / columns,
+            "support_size": mean((weights.values > SUPPORT).sum(1).double(), valid),
+            "largest_weight": mean(largest, valid),
+            "iterations": mean(solved.iterations.double(), valid),
+            "converged_share": mean(converged.double(), valid),
+            "failed_columns": solved.failed.sum(),
         }
-        if self.diagnose and indices.shape[0]:
-            residuals = _sampled_residuals(solution)
-            info |= {
-                "kkt_primal": residuals.primal.amax(),
-                "kkt_dual": (residuals.dual / residuals.scale).amax(),
-                "kkt_complementarity": (residuals.complementarity / residuals.scale).amax(),
-                "kkt_relative": residuals.relative.amax(),
-                "gap": residuals.gap.mean(),
-                "margin": residuals.margin.median(),
-                "weakly_active_share": (residuals.weakly_active > 0).double().mean(),
-            }
-        return info
+
+    def freeze(self, frozen: bool = True) -> None:
+        """Also holds a learned lam, or one on a schedule."""
+        super().freeze(frozen)
+        if isinstance(self.lam, Scalar):
+            self.lam.requires_grad_(not frozen)
 
     def extra_repr(self) -> str:
+        # A scalar that changes is a module, and printed as such.
+        lam = "" if isinstance(self.lam, Scalar) else f", lam={self.lam}"
         return (
-            f"{super().extra_repr()}, lam={self.lam}, backend={self.backend!r}, "
-            f"quantization_weight={self.quantization_weight}"
+            f"{super().extra_repr()}{lam}, backend={self.backend!r}, quantization_weight={self.quantization_weight}, "
+            f"on_failure={self.on_failure!r}"
         )
-
-
-def _sampled_residuals(solution: solvers.Solution) -> solvers.Residuals:
-    """The certificate of at most ``_DIAGNOSED`` columns."""
-    problem = solution.problem
-    some = slice(None, None, -(-problem.latents.shape[0] // _DIAGNOSED))
-    sample = solvers.Problem(problem.latents[some], problem.codebook, problem.lam, problem.anchor[some])
-    return solvers.kkt_residuals(sample, solution.compact.rows(some))
-
-
-def relaxed(codebook_size: int, dim: int, relaxation_steps: int = 20, **options: Any) -> SoftConvexQuantizer:
-    """Soft convex quantization by the paper's relaxation.
-
-    Args:
-        codebook_size: K.
-        dim: F.
-        relaxation_steps: m, the clip-and-shift steps of Algorithm 2.
-        **options: what else :class:`SoftConvexQuantizer` takes.
-    """
-    return SoftConvexQuantizer(
-        codebook_size, dim, backend="relaxed", backend_options={"steps": relaxation_steps}, **options
-    )

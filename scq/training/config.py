@@ -9,7 +9,9 @@ from scq.quantizers import registry as quantizers
 from solvers import registry as backends
 
 Init = Literal["normal", "uniform", "kmeans"]
+OnFailure = Literal["raise", "warn", "fallback"]
 Precision = Literal["no", "bf16", "fp16"]
+Projection = Literal["alternating", "exact"]
 Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 
 
@@ -28,8 +30,17 @@ class TrainConfig:
     """Solver of the scq quantizer; also the exact one when the gap is measured."""
     lam: float = 0.1
     """Regularisation weight of soft convex quantization; large is close to plain vector quantization."""
+    lam_end: float = 10.0
+    """What lam grows to, geometrically, in scq_annealed."""
+    anneal_share: float = 0.8
+    """Share of the steps over which lam grows in scq_annealed, and the temperature of gumbel falls; then both stay."""
     relaxation_steps: int = 20
     """Steps of the relaxation, in training and when the gap is measured."""
+    relaxation_projection: Projection = "alternating"
+    """How scq_relaxed comes back to the simplex: alternating, the paper's steps, or exact, one Euclidean projection."""
+    on_failure: OnFailure = "fallback"
+    """When latents are not solved: fallback quantizes them by their nearest codeword and counts them in the log, warn
+    also says so at each step, raise ends the training."""
     codebook_size: int = 128
     """Number of codewords; the grid of fsq has about as many."""
     dim: int = 16
@@ -78,6 +89,9 @@ class TrainConfig:
     """Steps between two checkpoints, from which a run that was stopped goes on."""
     gap: bool = True
     """Measure the gap between exact and relaxed at every line of the log (soft convex quantizers only)."""
+    dump_every: int = 0
+    """Steps between two problems that are written to the run's folder problems, for scq compare --latents; 0 for none
+    (soft convex quantizers only)."""
     validation_share: float = 0.0
     """Share of the training pictures, the last ones, that the run is not trained but evaluated on, in place of the test
     pictures: for the choice of settings."""
@@ -104,10 +118,11 @@ class TrainConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        for name in ("residual_layers", "seed", "quantization_weight", "commitment_weight", "regularizer_weight"):
+        weights = ("quantization_weight", "commitment_weight", "regularizer_weight")
+        for name in ("residual_layers", "seed", "dump_every", *weights):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be >= 0")
-        for name in ("lam", "learning_rate"):
+        for name in ("lam", "lam_end", "learning_rate"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}, must be finite and > 0")
@@ -117,9 +132,16 @@ class TrainConfig:
             raise ValueError(f"batch_size is {self.batch_size}, must be a multiple of accumulate, {self.accumulate}")
         if not math.isfinite(self.latents_offset):
             raise ValueError(f"latents_offset is {self.latents_offset}, must be finite")
+        if not 0 < self.anneal_share <= 1:
+            raise ValueError(f"anneal_share is {self.anneal_share}, must be > 0 and <= 1")
         if not 0 <= self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}, must be >= 0 and < 1")
-        for name, kind in (("init", Init), ("precision", Precision)):
+        for name, kind in (
+            ("init", Init),
+            ("precision", Precision),
+            ("relaxation_projection", Projection),
+            ("on_failure", OnFailure),
+        ):
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of: {', '.join(get_args(kind))}")
         for tracker in self.trackers:
@@ -134,3 +156,9 @@ class TrainConfig:
             )
         if self.name is not None and (Path(self.name).name != self.name or self.name in ("", "..")):
             raise ValueError(f"name is {self.name!r}, must be the name of one folder, without a path")
+
+    @property
+    def anneal_steps(self) -> int:
+        """Forward passes in training, one for each part of a batch, in which what is annealed goes from its first value
+        to its last."""
+        return max(1, round(self.anneal_share * self.steps * self.accumulate))

@@ -21,6 +21,8 @@ _PACKAGES = (
     "qpth",
     "daqp",
     "clarabel",
+    "proxsuite",
+    "moreau",
 )
 
 

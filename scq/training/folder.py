@@ -5,9 +5,11 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from scq.training.config import TrainConfig
+from scq.training.reading import parse_json, read_text
 
 CONFIG, METRICS, CHECKPOINTS = "config.json", "metrics.jsonl", "checkpoints"
 WEIGHTS, TEST, ENVIRONMENT = "model.safetensors", "test.json", "environment.json"
@@ -75,21 +77,56 @@ def read_config(folder: Path) -> TrainConfig:
     if not path.is_file():
         raise ValueError(f"folder is '{folder}', must be the folder of a run (it has no {CONFIG})")
     try:
-        content = json.loads(path.read_text())
+        content = parse_json(read_text(path), "the file")
         for name in ("out", "data_root"):
-            content[name] = None if content[name] is None else Path(content[name])
+            content[name] = Path(content[name]) if isinstance(content[name], str) else content[name]
         # Runs of before a setting existed have its default, which is what they did.
-        if "trackers" in content:
+        if isinstance(content.get("trackers"), list):
             content["trackers"] = tuple(content["trackers"])
+        _check_kinds(content)
         return TrainConfig(**content)
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"'{path}' is not the configuration of a run of this version: {error}") from error
 
 
+def _check_kinds(content: Mapping[str, Any]) -> None:
+    """JSON has any kind of value under any name; a dataclass does not look."""
+    for name, kind in get_type_hints(TrainConfig).items():
+        if name in content and not _is(content[name], kind):
+            raise TypeError(f"{name} is {content[name]!r}, must be of type {getattr(kind, '__name__', kind)}")
+
+
+def _is(value: object, kind: Any) -> bool:
+    choices = get_args(kind)
+    if get_origin(kind) is Literal:
+        return value in choices
+    if get_origin(kind) in (Union, UnionType):
+        return any(_is(value, choice) for choice in choices)
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if kind is float else get_origin(kind) or kind)
+
+
 def read_metrics(folder: Path) -> list[dict[str, int | float]]:
-    """The log of a run, finished or not. A last line that a killed run left incomplete is dropped."""
-    lines = (folder / METRICS).read_text().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    """The log of a run, finished or not. A last line that a killed run left incomplete is dropped.
+
+    Raises:
+        ValueError: a line is no JSON object of numbers with its "step".
+    """
+    path = folder / METRICS
+    lines = read_text(path).splitlines(keepends=True)
+    return [_numbers(line, f"'{path}', line {n},") for n, line in enumerate(lines, 1) if line.endswith("\n")]
+
+
+def _numbers(line: str, where: str) -> dict[str, int | float]:
+    content = parse_json(line, where)
+    if not isinstance(content, dict) or not isinstance(content.get("step"), int):
+        raise ValueError(f"{where} is not an object with a step")
+    for name, value in content.items():
+        # A larger integer is no float.
+        if not isinstance(value, float) and not (isinstance(value, int) and abs(value) < 2**63):
+            raise ValueError(f"{where} has {name} {str(value)[:40]!r}, must be a number")
+    return content
 
 
 def cut_metrics(folder: Path, step: int) -> None:

@@ -57,7 +57,8 @@ def train(config: TrainConfig, progress: bool = True) -> RunResult:
 
     The run's folder is new: ``config.out / name``, with a number after it when there is one already. It holds
     config.json, environment.json, metrics.jsonl (each line on disk at once), tensorboard/ (the same numbers),
-    model.safetensors and test.json; until the end also checkpoints/, from which :func:`resume` goes on. At Ctrl-C the
+    model.safetensors and test.json; with ``config.dump_every`` also problems/, what the solver was given (of several
+    processes the first one's); until the end checkpoints/, from which :func:`resume` goes on. At Ctrl-C the
     step is ended and saved, with the weights so far as model.safetensors, and KeyboardInterrupt is raised; a second
     Ctrl-C does not wait.
 
@@ -150,7 +151,7 @@ def _run(
         if state.step == 0:
             calibrate(model, next(batches).to(device))
             displace(model, config.latents_offset)
-        advance = Step(config, accelerator, model, optimizer, images.variance, device)
+        advance = Step(config, accelerator, model, optimizer, images.variance, device, folder)
         log = None
         if first:
             with writing(folder, state.step):
@@ -163,8 +164,8 @@ def _run(
         for step in range(state.step + 1, config.steps + 1):
             start = time.perf_counter()
             logged = step == 1 or step % config.log_every == 0 or step == config.steps
-            numbers = advance(next(batches), logged)
-            seconds, since = seconds + time.perf_counter() - start - numbers.get("time/gap", 0.0), since + 1
+            numbers = advance(next(batches), step, logged)
+            seconds, since = seconds + time.perf_counter() - start - advance.aside, since + 1
             state.step = step
             bar.step()
             if logged and log:

@@ -1,17 +1,18 @@
 """From a configuration to a model, and from a run's folder back to both."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from scq.autoencoder import Autoencoder
 from scq.quantizers import registry
 from scq.training.config import TrainConfig
-from scq.training.folder import WEIGHTS, read_config
+from scq.training.folder import CONFIG, WEIGHTS, read_config
+from scq.training.reading import read_tensors
 
 
 def seeds(seed: int) -> tuple[int, int, int]:
@@ -90,17 +91,33 @@ def load_run(folder: Path | str) -> tuple[TrainConfig, Autoencoder]:
         folder: a run's folder, as :func:`scq.training.train` writes it.
 
     Raises:
-        ValueError: the folder holds no finished run.
+        ValueError: the folder holds no finished run, or its weights are not those of its settings.
     """
     folder = Path(folder)
     config = read_config(folder)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ValueError(f"folder is '{folder}', must hold {WEIGHTS}; the run has not finished")
+    state = read_tensors(weights)
+    _check_weights(config, state, weights)
     model = build_model(config)
-    state: dict[str, Tensor] = load_file(weights)
     model.load_state_dict(state)
     return config, model.eval()
+
+
+def _check_weights(config: TrainConfig, state: Mapping[str, Tensor], path: Path) -> None:
+    """Compares names and shapes before anything is allocated: settings of a few bytes can ask for all memory."""
+    expected: dict[str, Tensor] = {}
+    if config.residual_layers <= len(state):
+        try:
+            with torch.device("meta"):
+                expected = build_model(config).state_dict()
+        except RuntimeError as error:  # more elements than an address has
+            raise ValueError(f"'{path}' cannot hold the model of {CONFIG} beside it: {error}") from error
+    for name in sorted({*expected, *state}):
+        found, wanted = (tuple(side[name].shape) if name in side else None for side in (state, expected))
+        if found != wanted:
+            raise ValueError(f"'{path}' has {name} of shape {found}, the model of {CONFIG} beside it has {wanted}")
 
 
 def pick_device(name: str) -> torch.device:

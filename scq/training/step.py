@@ -1,17 +1,22 @@
 """One optimiser step on one batch, in as many parts and processes as it takes."""
 
+from pathlib import Path
+
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from scq.autoencoder import Autoencoder
+from scq.autoencoder import Autoencoder, AutoencoderOutput
 from scq.diagnostics import measure_gap
 from scq.quantizers import processes, registry
 from scq.quantizers.base import CodebookQuantizer
 from scq.quantizers.layout import from_rows, to_rows
+from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.training.config import TrainConfig
+from scq.training.dumps import dump
 from scq.training.pooled import PooledNumbers
+from scq.training.resuming import writing
 
 
 class Step:
@@ -24,7 +29,13 @@ class Step:
         optimizer: as the accelerator made it.
         variance: of the data.
         device: of this process.
+        folder: of the run.
+
+    Attributes:
+        aside: seconds that the last call spent on looking at the training, and not on training.
     """
+
+    aside = 0.0
 
     def __init__(
         self,
@@ -34,18 +45,20 @@ class Step:
         optimizer: torch.optim.Optimizer,
         variance: float,
         device: torch.device,
+        folder: Path,
     ) -> None:
-        self._config, self._accelerator, self._device = config, accelerator, device
+        self._config, self._accelerator, self._device, self._folder = config, accelerator, device, folder
         self._model, self._variance = model, variance
         self._wrapped = accelerator.prepare_model(model)
         self._optimizer = accelerator.prepare_optimizer(optimizer)
         self._gap = config.gap and registry.get(config.quantizer).convex
 
-    def __call__(self, batch: Tensor, logged: bool) -> dict[str, float]:
+    def __call__(self, batch: Tensor, step: int, logged: bool) -> dict[str, float]:
         """Trains on this process's part of the batch.
 
         Args:
             batch: the pictures of all processes, the same in all of them.
+            step: its number, from 1.
             logged: whether numbers are wanted.
 
         Returns:
@@ -53,17 +66,20 @@ class Step:
         """
         rank, world = processes.number()
         pictures = batch.chunk(world)[rank].to(self._device)
-        pooled, norm, seconds = PooledNumbers(getattr(self._model.quantizer, "codebook_size", None)), None, 0.0
+        pooled = PooledNumbers(getattr(self._model.quantizer, "codebook_size", None))
+        norm, seconds, self.aside = None, 0.0, 0.0
         self._model.quantizer.diagnose = logged
-        for part in pictures.chunk(self._config.accumulate):
+        for number, part in enumerate(pictures.chunk(self._config.accumulate)):
             with self._accelerator.accumulate(self._wrapped):
                 output = self._wrapped(part)
                 mse = mse_loss(output.reconstruction, part)
                 loss = mse / self._variance + output.quantized.loss
                 self._accelerator.backward(loss)
+                if number == 0:
+                    self.aside += self._dump(step, output)
                 if logged:
                     # Before the update: the gap belongs to the codebook that quantized this batch.
-                    gap = self._measure_gap(part, output.latents) if self._gap else {}
+                    gap = self._measure_gap(part, output) if self._gap else {}
                     seconds += gap.pop("seconds", 0.0)
                     pooled.add(loss, mse, output.quantized, {f"gap/{name}": value for name, value in gap.items()})
                 # Of all but the last part, accelerate makes the next three do nothing.
@@ -71,6 +87,7 @@ class Step:
                     norm = self._accelerator.clip_grad_norm_(self._model.parameters(), self._config.clip_norm)
                 self._optimizer.step()
                 self._optimizer.zero_grad()
+        self.aside += seconds
         if not logged:
             return {}
         numbers = pooled.compute()
@@ -80,14 +97,24 @@ class Step:
             numbers["train/loss_scale"] = self._accelerator.scaler.get_scale()
         return numbers | ({"time/gap": seconds} if self._gap else {})
 
-    def _measure_gap(self, pictures: Tensor, latents: Tensor) -> dict[str, float]:
+    def _dump(self, step: int, output: AutoencoderOutput) -> float:
+        """Writes the problem of the first part of the first process, when it is time. Returns the seconds it took."""
+        every, quantizer = self._config.dump_every, self._model.quantizer
+        due = every > 0 and step % every == 0 and self._accelerator.is_main_process
+        if not due or not isinstance(quantizer, SoftConvexQuantizer):
+            return 0.0
+        # Before the update, and with the lam of this batch: a schedule has gone on.
+        with writing(self._folder, step):
+            return dump(self._folder, step, quantizer, output.latents, float(output.quantized.info["lam"]))
+
+    def _measure_gap(self, pictures: Tensor, output: AutoencoderOutput) -> dict[str, float]:
         """The gap on these pictures, through this step's decoder."""
-        config, quantizer = self._config, self._model.quantizer
+        config, quantizer, latents = self._config, self._model.quantizer, output.latents
         assert isinstance(quantizer, CodebookQuantizer)  # every convex entry of the registry is one
         return measure_gap(
             to_rows(latents, config.dim, quantizer.channel_dim),
             quantizer.codebook,
-            config.lam,
+            float(output.quantized.info["lam"]),
             decode=lambda rows: self._model.decode(from_rows(rows, latents, quantizer.channel_dim)),
             target=pictures,
             variance=self._variance,

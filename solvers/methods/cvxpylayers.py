@@ -41,6 +41,8 @@ from solvers.status import Status
 
 _MODES = ("dense", "lsqr", "lsmr", "lpgd", "lpgd_left", "lpgd_right")
 
+_SOLVERS = ("DIFFCP", "MOREAU")
+
 _DERIVATIVE_ONLY = ("mode", "n_jobs_backward", "derivative_kwargs")
 
 _INACCURATE = "Solved/Inaccurate"
@@ -58,28 +60,37 @@ def solve(
     mode: str = "dense",
     eps: float | None = None,
     solver_args: Mapping[str, Any] | None = None,
+    solver: str = "DIFFCP",
+    follow_tol: bool = False,
 ) -> Result:
     """Solves an instance.
 
     Args:
         problem: the instance, in float64; with autograd history for the layer's own gradient.
-        tol: lowers ``eps``, down to 1e-13, where it asks for more than the default gives; it never raises it, because
-            the derivative is read off the solution.
+        tol: lowers ``eps``, down to 1e-13, where it asks for more than the default gives; it raises it only with
+            ``follow_tol``, because the derivative is read off the solution.
         max_iter: becomes SCS's ``max_iters``; by default SCS's own, 100,000.
         mode: diffcp's derivative: ``"dense"``, ``"lsqr"``, ``"lsmr"``, ``"lpgd"``, ``"lpgd_left"``, ``"lpgd_right"``.
         eps: SCS's absolute and relative tolerance, by default 1e-10.
-        solver_args: what the layer passes to diffcp and SCS, in the place of all of the above.
+        solver_args: what the layer passes to diffcp and SCS, or to another solver, in the place of all of the above.
+        solver: cvxpylayers' ``solver``: ``"DIFFCP"`` or ``"MOREAU"``. Moreau 0.4.1 drops the constraint p >= 0 without
+            a word when it gets the problem from cvxpylayers, as the certificate shows.
+        follow_tol: let ``tol`` raise ``eps`` too.
     """
     if mode not in _MODES:
         raise OptionError(f"mode is {mode!r}, must be one of: {', '.join(_MODES)}")
     if eps is not None and not eps > 0:
         raise OptionError(f"eps is {eps!r}, must be > 0")
+    if solver not in _SOLVERS:
+        raise OptionError(f"solver is {solver!r}, must be one of: {', '.join(_SOLVERS)}")
+    if solver != "DIFFCP" and solver_args is None:
+        raise OptionError(f"solver is {solver!r}, which needs solver_args: mode, eps and tol are those of DIFFCP")
     if solver_args is None:
-        solver_args = {"mode": mode, "eps": _precision(tol, problem) if eps is None else eps}
+        solver_args = {"mode": mode, "eps": _precision(tol, problem, follow_tol) if eps is None else eps}
         solver_args |= {} if max_iter is None else {"max_iters": max_iter}
     C, s = problem.codebook, problem.lam.sqrt()
     K, F = C.shape
-    layer = _layer(K, F)
+    layer = _layer(K, F, solver)
     parts = []
     rows = max(1, _CHUNK_ELEMENTS // (K * F))
     for z, anchor in zip(problem.latents.split(rows), problem.anchor.split(rows), strict=True):
@@ -90,18 +101,19 @@ def solve(
     return Result(torch.cat(weights), status, torch.zeros_like(status))
 
 
-def _precision(tol: float, problem: Instance) -> float:
+def _precision(tol: float, problem: Instance, follow_tol: bool) -> float:
     """SCS's tolerance; below 1e-13 it does not come to an end."""
-    return min(1e-10, max(1e-13, 0.1 * tol * min(1.0, float(problem.floor.detach()))))
+    wanted = max(1e-13, 0.1 * tol * min(1.0, float(problem.floor.detach())))
+    return wanted if follow_tol else min(1e-10, wanted)
 
 
 @functools.lru_cache(maxsize=8)
-def _layer(K: int, F: int) -> CvxpyLayer:
+def _layer(K: int, F: int, solver: str) -> CvxpyLayer:
     p = cvxpy.Variable(K)
     C, z, s, b = cvxpy.Parameter((K, F)), cvxpy.Parameter(F), cvxpy.Parameter(nonneg=True), cvxpy.Parameter(K)
     objective = 0.5 * cvxpy.sum_squares(C.T @ p - z) + 0.5 * cvxpy.sum_squares(s * p - b)
     problem = cvxpy.Problem(cvxpy.Minimize(objective), [p >= 0, cvxpy.sum(p) == 1])
-    return CvxpyLayer(problem, parameters=[C, z, s, b], variables=[p])
+    return CvxpyLayer(problem, parameters=[C, z, s, b], variables=[p], solver=solver)
 
 
 def _solve_chunk(

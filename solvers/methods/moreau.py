@@ -35,7 +35,12 @@ _STATUS = {moreau.SolverStatus.Solved: Status.SOLVED, moreau.SolverStatus.MaxIte
 
 
 def solve(
-    problem: Instance, *, tol: float, max_iter: int | None = None, settings: Mapping[str, Any] | None = None
+    problem: Instance,
+    *,
+    tol: float,
+    max_iter: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    solver: str = "active_set",
 ) -> Result:
     """Solves an instance.
 
@@ -44,33 +49,26 @@ def solve(
         tol: becomes ``primal_tol``, in the units of the instance.
         max_iter: becomes ``max_iter`` and ``iter_limit``; by default 10 K + 1000.
         settings: of ``moreau.ActiveSetSettings`` by their own names; they replace ours.
+        solver: ``"active_set"``, or ``"auto"`` for the package's own choice with the package's own settings: its
+            tolerances, and 200 iterations unless ``max_iter`` says otherwise.
 
     Raises:
         OptionError: a setting that Moreau does not have, or a value that it cannot take.
     """
+    if solver not in ("active_set", "auto"):
+        raise OptionError(f"solver is {solver!r}, must be 'active_set' or 'auto'")
+    if solver == "auto" and settings:
+        raise OptionError("settings are those of the active set, must be left out with solver='auto'")
     N, K = problem.latents.shape[0], problem.codebook.shape[0]
-    limit = 10 * K + 1000 if max_iter is None else max_iter
-    precision = max(_TIGHTEST, 0.1 * tol * min(1.0, float(problem.floor.detach())))
-    ours = {"primal_tol": precision, "iter_limit": limit}
-    known = moreau.ActiveSetSettings.model_fields
-    for name in settings or {}:
-        if name not in known:
-            raise OptionError(f"settings has {name!r}, Moreau knows: {', '.join(known)}")
-    try:
-        active_set = moreau.ActiveSetSettings(**ours | dict(settings or {}))
-    except ValueError as error:
-        raise OptionError(f"settings is {dict(settings or {})}, refused by Moreau: {error}") from error
-    chosen = moreau.Settings(
-        solver="active_set",
-        device="cpu",
-        batch_size=N,
-        enable_grad=True,
-        max_iter=limit,
-        active_set_settings=active_set,
-    )
+    chosen = {} if max_iter is None else {"max_iter": max_iter}
+    if solver == "active_set":
+        chosen = {"max_iter": 10 * K + 1000} | chosen
+        precision = max(_TIGHTEST, 0.1 * tol * min(1.0, float(problem.floor.detach())))
+        ours = {"primal_tol": precision, "iter_limit": chosen["max_iter"]}
+        chosen["active_set_settings"] = _settings(ours, dict(settings or {}))
     codewords = torch.arange(K)
     ones = torch.ones(K, dtype=torch.float64)
-    solver = Solver(
+    layer = Solver(
         K,
         K + 1,
         torch.arange(0, K * K + 1, K),
@@ -78,12 +76,23 @@ def solve(
         torch.cat([torch.zeros(1, dtype=torch.int64), torch.arange(K, 2 * K + 1)]),
         codewords.repeat(2),
         moreau.Cones(num_zero_cones=1, num_nonneg_cones=K),
-        chosen,
+        moreau.Settings(solver=solver, device="cpu", batch_size=N, enable_grad=True, **chosen),
     )
     linear = problem.gradient(problem.latents.new_zeros(N, K))
     right = torch.eye(1, K + 1, dtype=torch.float64).repeat(N, 1)
-    solution = solver.solve(problem.hessian().reshape(-1), torch.cat([ones, -ones]), linear, right)
-    states = solver.info.status if isinstance(solver.info.status, list) else [solver.info.status]
+    solution = layer.solve(problem.hessian().reshape(-1), torch.cat([ones, -ones]), linear, right)
+    states = layer.info.status if isinstance(layer.info.status, list) else [layer.info.status]
     status = torch.tensor([int(_STATUS.get(state, Status.FAILED)) for state in states])
-    iterations = torch.as_tensor(solver.info.iterations).reshape(-1).to(torch.int64).expand(N).clone()
+    iterations = torch.as_tensor(layer.info.iterations).reshape(-1).to(torch.int64).expand(N).clone()
     return Result(solution.x.reshape(N, K), status, iterations)
+
+
+def _settings(ours: dict[str, Any], theirs: dict[str, Any]) -> moreau.ActiveSetSettings:
+    known = moreau.ActiveSetSettings.model_fields
+    for name in theirs:
+        if name not in known:
+            raise OptionError(f"settings has {name!r}, Moreau knows: {', '.join(known)}")
+    try:
+        return moreau.ActiveSetSettings(**ours | theirs)
+    except ValueError as error:
+        raise OptionError(f"settings is {theirs}, refused by Moreau: {error}") from error

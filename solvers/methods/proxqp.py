@@ -44,24 +44,27 @@ def solve(
     eps: float | None = None,
     eps_backward: float = 1e-12,
     proximal_backward: float = 1e-10,
+    follow_tol: bool = False,
 ) -> Result:
     """Solves an instance.
 
     Args:
         problem: the instance, in float64; with autograd history for ProxSuite's own gradient.
-        tol: lowers ``eps``, down to 1e-14, where it asks for more than the default gives; it never raises it, because
-            the derivative is read off the solution.
+        tol: lowers ``eps``, down to 1e-14, where it asks for more than the default gives; it raises it only with
+            ``follow_tol``, because the derivative is read off the solution.
         max_iter: becomes ``max_iter``; by default ProxQP's own, 10,000.
         eps: ProxQP's ``eps_abs``, by default 1e-13; QPLayer's own is 1e-9, which left KKT residuals of up to 6e-7. Its
             last iterations converge so fast that the difference costs one or two of thirty.
         eps_backward: the accuracy of the derivative's linear solve; QPLayer's own is 1e-4.
         proximal_backward: its ``rho_backward`` and ``mu_backward``; QPLayer's own are 1e-6.
+        follow_tol: let ``tol`` raise ``eps`` too.
     """
     for name, value in (("eps", eps), ("eps_backward", eps_backward), ("proximal_backward", proximal_backward)):
         if value is not None and not value > 0:
             raise OptionError(f"{name} is {value!r}, must be > 0")
     if eps is None:
-        eps = max(_TIGHTEST, min(1e-13, 0.01 * tol * min(1.0, float(problem.floor.detach()))))
+        wanted = max(_TIGHTEST, 0.01 * tol * min(1.0, float(problem.floor.detach())))
+        eps = wanted if follow_tol else min(1e-13, wanted)
     N, K = problem.latents.shape[0], problem.codebook.shape[0]
     linear = problem.gradient(problem.latents.new_zeros(N, K))
     return Result(*_Layer.apply(problem.hessian(), linear, eps, max_iter, (eps_backward, *(2 * [proximal_backward]))))

@@ -34,6 +34,8 @@ def test_numbers_are_those_of_the_two_solutions(case):
     assert gap["quantization_mse_relaxed"] == pytest.approx(float(mse_loss(q @ codebook, latents)))
     assert gap["kkt_exact"] == pytest.approx(float(exact.residuals.relative.max()))
     assert gap["kkt_relaxed"] == pytest.approx(float(relaxed.residuals.relative.max()))
+    assert gap["primal_relaxed"] == pytest.approx(float(relaxed.residuals.primal.max()))
+    assert gap["duality_gap_relaxed"] == pytest.approx(float(relaxed.residuals.gap.mean()))
     overlaps = []
     for a, b in zip(p, q, strict=True):
         a, b = set((a > 1e-6).nonzero().flatten().tolist()), set((b > 1e-6).nonzero().flatten().tolist())
@@ -42,6 +44,14 @@ def test_numbers_are_those_of_the_two_solutions(case):
     assert gap["converged_share"] == 1
     assert gap["seconds"] > 0
     assert all(type(value) is float for value in gap.values())
+
+
+def test_the_gap_is_that_of_the_projection_asked_for(case):
+    latents, codebook, _, _ = case
+    gap = measure_gap(latents, codebook, 0.1, projection="exact")
+    relaxed = solvers.solve(solvers.Problem(latents, codebook, 0.1), "relaxed", projection="exact")
+    assert gap["kkt_relaxed"] == pytest.approx(float(relaxed.residuals.relative.max()))
+    assert gap["primal_relaxed"] < 1e-12 < measure_gap(latents, codebook, 0.1)["primal_relaxed"]
 
 
 def test_gap_is_as_large_as_published_here_and_certified(case):

@@ -49,19 +49,21 @@ def test_shapes_follow_the_layout(name, shape, channel_dim, positions):
 
 
 @every
-def test_layouts_agree(name):
+@pytest.mark.parametrize(
+    ("shape", "channel_dim"),
+    [((6, F), -1), ((2, 3, F), -1), ((2, F, 3, 5), 1), ((2, 3, 5, F), -1), ((2, F, 3, 2, 2), 1), ((F, 3, 4), 0)],
+    ids=["b d", "b n d", "NCHW", "NHWC", "NCDHW", "c first"],
+)
+def test_layouts_agree(name, shape, channel_dim):
     layer = CODEBOOKS[name]()
-    pictures = torch.randn(2, F, 3, 5)
-    rows = pictures.permute(0, 2, 3, 1)
-    of_rows = layer(rows.reshape(-1, F))
-    layer.channel_dim = 1
-    of_pictures = layer(pictures)
-    torch.testing.assert_close(of_pictures.quantized.permute(0, 2, 3, 1).reshape(-1, F), of_rows.quantized)
-    assert torch.equal(of_pictures.indices.flatten(), of_rows.indices)
-    torch.testing.assert_close(of_pictures.loss, of_rows.loss)
-    torch.testing.assert_close(
-        layer.decode(of_pictures.indices).permute(0, 2, 3, 1), layer.codebook[of_pictures.indices]
-    )
+    x = torch.randn(shape)
+    flat = layer(x.movedim(channel_dim, -1).reshape(-1, F))
+    layer.channel_dim = channel_dim
+    output = layer(x)
+    torch.testing.assert_close(output.quantized.movedim(channel_dim, -1).reshape(-1, F), flat.quantized)
+    assert torch.equal(output.indices.flatten(), flat.indices)
+    torch.testing.assert_close(output.loss, flat.loss)
+    torch.testing.assert_close(layer.decode(output.indices).movedim(channel_dim, -1), layer.codebook[output.indices])
 
 
 @every
@@ -184,12 +186,14 @@ def test_wrong_input_is_refused_by_name(name):
         ({"codebook_size": 0}, ValueError, "codebook_size is 0, must be at least 1"),
         ({"dim": 0}, ValueError, "dim is 0, must be at least 1"),
         ({"init": "zeros"}, ValueError, "init is 'zeros', must be one of: normal, uniform, kmeans"),
-        ({"lam": 0.0}, ValueError, "lam is 0.0, must be > 0"),
+        ({"lam": 0.0}, ValueError, "lam is 0.0, must be finite and > 0"),
         ({"lam": float("nan")}, ValueError, "lam is nan"),
         ({"quantization_weight": -1.0}, ValueError, "quantization_weight is -1.0"),
+        ({"on_failure": "ignore"}, ValueError, "on_failure is 'ignore', must be one of: raise, warn, fallback"),
         ({"backend": "simplex"}, ValueError, "backend is 'simplex', must be one of: .*interior_point"),
     ],
 )
+@pytest.mark.usefixtures("as_a_user")
 def test_wrong_arguments_are_refused_by_name(options, error, message):
     with pytest.raises(error, match=message):
         SoftConvexQuantizer(**{"codebook_size": K, "dim": F} | options)

@@ -45,11 +45,11 @@ def test_gumbel_draws_codewords_with_the_probabilities_of_the_softmax():
 
 def test_gumbel_is_annealed_by_its_own_training_steps():
     gumbel = Gumbel(start=2.0, end=0.5, anneal_steps=4)
-    z, codebook = torch.randn(5, F), torch.randn(K, F)
+    layer = ComposedQuantizer(K, F, Direct(), gumbel, Soft(), [QuantizationError()])
     temperatures = []
     for step in range(7):
         temperatures.append(float(gumbel.temperature))
-        gumbel.train(step != 3)(z, codebook)
+        layer.train(step != 3)(torch.randn(5, F))
     assert temperatures == pytest.approx([2.0, 2**0.5, 1.0, 2**-0.5, 2**-0.5, 0.5, 0.5])
 
 

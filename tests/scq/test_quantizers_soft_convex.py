@@ -106,6 +106,30 @@ def test_columns_out_of_iterations_fall_back_and_are_counted(layer):
     assert not x.grad[failed].any()
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_failures_are_counted_warned_of_or_raised(layer, masked):
+    x = torch.randn(20, F, dtype=torch.float64)
+    x[3, 1] = x[7, 0] = x[9, 2] = torch.nan
+    mask = torch.arange(20) != 9 if masked else None
+    failed = 2 if masked else 3
+    assert int(layer(x, mask).info["failed_columns"]) == failed
+    layer.on_failure = "warn"
+    with pytest.warns(RuntimeWarning, match=rf"{failed} of {19 if masked else 20} latents were not solved"):
+        layer(x, mask)
+    layer.on_failure = "raise"
+    with pytest.raises(solvers.SolveError, match="Not finite") as caught:
+        layer(x, mask)
+    assert int(caught.value.solution.failed.sum()) == failed
+    # Nothing failed: no warning, which would be an error here, and nothing raised.
+    for layer.on_failure in ("warn", "raise"):
+        assert int(layer(torch.randn(20, F, dtype=torch.float64)).info["failed_columns"]) == 0
+
+
+def test_an_approximation_is_no_failure():
+    layer = SoftConvexQuantizer(K, F, backend="relaxed", on_failure="raise")
+    assert int(layer(torch.randn(20, F)).info["failed_columns"]) == 0
+
+
 def test_kkt_numbers_come_only_when_asked_for(layer):
     x = torch.randn(20, F, dtype=torch.float64)
     assert not any(name.startswith("kkt") for name in layer(x).info)

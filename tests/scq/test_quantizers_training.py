@@ -9,7 +9,8 @@ from small_runs import SMALL, few_photos
 from scq import data
 from scq.cli import main
 from scq.quantizers import entries
-from scq.training import TrainConfig, build_model, load_run
+from scq.quantizers.scalars import Geometric
+from scq.training import TrainConfig, build_model, load_run, train
 
 NAMES = [entry.name for entry in entries()]
 
@@ -39,19 +40,41 @@ def test_every_quantizer_trains_from_the_command_line(name, tmp_path, capsys):
 def test_settings_of_an_entry_reach_its_quantizer(entry):
     """A setting that is accepted and has no effect would be a silent failure."""
     changes = {
-        "lam": 0.7,
-        "backend": "interior_point",
-        "relaxation_steps": 7,
-        "quantization_weight": 0.4,
-        "commitment_weight": 0.6,
-        "regularizer_weight": 0.3,
-        "neighbours": 5,
-        "init": "uniform",
+        "lam": {"lam": 0.7},
+        "lam_end": {"lam_end": 30.0},
+        "anneal_steps": {"anneal_share": 0.5},
+        "backend": {"backend": "interior_point"},
+        "on_failure": {"on_failure": "raise"},
+        "relaxation_steps": {"relaxation_steps": 7},
+        "relaxation_projection": {"relaxation_projection": "exact"},
+        "quantization_weight": {"quantization_weight": 0.4},
+        "commitment_weight": {"commitment_weight": 0.6},
+        "regularizer_weight": {"regularizer_weight": 0.3},
+        "neighbours": {"neighbours": 5},
+        "init": {"init": "uniform"},
     }
     for setting in entry.settings:
         plain = build_model(dataclasses.replace(SMALL, quantizer=entry.name)).quantizer
-        changed = build_model(dataclasses.replace(SMALL, quantizer=entry.name, **{setting: changes[setting]})).quantizer
+        changed = build_model(dataclasses.replace(SMALL, quantizer=entry.name, **changes[setting])).quantizer
         assert repr(changed) != repr(plain) or changed.backend_options != plain.backend_options, setting
+
+
+@pytest.mark.parametrize("name", ["scq_annealed", "gumbel"])
+def test_what_is_annealed_is_so_over_a_share_of_the_training(name):
+    config = TrainConfig(quantizer=name, steps=400, anneal_share=0.5)
+    (schedule,) = [part for part in build_model(config).modules() if isinstance(part, Geometric)]
+    assert schedule.steps == 200
+
+
+def test_annealing_is_logged_as_it_happens(tmp_path):
+    config = dataclasses.replace(SMALL, quantizer="scq_annealed", lam=0.1, lam_end=10.0, steps=4, out=tmp_path)
+    result = train(dataclasses.replace(config, log_every=1, anneal_share=0.5), progress=False)
+    logged = [line["quantizer/lam"] for line in result.history]
+    assert logged == pytest.approx([0.1, 1.0, 10.0, 10.0])
+    # The gap belongs to the step's own problem.
+    assert all(line["gap/kkt_exact"] < 1e-4 for line in result.history)
+    _, loaded = load_run(result.folder)
+    assert float(loaded.quantizer.lam) == pytest.approx(10.0)
 
 
 @pytest.mark.parametrize(

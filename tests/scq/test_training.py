@@ -158,7 +158,8 @@ def test_environment_names_versions_but_no_place(tmp_path):
     folder = train(config(tmp_path, steps=1, gap=False), progress=False).folder
     text = (folder / "environment.json").read_text()
     content = json.loads(text)
-    assert content["packages"]["torch"] == torch.__version__
+    # Some builds say where they are from, "+cu124", in one of the two only.
+    assert content["packages"]["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert content["cpus"] == os.cpu_count() and content["device"] == "cpu"
     for place in (Path.home(), Path.cwd(), tmp_path):
         assert str(place) + "/" not in text

@@ -128,6 +128,15 @@ def test_a_finished_run_is_left_as_it_is(uninterrupted, capsys):
     assert_same(again, uninterrupted)
 
 
+@pytest.fixture
+def _listens():
+    """Ctrl-C as in a terminal: tests that a shell starts in the background are told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_listens")
 def test_ctrl_c_ends_the_step_and_saves_it(tmp_path, monkeypatch, capsys, uninterrupted):
     with monkeypatch.context() as patch:
         at_batch(patch, 1 + 6, lambda: signal.raise_signal(signal.SIGINT))
@@ -141,6 +150,7 @@ def test_ctrl_c_ends_the_step_and_saves_it(tmp_path, monkeypatch, capsys, uninte
     assert_same(resume(folder, progress=False), uninterrupted)
 
 
+@pytest.mark.usefixtures("_listens")
 def test_a_second_ctrl_c_does_not_wait(tmp_path, monkeypatch):
     def twice():
         signal.raise_signal(signal.SIGINT)

@@ -13,14 +13,13 @@ from solvers.attempt import normalise
 from solvers.implicit import pull_back_by_tensors
 from solvers.methods import Instance
 from solvers.methods.active_set import solve_by_tensors
-from solvers.registry import get
 
 SIZES = [(40, 1, 1), (40, 3, 2), (40, 16, 128), (40, 33, 60), (20, 64, 512), (10, 512, 100), (10, 200, 700)]
 """N, F, K: with fewer codewords than features, and numbers that are no multiple of a vector."""
 
 
 def instance(problem: Problem) -> Instance:
-    return normalise(problem, get("active_set"), problem.latents.dtype).detach()
+    return normalise(problem, problem.latents.dtype, centred=True).detach()
 
 
 @pytest.mark.parametrize(("N", "F", "K"), SIZES)

@@ -13,6 +13,7 @@ import solvers
 from solvers.registry import BackendInfo
 from validation import CompareConfig, cells, compare
 from validation.families import ProblemSpec
+from validation.plan import Cell
 from validation.rows import Outcome
 
 TINY = {"families": ("hull",), "sizes": ((16, 4, 12),), "dtypes": ("float64",), "repeats": 1}
@@ -68,8 +69,8 @@ def test_a_second_comparison_leaves_the_first_alone(tmp_path: Path, monkeypatch:
 
 
 def test_a_killed_comparison_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(info: BackendInfo, *_: object) -> dict[str, Outcome]:
-        if info.name == "relaxed":
+    def interrupted(cell: Cell, *_: object) -> dict[str, Outcome]:
+        if cell.info.name == "relaxed":
             raise KeyboardInterrupt
         return {"outcome": Outcome.OK}
 
@@ -93,7 +94,7 @@ def test_peers_solve_few_columns_and_ours_all(tmp_path: Path, monkeypatch: pytes
 
 def test_a_cell_over_its_time_limit_is_killed() -> None:
     hang = BackendInfo("hang", "", strange_backends.hang, exact=False)
-    fields = cells.measure(hang, SPEC, 1, time_limit=1.0)
+    fields = cells.measure(Cell(hang, "", "", SPEC), 1, time_limit=1.0)
     assert fields["outcome"] == Outcome.TIME_LIMIT
     assert "killed after 1 s" in fields["note"]
 
@@ -103,20 +104,20 @@ def test_what_was_measured_before_the_limit_is_kept(monkeypatch: pytest.MonkeyPa
         Path(command[-1]).write_text('{"doing": "the timing", "memory": 7}\n{"forward": 1')
 
     monkeypatch.setattr(cells, "_run", slow)
-    fields = cells.measure(solvers.registry.get("relaxed"), SPEC, 1, 60.0)
+    fields = cells.measure(Cell(solvers.registry.get("relaxed"), "", "", SPEC), 1, 60.0)
     assert fields == {"memory": 7, "outcome": Outcome.TIME_LIMIT, "note": "killed after 60 s, during the timing"}
 
 
 def test_an_exception_that_nobody_catches_is_the_reason() -> None:
     leave = BackendInfo("leave", "", strange_backends.leave, exact=False)
-    fields = cells.measure(leave, SPEC, 1, 60.0)
+    fields = cells.measure(Cell(leave, "", "", SPEC), 1, 60.0)
     assert fields["outcome"] == Outcome.FAILED
     assert "nobody catches me" in fields["note"]
 
 
 def test_a_backend_without_an_importable_name_is_explained() -> None:
     local = BackendInfo("local", "", lambda *_: None, exact=False)
-    fields = cells.measure(local, SPEC, 1, 60.0)
+    fields = cells.measure(Cell(local, "", "", SPEC), 1, 60.0)
     assert fields["outcome"] == Outcome.FAILED
     assert "cannot import" in fields["note"]
 

@@ -27,7 +27,7 @@ def test_the_demonstration_ends_with_the_report_of_a_new_folder(
     monkeypatch.setitem(demonstration._COMPARISON, True, COMPARISON)
     # Drawing takes seconds and is tested with the report.
     monkeypatch.setattr("validation.plots.SECTIONS", dict.fromkeys(("held_out", "training", "gap"), ()))
-    monkeypatch.setattr("validation.plots.backends.problems", lambda rows: [])
+    monkeypatch.setattr("validation.plots.problems", lambda rows: [])
     monkeypatch.setattr("validation.reporting.render", lambda *_, **values: values["headline"])
     (tmp_path / "demo").mkdir()
 

@@ -12,6 +12,7 @@ import validation.attempts
 from scq import data
 from scq.training import RunResult, TrainConfig, evaluate, load_run, train
 from validation import GapConfig, gap
+from validation.gap_map import load_gap_map
 from validation.held_out import load_pictures, swapped
 from validation.latents import latents_file
 
@@ -59,6 +60,9 @@ def test_every_method_is_trained_tested_and_swapped(tmp_path: Path) -> None:
     pictures = load_pictures(folder)
     assert set(pictures) == {"original", "exact", "relaxed", "vq", "none"}
     assert torch.equal(pictures["original"][0], few("photos").test[0])
+    gaps = load_gap_map(folder / "exact")
+    assert gaps is not None and gaps.distance.shape == (12, 8, 8)
+    assert gaps.pictures.shape == (10, 32, 32, 3)
     saved = load_file(latents_file(folder / "relaxed"))
     assert saved["latents"].shape == (12 * 64, 4)
     assert torch.equal(saved["codebook"], load_run(folder / "relaxed")[1].quantizer.codebook)

@@ -44,7 +44,7 @@ def test_transposed_keeps_every_cell() -> None:
 
 def test_html_escapes_text() -> None:
     made = table("<caption>", ["<b>"], [[text("<script>alert(1)</script>")]])
-    page = render("table.html.j2", table=made, notes=["<u>"], settings={"a": "<i>"}, environment={})
+    page = render("table.html.j2", table=made, means=made, notes=["<u>"], settings={"a": "<i>"}, environment={})
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<i>" not in page

@@ -14,10 +14,11 @@ from validation import worker
 from validation.families import ProblemSpec
 
 
-def work(folder: Path, backend: str, spec: ProblemSpec, repeats: int = 2) -> dict[str, Any]:
+def work(folder: Path, backend: str, spec: ProblemSpec, **changes: Any) -> dict[str, Any]:
     job, results = folder / "job.json", folder / "results.jsonl"
     entry = {"name": backend, "title": "", "run": f"strange_backends:{backend}", "exact": False}
-    content = {"entry": entry, "problem": dataclasses.asdict(spec), "repeats": repeats, "seconds": 60.0}
+    content = {"entry": entry, "problem": dataclasses.asdict(spec), "repeats": 2, "seconds": 60.0}
+    content |= {"options": {"tol": None}, "tol": None, "curve": False} | changes
     job.write_text(json.dumps(content))
     worker.main(str(job), str(results))
     return {name: value for line in results.read_text().splitlines() for name, value in json.loads(line).items()}

@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 from matplotlib.axes import Axes
 
-from validation.plots import gap, held_out, over_training
+from validation.plots import gap, gap_map, held_out, over_training
 from validation.record import Record
 
 Draw = Callable[[Record, Axes], bool]
 """Draws into a panel; False when the record has nothing for it."""
 
-SECTIONS: dict[str, tuple[tuple[str, str, Draw], ...]] = {
+Caption = str | Callable[[Record], str]
+"""What a figure shows; a function where it also says what came out."""
+
+SECTIONS: dict[str, tuple[tuple[str, Caption, Draw], ...]] = {
     "held_out": (
         (
             "test_psnr",
@@ -64,6 +67,10 @@ SECTIONS: dict[str, tuple[tuple[str, str, Draw], ...]] = {
         ),
         ("gap_gradient_ratio", "Norm of the relaxed gradient over that of the exact one.", gap.gradient_ratio),
         ("gap_overlap", "Codewords that both supports share, over those in either.", gap.overlap),
+    ),
+    "where": (
+        ("gap_distances", gap_map.distances_caption, gap_map.distances),
+        ("gap_supports", gap_map.supports_caption, gap_map.supports),
     ),
     "certificates": (
         (

@@ -16,6 +16,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 SIZE = (4.7, 3.15)
 """Inches. One panel a figure, so that a narrow screen shows each at full width."""
 
+LARGE = (6.8, 4.6)
+
 INK, SOFT, GRID = "#1c2329", "#5a6670", "#e3e7ea"
 
 _SETTINGS = {
@@ -52,10 +54,11 @@ def style() -> AbstractContextManager[None]:
     return mpl.rc_context(_SETTINGS)
 
 
-def figure() -> tuple[Figure, Axes]:
-    """An empty panel. All have the same frame: they align beside each other, and none costs an automatic layout."""
-    drawing = Figure(figsize=SIZE)
-    return drawing, drawing.add_axes((0.15, 0.15, 0.83, 0.7))
+def figure(large: bool = False) -> tuple[Figure, Axes]:
+    """An empty panel. All have the same frame: they align beside each other, and none costs an automatic layout. A
+    large one has room for many names."""
+    drawing = Figure(figsize=LARGE if large else SIZE)
+    return drawing, drawing.add_axes((0.11, 0.11, 0.87, 0.78) if large else (0.15, 0.15, 0.83, 0.7))
 
 
 def steps_axis(axes: Axes) -> None:
@@ -102,7 +105,9 @@ def smooth(values: Sequence[float] | np.ndarray, window: int = 5) -> np.ndarray:
 def save(drawing: Figure, folder: Path, name: str) -> str:
     """Writes ``name.png`` and ``name.pdf`` and returns the figure for a page, as the address of an inlined SVG."""
     if not drawing.legends and len(drawing.axes) == 1:
-        drawing.axes[0].set_position((0.15, 0.15, 0.83, 0.81))  # the legend's room is free
+        # The legend's room is free.
+        left, bottom, width, _ = drawing.axes[0].get_position().bounds
+        drawing.axes[0].set_position((left, bottom, width, 0.96 - bottom))
     drawing.savefig(folder / f"{name}.png", dpi=200)
     drawing.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
     buffer = io.BytesIO()

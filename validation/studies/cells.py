@@ -1,114 +1,166 @@
-"""The cells of a study, run one after the other; what is finished is not run again."""
+"""The cells of a plan: each a training run with a folder of its own. Nothing is trained here."""
 
 import dataclasses
-import time
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import torch
-from rich.progress import Progress, TaskID
+from scq.quantizers import registry
+from scq.training.config import TrainConfig
+from validation.studies.plan import Arm, Plan, Value
 
-from scq.training import load_run
-from scq.training.folder import TEST, finished
-from scq.training.model import pick_device
-from validation.attempts import attempt, check_resumed
-from validation.files import read_json, write_json
-from validation.memory import PeakMemory
-from validation.studies.plan import Cell, weight_setting
+Stage = Literal["tune", "stress", "final"]
+Varied = tuple[tuple[str, Value], ...]
+"""In what settings a cell differs from the centre, and how; in the order of the names."""
+Place = tuple[str, str, Varied]
+"""Arm, data set, and what is varied."""
 
-MEMORY = "memory.json"
+VALIDATION_SHARE = 0.1
 
-_SETTLED_BY_FOLDER = ("out", "name", "data_root", "device")
+_WEIGHTS = ("regularizer_weight", "commitment_weight", "quantization_weight")
+"""What makes a smoothed quantizer itself comes before the term that all soft ones have."""
+
+CENTRE: Varied = ()
 
 
-class Runner:
-    """Runs cells until the time is up, and remembers what became of each.
-
-    Args:
-        bar: the progress bar, and its task, which has one step a cell.
-        minutes: no cell is started after so many; None for no limit.
-        save: is given all rows after each cell that was run now, and after the last.
+@dataclass(frozen=True)
+class Choice:
+    """Settings to try, or the ones that were chosen.
 
     Attributes:
-        rows: one for each cell that was run, now or before: what it was, its state, and its numbers.
-        stopped: whether time ran out before a cell.
+        learning_rate: of Adam.
+        factor: by which the quantizer's weight in the loss is multiplied.
     """
 
-    def __init__(
-        self, bar: Progress, task: TaskID, minutes: float | None, save: Callable[[list[dict[str, Any]]], None]
-    ) -> None:
-        self.rows: list[dict[str, Any]] = []
-        self.stopped = False
-        self._bar, self._task, self._save = bar, task, save
-        self._end = None if minutes is None else time.monotonic() + 60 * minutes
-
-    def run(self, cells: Iterable[Cell]) -> list[dict[str, Any]]:
-        """The rows of these cells, of as many as there was time for.
-
-        Raises:
-            ValueError: a finished run that is not the cell's.
-        """
-        rows = []
-        for cell in cells:
-            new = not _complete(cell.run)
-            if new:
-                if self._end is not None and time.monotonic() > self._end:
-                    self.stopped = True
-                    continue
-                self._bar.update(self._task, description=f"{cell.stage}: {cell.config.name}")
-            rows.append(self._row(cell))
-            self.rows.append(rows[-1])
-            if new:
-                self._save(self.rows)
-            self._bar.advance(self._task)
-        self._save(self.rows)
-        return rows
-
-    def _row(self, cell: Cell) -> dict[str, Any]:
-        weight = weight_setting(cell.config.quantizer)
-        row: dict[str, Any] = {"stage": cell.stage, "run": f"{cell.stage}/{cell.config.name}"}
-        row |= {name: getattr(cell.config, name) for name in ("data", "codebook_size", "quantizer", "seed")}
-        row |= dataclasses.asdict(cell.choice)
-        row |= {"weight_name": weight, "weight": getattr(cell.config, weight) if weight else None}
-        if _complete(cell.run):
-            check_resumed(cell.run, cell.config, _SETTLED_BY_FOLDER)
-            outcome: dict[str, Any] = {"state": "done"}
-        else:
-            outcome = attempt(cell.config, progress=False, console=self._bar.console)
-            outcome.pop("seconds", None)
-        if outcome["state"] == "done":
-            outcome["test"] = read_json(cell.run / TEST) | {"memory": _memory(cell)}
-        return row | outcome
+    learning_rate: float
+    factor: float = 1.0
 
 
-def _complete(run: Path) -> bool:
-    return finished(run) and (run / MEMORY).is_file()
+@dataclass(frozen=True)
+class Cell:
+    """One training run of a study.
+
+    Attributes:
+        stage: what it is for.
+        place: whose run it is, and where.
+        choice: the settings that are tuned, which ``config`` has too.
+        config: what the run is told; its folder is ``config.out / config.name``.
+        measures: what is measured on it when it is trained.
+    """
+
+    stage: Stage
+    place: Place
+    choice: Choice
+    config: TrainConfig
+    measures: tuple[str, ...] = ()
+
+    @property
+    def run(self) -> Path:
+        return self.config.out / str(self.config.name)
 
 
-def _memory(cell: Cell) -> int:
-    """Bytes at the peak of one training step, forward and backward, above what the process had before it."""
-    path = cell.run / MEMORY
-    if not path.is_file():
-        write_json(path, {"step": _step_memory(cell)})
-    return read_json(path)["step"]
+def weight_setting(quantizer: str) -> str | None:
+    """The setting of :class:`scq.training.TrainConfig` that is tuned as the quantizer's weight; None without one."""
+    settings = registry.get(quantizer).settings
+    return next((name for name in _WEIGHTS if name in settings), None)
 
 
-def _step_memory(cell: Cell) -> int:
-    device = pick_device(cell.config.device)
-    model = load_run(cell.run)[1].to(device).train()
-    # What the pictures show changes nothing in what is allocated.
-    pictures = torch.rand(cell.config.batch_size, 3, 32, 32, device=device) - 0.5
+def places(plan: Plan) -> list[Place]:
+    """Where final runs are made: every arm at the centre of every data set, and the slices."""
+    found = [(arm.name, data, CENTRE) for data in plan.datasets for arm in plan.arms]
+    for part in plan.slices:
+        for data, values in itertools.product(part.datasets, itertools.product(*part.vary.values())):
+            for name in part.arms:
+                centre = _settings(plan, plan.arm(name))
+                varied = sorted((k, v) for k, v in zip(part.vary, values, strict=True) if centre[k] != v)
+                found.append((name, data, tuple(varied)))
+    return list(dict.fromkeys(found))
 
-    def step() -> None:
-        output = model(pictures)
-        (output.reconstruction.square().mean() + output.quantized.loss).backward()
 
-    if device.type == "cuda":
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        step()
-        return torch.cuda.max_memory_allocated(device) - before
-    with PeakMemory() as memory:
-        step()
-    return memory.grown
+def trials(plan: Plan, quantizer: str) -> list[Choice]:
+    """The grid of a quantizer: every learning rate with every factor, where there is a weight to multiply."""
+    if plan.tuning is None:
+        return []
+    factors = plan.tuning.weight_factors if weight_setting(quantizer) else (1.0,)
+    return [Choice(*pair) for pair in itertools.product(plan.tuning.learning_rates, factors)]
+
+
+def where_tuned(plan: Plan, place: Place) -> Place:
+    """The place whose choice holds at this one: itself, or its arm at the centre of the first data set."""
+    each = plan.tuning is not None and plan.tuning.where == "each"
+    return place if each else (place[0], plan.datasets[0], CENTRE)
+
+
+def untuned(plan: Plan) -> dict[Place, Choice]:
+    """The settings of the plan itself, at all places where others could be chosen."""
+    return {where_tuned(plan, place): Choice(plan.train.learning_rate) for place in places(plan)}
+
+
+def tuning_cells(plan: Plan, folder: Path) -> list[Cell]:
+    """Every arm on its grid, at every place where it is tuned, on a validation split."""
+    return [
+        _cell(plan, folder, "tune", place, choice, plan.train.seed, validation_share=VALIDATION_SHARE, gap=False)
+        for place in dict.fromkeys(where_tuned(plan, place) for place in places(plan))
+        for choice in trials(plan, plan.arm(place[0]).quantizer)
+    ]
+
+
+def stress_cells(plan: Plan, folder: Path, choices: Mapping[Place, Choice]) -> list[Cell]:
+    """Arms from a start with all codewords far from the data, with what was chosen at the centre.
+
+    No k-means, which would undo the bad start. An arm without a choice is left out.
+    """
+    if plan.stress is None:
+        return []
+    start = {"init": "normal", "latents_offset": plan.stress.offset, "steps": plan.stress.steps, "gap": False}
+    varied: Varied = (("codebook_size", plan.stress.codebook_size),)
+    found = ((name, plan.datasets[0], varied) for name in plan.stress.arms)
+    return [
+        _cell(plan, folder, "stress", place, choices[tuned], plan.train.seed, **start)
+        for place in found
+        if (tuned := (place[0], plan.datasets[0], CENTRE)) in choices
+    ]
+
+
+def final_cells(plan: Plan, folder: Path, choices: Mapping[Place, Choice]) -> list[Cell]:
+    """All places over fresh seeds; an arm without a choice is left out.
+
+    All have a seed before any has the next: what a killed call leaves can be compared.
+    """
+    return [
+        _cell(plan, folder, "final", place, choices[where_tuned(plan, place)], plan.train.seed + 1 + number)
+        for number in range(plan.seeds)
+        for place in places(plan)
+        if where_tuned(plan, place) in choices
+    ]
+
+
+def _settings(plan: Plan, arm: Arm) -> Mapping[str, Any]:
+    return {**vars(plan.train), "quantizer": arm.quantizer, **arm.settings}
+
+
+def _cell(
+    plan: Plan, folder: Path, stage: Stage, place: Place, choice: Choice, seed: int, **changes: float | int | str
+) -> Cell:
+    arm, data, varied = plan.arm(place[0]), place[1], dict(place[2])
+    settings = {**_settings(plan, arm), **varied}
+    weight = weight_setting(arm.quantizer)
+    if weight:
+        settings[weight] *= choice.factor
+    settings |= {"learning_rate": choice.learning_rate, "data": data, "seed": seed, "out": folder / stage}
+    settings |= {"name": "-".join(_name_parts(arm, data, varied, choice, seed))} | changes
+    measures = ("cost", *plan.measures) if stage == "final" else ()
+    return Cell(stage, place, choice, dataclasses.replace(plan.train, **settings), measures)
+
+
+def _name_parts(arm: Arm, data: str, varied: Mapping[str, Value], choice: Choice, seed: int) -> Iterator[str]:
+    yield data
+    yield arm.name
+    yield from (
+        f"{name}_{value:g}" if isinstance(value, float) else f"{name}_{value}" for name, value in varied.items()
+    )
+    yield f"rate_{choice.learning_rate:g}"
+    yield f"factor_{choice.factor:g}"
+    yield f"seed_{seed}"

@@ -1,19 +1,16 @@
 """The report of a study: one page that needs nothing but itself."""
 
 from pathlib import Path
-from typing import Any
 
 from validation.plots.studies import draw_study
 from validation.rendering import plainly, render
-from validation.studies.plan import VALIDATION_SHARE
+from validation.studies.cells import VALIDATION_SHARE
+from validation.studies.questions import answers
 from validation.studies.record import StudyRecord
 from validation.studies.sentences import headline
 from validation.studies.tables import choice_table, result_tables, stress_table
 
-_PRIVATE = ("out", "name", "data_root", "resume", "minutes", "train")
-"""Paths of a machine, and what only says how the runs were spread over calls."""
-
-_SET_BY_STUDY = ("quantizer", "data", "codebook_size", "gap", "latents_offset", "validation_share", "learning_rate")
+_SET_BY_STUDY = ("quantizer", "gap", "latents_offset", "validation_share", "learning_rate")
 
 
 def study_page(record: StudyRecord, figures: Path) -> str:
@@ -27,24 +24,26 @@ def study_page(record: StudyRecord, figures: Path) -> str:
         choices=choice_table(record),
         stress=stress_table(record),
         panels=draw_study(record, figures),
+        answers=answers(record, figures),
         limitations=limitations(record),
         validation_share=f"{VALIDATION_SHARE:.0%}".replace("%", " %"),
-        settings=_shown(record.settings),
-        common={k: v for k, v in _shown(record.train).items() if k.replace(" ", "_") not in _SET_BY_STUDY},
+        title=record.plan["title"],
+        arms=_arms(record),
+        common=plainly({name: value for name, value in record.train.items() if name not in _SET_BY_STUDY}),
         environment=plainly(record.environment),
     )
 
 
 def limitations(record: StudyRecord) -> list[str]:
     """What the numbers of a study do not show, from the settings they were made with."""
-    train, settings = record.train, record.settings
+    train, plan = record.train, record.plan
     seen = train["steps"] * train["batch_size"]
     epochs = ", ".join(f"{seen / d['train_pictures']:.1f} times each of {name}" for name, d in record.data.items())
     tuned = {
-        "each": "tuned for every data set and size",
-        "first": f"tuned on {settings['datasets'][0]} at K {settings['sizes'][0]} alone, and used everywhere",
-        "off": "not tuned",
-    }[settings["tune"]]
+        "each": "tuned at every place",
+        "centre": f"tuned on {plan['datasets'][0]} at the centre alone, and used everywhere",
+        None: "not tuned",
+    }[plan["tuning"].get("where", "centre") if "tuning" in plan else None]
     points = [
         f"A small model (width {train['width']}, latents of {train['dim']} channels) trained briefly: "
         f"{train['steps']:,} steps of {train['batch_size']} pictures, {epochs}. Larger models and longer training may "
@@ -53,16 +52,19 @@ def limitations(record: StudyRecord) -> list[str]:
         "neighbours, has its default for all.",
         "Quantizers without a weight in their loss have fewer trials than the others: their grid has learning rates "
         "only. A choice at the edge of the grid says that the grid is too small for that quantizer.",
-        f"Seeds: {settings['seeds']}. A standard deviation of so few is rough.",
+        f"Seeds: {plan['seeds']}. A standard deviation of so few is rough.",
         "The comparison is at equal K, not at equal rate: soft weights carry more than log2 K bits a latent. The error "
         "that hard decoding adds stands beside for that reason. fsq's grid has about K codewords, not exactly K.",
         "Speed and memory are of the machine that ran it, with whatever else it did then. Memory is by how much the "
         "process grew in one training step.",
     ]
-    if settings["stress_size"]:
+    if "stress" in plan:
         points.append("The stress test is of one seed, and its curves are of training batches, not of all latents.")
     return points
 
 
-def _shown(settings: Any) -> dict[str, str]:
-    return plainly({name: value for name, value in settings.items() if name not in _PRIVATE})
+def _arms(record: StudyRecord) -> dict[str, str]:
+    return {
+        arm: ", ".join(f"{name} {value}" for name, value in plainly(settings).items()) or f"quantizer {arm}"
+        for arm, settings in record.plan["arms"].items()
+    }

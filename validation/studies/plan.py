@@ -1,174 +1,250 @@
-"""What a study runs: its cells, each a training run with a folder of its own. Nothing is trained here."""
+"""What a study is: arms that are compared, a centre where all are run, and slices that lead away from it.
+
+A plan is read from a TOML file. Nothing in it is executed, and what it does not know is refused. Imports no torch.
+"""
 
 import dataclasses
-import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from scq.quantizers import registry
-from scq.training import TrainConfig
-from validation.config import StudyConfig
+from scq.training.config import TrainConfig
+from validation.studies.settings import check_keys, settings, train_config
 
-Stage = Literal["tune", "stress", "final"]
-Place = tuple[str, int, str]
-"""Data set, codebook size, quantizer."""
+Value = int | float | str | bool
 
-VALIDATION_SHARE = 0.1
+MEASURES = ("swap", "relaxations", "rate", "replays")
+"""What a plan may have measured on its final runs, beside the test metrics and what they cost: modules of
+:mod:`validation.studies.measures`."""
 
-_WEIGHTS = ("regularizer_weight", "commitment_weight", "quantization_weight")
-"""What makes a smoothed quantizer itself comes before the term that all soft ones have."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Settings to try, or the ones that were chosen.
-
-    Attributes:
-        learning_rate: of Adam.
-        factor: by which the quantizer's weight in the loss is multiplied.
-    """
-
-    learning_rate: float
-    factor: float = 1.0
+SHIPPED = Path(__file__).parent / "plans"
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One training run of a study.
+class Arm:
+    """One of those that are compared.
 
     Attributes:
-        stage: what it is for.
-        choice: the settings that are tuned, which ``config`` has too.
-        config: what the run is told; its folder is ``config.out / config.name``.
+        name: in tables, figures and the names of folders.
+        settings: of :class:`scq.training.TrainConfig`, where it differs from what all have in common.
+        quantizer: its quantizer.
     """
 
-    stage: Stage
-    choice: Choice
-    config: TrainConfig
+    name: str
+    settings: Mapping[str, Value]
 
     @property
-    def run(self) -> Path:
-        return self.config.out / str(self.config.name)
+    def quantizer(self) -> str:
+        return str(self.settings.get("quantizer", self.name))
 
     @property
-    def place(self) -> Place:
-        return self.config.data, self.config.codebook_size, self.config.quantizer
+    def has_codebook(self) -> bool:
+        return registry.get(self.quantizer).parts is not None
 
 
-def quantizers(config: StudyConfig) -> tuple[str, ...]:
-    """The quantizers of the study."""
-    return config.quantizers or tuple(entry.name for entry in registry.entries())
+@dataclass(frozen=True)
+class Slice:
+    """Runs away from the centre.
 
-
-def weight_setting(quantizer: str) -> str | None:
-    """The setting of :class:`scq.training.TrainConfig` that is tuned as the quantizer's weight; None without one."""
-    settings = registry.get(quantizer).settings
-    return next((name for name in _WEIGHTS if name in settings), None)
-
-
-def trials(config: StudyConfig, quantizer: str) -> list[Choice]:
-    """The grid of a quantizer: every learning rate with every factor, where there is a weight to multiply."""
-    factors = config.weight_factors if weight_setting(quantizer) else (1.0,)
-    return [Choice(*pair) for pair in itertools.product(config.learning_rates, factors)]
-
-
-def tuning_cells(config: StudyConfig, folder: Path) -> list[Cell]:
-    """Every quantizer on its grid, at every place where it is tuned, on a validation split."""
-    if config.tune == "off":
-        return []
-    places = list(_places(config))
-    if config.tune == "first":
-        places = [place for place in places if place[:2] == (config.datasets[0], config.sizes[0])]
-    return [
-        _cell(config, folder, "tune", place, choice, config.train.seed, validation_share=VALIDATION_SHARE)
-        for place in places
-        for choice in trials(config, place[2])
-    ]
-
-
-def where_tuned(config: StudyConfig, place: Place) -> Place:
-    """The place whose choice holds at this one: itself, or the first one."""
-    data, size, quantizer = place
-    if config.tune == "first":
-        data = config.datasets[0]
-    if config.tune == "first" or not _has_codebook(quantizer):
-        size = config.sizes[0]
-    return data, size, quantizer
-
-
-def everywhere(config: StudyConfig) -> dict[Place, Choice]:
-    """The settings of the configuration itself, at all places where others could be chosen."""
-    return {where_tuned(config, place): Choice(config.train.learning_rate) for place in _places(config)}
-
-
-def stress_cells(config: StudyConfig, folder: Path, choices: Mapping[Place, Choice]) -> list[Cell]:
-    """Every quantizer with a codebook from a start with all codewords far from the data, on the first data set.
-
-    The settings are those chosen at the largest size of the study; a quantizer without a choice is left out. No
-    k-means, which would undo the bad start.
+    Attributes:
+        vary: values by setting of :class:`scq.training.TrainConfig`; with several settings all combinations.
+        arms, datasets: by name.
     """
-    if not config.stress_size:
-        return []
-    cells = []
-    for quantizer in filter(_has_codebook, quantizers(config)):
-        choice = choices.get(where_tuned(config, (config.datasets[0], max(config.sizes), quantizer)))
-        place = (config.datasets[0], config.stress_size, quantizer)
-        steps = config.stress_steps or config.train.steps
-        start = {"init": "normal", "latents_offset": config.stress_offset, "steps": steps}
-        if choice:
-            cells.append(_cell(config, folder, "stress", place, choice, config.train.seed, **start))
-    return cells
+
+    vary: Mapping[str, tuple[Value, ...]]
+    arms: tuple[str, ...]
+    datasets: tuple[str, ...]
 
 
-def final_cells(config: StudyConfig, folder: Path, choices: Mapping[Place, Choice]) -> list[Cell]:
-    """Every quantizer everywhere over fresh seeds; one without a choice is left out.
+@dataclass(frozen=True)
+class Tuning:
+    """The grid on which every arm is tuned, by the MSE of a validation split of the training pictures.
 
-    Of a data set and size, all have a seed before any has the next: what a killed call leaves can be compared.
+    Attributes:
+        learning_rates: of Adam.
+        weight_factors: multiples of the arm's weight in the loss: of regularizer_weight, else commitment_weight, else
+            quantization_weight, whichever its quantizer has first.
+        where: "centre", on the first data set, and what is chosen there holds everywhere; or "each", everywhere anew.
     """
-    return [
-        _cell(config, folder, "final", place, choices[where_tuned(config, place)], config.train.seed + 1 + number)
-        for data in config.datasets
-        for size in config.sizes
-        for number in range(config.seeds)
-        for place in _places(config)
-        if place[:2] == (data, size) and where_tuned(config, place) in choices
-    ]
+
+    learning_rates: tuple[float, ...]
+    weight_factors: tuple[float, ...] = (1.0,)
+    where: str = "centre"
+
+    def __post_init__(self) -> None:
+        if self.where not in ("centre", "each"):
+            raise ValueError(f"tuning.where is {self.where!r}, must be 'centre' or 'each'")
+        for name in ("learning_rates", "weight_factors"):
+            values = getattr(self, name)
+            if not values or not all(value > 0 for value in values) or len(set(values)) < len(values):
+                raise ValueError(f"tuning.{name} is {values}, must be one or more different numbers > 0")
 
 
-def _places(config: StudyConfig) -> Iterator[Place]:
-    """The autoencoder without a codebook is the same at every size, and has its place at the first."""
-    for place in itertools.product(config.datasets, config.sizes, quantizers(config)):
-        if _has_codebook(place[2]) or place[1] == config.sizes[0]:
-            yield place
+@dataclass(frozen=True)
+class Stress:
+    """Runs from a start with all codewords far from the latents, on the first data set.
+
+    Attributes:
+        codebook_size: K.
+        offset: how far: standard deviations of the latents, in every channel.
+        steps: of the training.
+        arms: by name.
+    """
+
+    codebook_size: int
+    steps: int
+    arms: tuple[str, ...]
+    offset: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("codebook_size", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"stress.{name} is {getattr(self, name)}, must be at least 1")
 
 
-def _has_codebook(quantizer: str) -> bool:
-    return registry.get(quantizer).parts is not None
+@dataclass(frozen=True)
+class Plan:
+    """A study.
+
+    Attributes:
+        name: of the file.
+        title: what it asks, one line.
+        train: what all runs have in common, the centre.
+        arms: what is compared.
+        datasets: by name; the first is that of the tuning and the stress test.
+        seeds: fresh seeds of the final runs: train.seed + 1, train.seed + 2, ...; train.seed itself is that of the
+            tuning and the stress test.
+        slices: runs away from the centre.
+        tuning: None where nothing is tuned.
+        stress: None without a stress test.
+        measures: what is measured on the final runs, among :data:`MEASURES`.
+    """
+
+    name: str
+    title: str
+    train: TrainConfig
+    arms: tuple[Arm, ...]
+    datasets: tuple[str, ...]
+    seeds: int
+    slices: tuple[Slice, ...] = ()
+    tuning: Tuning | None = None
+    stress: Stress | None = None
+    measures: tuple[str, ...] = ()
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds is {self.seeds}, must be at least 1")
+        if not self.arms:
+            raise ValueError("arms is empty, must name one or more")
+        if not self.datasets or len(set(self.datasets)) < len(self.datasets):
+            raise ValueError(f"datasets is {list(self.datasets)}, must name one or more, each once")
+        for measure in self.measures:
+            if measure not in MEASURES:
+                raise ValueError(f"measures has {measure!r}, must be among: {', '.join(MEASURES)}")
+
+    def arm(self, name: str) -> Arm:
+        return next(arm for arm in self.arms if arm.name == name)
 
 
-def _cell(
-    config: StudyConfig,
-    folder: Path,
-    stage: Stage,
-    place: Place,
-    choice: Choice,
-    seed: int,
-    **changes: float | int | str,
-) -> Cell:
-    data, size, quantizer = place
-    weight = weight_setting(quantizer)
-    weights = {weight: getattr(config.train, weight) * choice.factor} if weight else {}
-    name = f"{data}-K{size}-{quantizer}-rate{choice.learning_rate:g}-factor{choice.factor:g}-seed{seed}"
-    settings = {
-        "data": data,
-        "codebook_size": size,
-        "quantizer": quantizer,
-        "learning_rate": choice.learning_rate,
-        "seed": seed,
-        "gap": False,
-        "out": folder / stage,
-        "name": name,
-    }
-    return Cell(stage, choice, dataclasses.replace(config.train, **settings, **weights, **changes))
+def plan_names() -> list[str]:
+    """The plans that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def read_plan(name: str, quick: bool = False, **place: Any) -> Plan:
+    """Reads a plan.
+
+    Args:
+        name: one of :func:`plan_names`, or the path of a file.
+        quick: with what the file has under [quick] in place of what it has elsewhere.
+        **place: settings of :class:`scq.training.TrainConfig` that say where it runs: data_root, device, out, name.
+
+    Raises:
+        ValueError: no such plan, or a file that is none; naming the file, the key, what it was and what it must be.
+    """
+    path = SHIPPED / f"{name}.toml" if name in plan_names() else Path(name)
+    if not path.is_file():
+        raise ValueError(f"plan is {name!r}, must be one of: {', '.join(plan_names())}; or the path of a TOML file")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        fast = content.pop("quick", None)
+        if quick:
+            if fast is None:
+                raise ValueError("quick is asked for, but there is no [quick]")
+            content = _merged(content, fast)
+        return _plan(path.stem + "-quick" * quick, content, place)
+    except (ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
+        raise ValueError(f"'{path}': {error}") from error
+
+
+def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Plan:
+    known = {f.name for f in dataclasses.fields(Plan)} - {"name", "raw"}
+    check_keys("the plan", content, known, required=("title", "arms", "datasets", "seeds"))
+    train = train_config(content.get("train", {}), "train", **place)
+    arms = tuple(Arm(arm, settings(given, f"arms.{arm}")) for arm, given in content["arms"].items())
+    for arm in arms:
+        # Built once, so that a wrong value is known before anything is trained.
+        train_config({**content.get("train", {}), "quantizer": arm.quantizer, **arm.settings}, f"arms.{arm.name}")
+    datasets = tuple(content["datasets"])
+    with_codebook = tuple(arm.name for arm in arms if arm.has_codebook)
+    slices = tuple(_slice(given, arms, with_codebook, datasets) for given in content.get("slices", ()))
+    stress = content.get("stress")
+    if stress is not None:
+        check_keys("stress", stress, {"codebook_size", "steps", "offset", "arms"}, required=("codebook_size",))
+        chosen = _among("stress.arms", stress.get("arms", with_codebook), [arm.name for arm in arms])
+        stress = Stress(**{"steps": train.steps, **stress, "arms": chosen})
+    tuning = content.get("tuning")
+    if tuning is not None:
+        check_keys("tuning", tuning, {f.name for f in dataclasses.fields(Tuning)}, required=("learning_rates",))
+        # An integer is a number too.
+        tuning = Tuning(**{key: tuple(map(float, v)) if isinstance(v, list) else v for key, v in tuning.items()})
+    return Plan(
+        name,
+        content["title"],
+        train,
+        arms,
+        datasets,
+        content["seeds"],
+        slices,
+        tuning,
+        stress,
+        tuple(content.get("measures", ())),
+        raw=content,
+    )
+
+
+def _slice(
+    given: Mapping[str, Any], arms: tuple[Arm, ...], with_codebook: tuple[str, ...], datasets: tuple[str, ...]
+) -> Slice:
+    check_keys("slices", given, {"vary", "arms", "datasets"}, required=("vary",))
+    for name, values in given["vary"].items():
+        if not isinstance(values, list) or not values:
+            raise ValueError(f"slices.vary.{name} is {values!r}, must be a list of values")
+    return Slice(
+        {
+            name: tuple(settings({name: value}, "slices.vary")[name] for value in values)
+            for name, values in given["vary"].items()
+        },
+        _among("slices.arms", given.get("arms", with_codebook), [arm.name for arm in arms]),
+        _among("slices.datasets", given.get("datasets", datasets), datasets),
+    )
+
+
+def _among(name: str, values: Any, known: Any) -> tuple[str, ...]:
+    for value in values:
+        if value not in known:
+            raise ValueError(f"{name} has {value!r}, must be among: {', '.join(known)}")
+    return tuple(values)
+
+
+def _merged(content: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables are merged; everything else, lists too, is replaced."""
+    merged = dict(content)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged

@@ -10,7 +10,7 @@ import numpy as np
 
 from scq.training.folder import read_metrics
 from validation.files import read_json
-from validation.studies.summary import Row, Summary, recovery, summarize
+from validation.studies.summary import Row, Summary, numbers, place_of, recovery, summarize
 
 JSON = "study.json"
 
@@ -20,12 +20,14 @@ class StressRun:
     """A run from a start with all codewords far from the data.
 
     Attributes:
+        arm, size: whose, and K.
         steps, perplexity, active: of the log: hard perplexity and codewords used of the step's batch.
         ceiling: the largest perplexity that a batch can have.
         test: the metrics on held-out pictures.
     """
 
-    quantizer: str
+    arm: str
+    size: int
     steps: np.ndarray
     perplexity: np.ndarray
     active: np.ndarray
@@ -44,7 +46,8 @@ class StudyRecord:
 
     Attributes:
         folder: where it is.
-        settings: its configuration.
+        plan: as its file has it.
+        train: what all runs have in common.
         data: the data sets by name: description, numbers of pictures, pixels of a picture.
         environment: of the runs.
         planned: how many runs the study has when it is complete.
@@ -52,7 +55,8 @@ class StudyRecord:
     """
 
     folder: Path
-    settings: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    train: Mapping[str, Any]
     data: Mapping[str, Mapping[str, Any]]
     environment: Mapping[str, Any]
     planned: int
@@ -61,14 +65,47 @@ class StudyRecord:
     def stage(self, name: str) -> list[Row]:
         return [row for row in self.rows if row["stage"] == name]
 
-    @property
-    def train(self) -> Mapping[str, Any]:
-        """What all runs have in common."""
-        return self.settings["train"]
-
     @cached_property
     def summaries(self) -> list[Summary]:
         return summarize(self.stage("final"))
+
+    @property
+    def datasets(self) -> list[str]:
+        """By name, in the order of the plan."""
+        return list(self.data)
+
+    def arms(self, *quantizers: str) -> list[str]:
+        """The arms with one of those quantizers, in the order of the plan."""
+        return [name for name, own in self.plan["arms"].items() if own.get("quantizer", name) in quantizers]
+
+    def plain(self, quantizer: str) -> str | None:
+        """The arm that is that quantizer and sets nothing else that matters to its training."""
+        for name in self.arms(quantizer):
+            if not set(self.plan["arms"][name]) - {"quantizer", *_OF_THE_LOG}:
+                return name
+        return None
+
+    def of(self, arm: str, data: str) -> list[Summary]:
+        """All places of an arm on a data set."""
+        return [summary for summary in self.summaries if (summary.arm, summary.data) == (arm, data)]
+
+    def centre(self, arm: str, data: str) -> Summary | None:
+        """An arm at the centre, when a run of it is done."""
+        return next((summary for summary in self.of(arm, data) if not summary.varied and summary.seeds), None)
+
+    def runs(self, summary: Summary) -> list[Row]:
+        """The finished runs behind a summary."""
+        place = (summary.arm, summary.data, summary.varied)
+        return [row for row in self.stage("final") if place_of(row) == place and row["state"] == "done"]
+
+    def by_seed(self, summary: Summary, name: str) -> dict[int, float]:
+        """A number of a summary, by the seed."""
+        values = {row["seed"]: numbers(row).get(name) for row in self.runs(summary)}
+        return {seed: value for seed, value in values.items() if value is not None}
+
+    def history(self, row: Row) -> list[dict[str, int | float]]:
+        """The log of a run."""
+        return read_metrics(self.folder / row["run"])
 
     @cached_property
     def stress(self) -> list[StressRun]:
@@ -78,19 +115,30 @@ class StudyRecord:
     def missing(self) -> list[str]:
         """What is not there, a clause each."""
         failed = [f"{row['run']} failed: {row['error']}" for row in self.rows if row["state"] == "failed"]
+        for row in self.rows:
+            failed += [f"{row['run']} has no {name}: {error}" for name, error in row.get("unmeasured", {}).items()]
         rest = self.planned - len(self.rows)
         return failed + ([f"{rest} of {self.planned} runs are still to be made"] if rest else [])
 
     def _stress(self, row: Row) -> StressRun:
-        history = read_metrics(self.folder / row["run"])
+        history = self.history(row)
         columns = [[line[name] for line in history] for name in ("step", *_USAGE)]
         latents = self.train["batch_size"] * self.data[row["data"]]["pixels"] // PIXELS_PER_LATENT
         ceiling = min(row["codebook_size"], latents)
-        return StressRun(row["quantizer"], *(np.array(column, dtype=float) for column in columns), ceiling, row["test"])
+        return StressRun(
+            row["arm"],
+            row["codebook_size"],
+            *(np.array(column, dtype=float) for column in columns),
+            ceiling,
+            row["test"],
+        )
 
 
 PIXELS_PER_LATENT = 16
 """The autoencoder's two strides of 2."""
+
+_OF_THE_LOG = ("gap", "dump_every")
+"""Settings that change nothing in the training."""
 
 _USAGE = ("quantizer/hard_perplexity", "quantizer/active_codes")
 
@@ -108,5 +156,11 @@ def read_study(folder: Path) -> StudyRecord:
     """
     content = read_json(folder / JSON)
     return StudyRecord(
-        folder, content["config"], content["data"], content["environment"], content["planned"], content["rows"]
+        folder,
+        content["plan"],
+        content["train"],
+        content["data"],
+        content["environment"],
+        content["planned"],
+        content["rows"],
     )

@@ -5,7 +5,7 @@ from validation.studies.summary import Summary
 
 
 def headline(record: StudyRecord) -> str:
-    """How far the study is, and the quantizer with the lowest error on each data set at each size."""
+    """How far the study is, and the arm with the lowest error on each data set at each size."""
     done = len([row for row in record.rows if row["state"] == "done"])
     start = f"{done} of {record.planned} runs are done"
     best = [part for place in _places(record) if (part := _best(record, *place))]
@@ -14,13 +14,14 @@ def headline(record: StudyRecord) -> str:
 
 def _best(record: StudyRecord, data: str, size: int) -> str | None:
     """Soft and hard codes apart: the first carries more bits."""
-    here = [s for s in record.summaries if (s.data, s.codebook_size) == (data, size) and "hard_mse" in s.numbers]
+    here = [s for s in record.summaries if (s.data, s.size) == (data, size) and not _elsewhere(s)]
+    here = [s for s in here if "hard_mse" in s.numbers]
     if not here:
         return None
     soft = min(here, key=lambda summary: summary.numbers["mse"].mean)
     hard = min(here, key=lambda summary: summary.numbers["hard_mse"].mean)
     return (
-        f"{data}, K {size}, {soft.quantizer} as trained ({_mse(soft, 'mse')}) and {hard.quantizer} by hard codes "
+        f"{data}, K {size}, {soft.arm} as trained ({_mse(soft, 'mse')}) and {hard.arm} by hard codes "
         f"({_mse(hard, 'hard_mse')})"
     )
 
@@ -30,4 +31,9 @@ def _mse(summary: Summary, name: str) -> str:
 
 
 def _places(record: StudyRecord) -> dict[tuple[str, int], None]:
-    return dict.fromkeys((summary.data, summary.codebook_size) for summary in record.summaries)
+    return dict.fromkeys((summary.data, summary.size) for summary in record.summaries if not _elsewhere(summary))
+
+
+def _elsewhere(summary: Summary) -> bool:
+    """Whether more than the codebook size differs from the centre."""
+    return any(name != "codebook_size" for name, _ in summary.varied)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from validation.studies.plan import Choice, Place
+from validation.studies.cells import Choice, Place, Varied
 
 Row = Mapping[str, Any]
 
@@ -34,20 +34,27 @@ class Spread:
 
 @dataclass(frozen=True)
 class Summary:
-    """One quantizer on one data set at one codebook size.
+    """One arm on one data set at one point of a slice.
 
     Attributes:
+        settings: of its runs: those of :data:`validation.studies.runner.SETTINGS`.
         seeds: how many seeds the numbers are of.
         failed: how many more were tried in vain.
         numbers: by the name of the metric; without those that do not apply.
     """
 
+    arm: str
     data: str
-    codebook_size: int
-    quantizer: str
+    varied: Varied
+    settings: Mapping[str, Any]
     seeds: int
     failed: int
     numbers: Mapping[str, Spread]
+
+    @property
+    def size(self) -> int:
+        """K."""
+        return self.settings["codebook_size"]
 
 
 def choose(rows: Sequence[Row]) -> dict[Place, Choice]:
@@ -68,21 +75,31 @@ def summarize(rows: Sequence[Row]) -> list[Summary]:
     """The final runs, by place in the order in which they were run."""
     summaries = []
     for place, runs in _grouped(rows).items():
-        done = [with_hardening(row["test"]) for row in runs if row["state"] == "done"]
+        done = [numbers(row) for row in runs if row["state"] == "done"]
         names = dict.fromkeys(name for test in done for name in test)
-        numbers = {name: _spread(test.get(name) for test in done) for name in names}
-        present = {name: spread for name, spread in numbers.items() if spread is not None}
-        summaries.append(Summary(*place, len(done), len(runs) - len(done), present))
+        spreads = {name: _spread(test.get(name) for test in done) for name in names}
+        present = {name: spread for name, spread in spreads.items() if spread is not None}
+        summaries.append(Summary(*place, runs[0], len(done), len(runs) - len(done), present))
     return summaries
 
 
-def with_hardening(test: Mapping[str, float | None]) -> dict[str, float | None]:
-    """The metrics, and ``hardening``: by how much the MSE grows when only the largest weight is kept."""
+def numbers(row: Row) -> dict[str, float | int | None]:
+    """All that was measured of a run and is one number.
+
+    The test metrics; the cost; the last line of the log, under its names with slashes; the metrics of the swap test
+    under names with "swap_" before; and ``hardening``: by how much the MSE grows when only the largest weight is kept.
+    """
+    test, measures = row.get("test", {}), row.get("measures", {})
+    found = {**row.get("log", {}), **test, "hardening": _hardening(test), **measures.get("cost", {})}
+    return found | {f"swap_{name}": value for name, value in measures.get("swap", {}).get("test", {}).items()}
+
+
+def _hardening(test: Mapping[str, float | None]) -> float | None:
     soft, hard = test.get("mse"), test.get("hard_mse")
     if soft is None or hard is None:
-        return {**test, "hardening": None}
+        return None
     # A hard code decoded twice differs by rounding, which is no loss.
-    return {**test, "hardening": 0.0 if math.isclose(soft, hard, rel_tol=_ROUNDING) else hard - soft}
+    return 0.0 if math.isclose(soft, hard, rel_tol=_ROUNDING) else hard - soft
 
 
 def recovery(steps: Sequence[float | int], perplexities: Sequence[float | int], ceiling: int) -> int | None:
@@ -101,10 +118,15 @@ def recovery(steps: Sequence[float | int], perplexities: Sequence[float | int], 
     return recovered
 
 
+def place_of(row: Row) -> Place:
+    """Whose run it is, and where."""
+    return row["arm"], row["data"], tuple(sorted(row["varied"].items()))
+
+
 def _grouped(rows: Iterable[Row]) -> dict[Place, list[Row]]:
     groups: dict[Place, list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["data"], row["codebook_size"], row["quantizer"]), []).append(row)
+        groups.setdefault(place_of(row), []).append(row)
     return groups
 
 

@@ -1,9 +1,9 @@
 """The tables of a study."""
 
 from validation.metrics import METRICS, Metric
-from validation.studies.plan import Choice
+from validation.studies.cells import Choice, Varied
 from validation.studies.record import StudyRecord
-from validation.studies.summary import Spread, Summary, choose
+from validation.studies.summary import Spread, Summary, choose, place_of
 from validation.tables import NOTHING, Cell, Table, number, table, text
 
 SHOWN = {
@@ -25,11 +25,11 @@ SHOWN = {
 
 
 def result_tables(record: StudyRecord) -> list[Table]:
-    """A table for each data set: a line for each quantizer and size, mean and standard deviation over seeds."""
+    """A table for each data set: a line for each arm at each place, mean and standard deviation over seeds."""
     return [
         table(
             f"{data}: held-out pictures, mean ± standard deviation over seeds",
-            ("quantizer", "K", "seeds", *(metric.title for metric in SHOWN.values())),
+            ("arm", "K", "away from the centre", "seeds", *(metric.title for metric in SHOWN.values())),
             [_line(summary) for summary in record.summaries if summary.data == data],
         )
         for data in dict.fromkeys(summary.data for summary in record.summaries)
@@ -43,17 +43,17 @@ def choice_table(record: StudyRecord) -> Table | None:
         return None
     lines = []
     chosen = choose(rows)
-    for place in dict.fromkeys((row["data"], row["codebook_size"], row["quantizer"]) for row in rows):
-        trials = [row for row in rows if (row["data"], row["codebook_size"], row["quantizer"]) == place]
+    for place in dict.fromkeys(map(place_of, rows)):
+        trials = [row for row in rows if place_of(row) == place]
         choice = chosen.get(place)
         best = next((row for row in trials if Choice(row["learning_rate"], row["factor"]) == choice), None)
         failed = sum(row["state"] == "failed" for row in trials)
-        data, size, quantizer = place
+        arm, data, varied = place
         lines.append(
             [
-                text(quantizer),
+                text(arm),
                 text(data),
-                Cell(str(size), size),
+                text(described(varied)),
                 number(choice.learning_rate if choice else None),
                 text(best["weight_name"] if best else None),
                 number(best["weight"] if best else None),
@@ -62,7 +62,7 @@ def choice_table(record: StudyRecord) -> Table | None:
                 Cell(str(failed), failed),
             ]
         )
-    headings = ("quantizer", "data", "K", "learning rate", "weight", "its value", "validation MSE, 10⁻³")
+    headings = ("arm", "data", "away from the centre", "learning rate", "weight", "its value", "validation MSE, 10⁻³")
     return table("Chosen settings", (*headings, "trials", "failed"), lines)
 
 
@@ -72,7 +72,7 @@ def stress_table(record: StudyRecord) -> Table | None:
         return None
     lines = [
         [
-            text(run.quantizer),
+            text(run.arm),
             number(run.perplexity[0]),
             number(run.perplexity[-1]),
             number(run.active[0]),
@@ -85,7 +85,7 @@ def stress_table(record: StudyRecord) -> Table | None:
         for run in record.stress
     ]
     headings = (
-        "quantizer",
+        "arm",
         "hard perplexity, first step",
         "last step",
         "codewords used, first step",
@@ -95,7 +95,7 @@ def stress_table(record: StudyRecord) -> Table | None:
         "held-out codewords used",
         "held-out MSE, 10⁻³",
     )
-    return table(f"From a collapsed start, K {record.settings['stress_size']}", headings, lines)
+    return table(f"From a collapsed start, K {record.stress[0].size}", headings, lines)
 
 
 def markdown(record: StudyRecord) -> str:
@@ -105,12 +105,18 @@ def markdown(record: StudyRecord) -> str:
     return "\n".join([*parts, *(f"- Missing: {item}\n" for item in record.missing)])
 
 
+def described(varied: Varied) -> str:
+    """What differs from the centre, in words."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in varied)
+
+
 def _line(summary: Summary) -> list[Cell]:
-    size = summary.codebook_size
     # The autoencoder without a codebook has no size.
-    shown = Cell(str(size), size) if "hard_perplexity" in summary.numbers else Cell(NOTHING)
+    shown = Cell(str(summary.size), summary.size) if "hard_perplexity" in summary.numbers else Cell(NOTHING)
+    rest = tuple((name, value) for name, value in summary.varied if name != "codebook_size")
     seeds = Cell(f"{summary.seeds}" + (f", {summary.failed} failed" if summary.failed else ""), summary.seeds)
-    return [text(summary.quantizer), shown, seeds, *(_spread(summary.numbers.get(m.name), m) for m in SHOWN.values())]
+    numbers = (_spread(summary.numbers.get(metric.name), metric) for metric in SHOWN.values())
+    return [text(summary.arm), shown, text(described(rest)), seeds, *numbers]
 
 
 def _spread(spread: Spread | None, metric: Metric) -> Cell:

@@ -41,3 +41,6 @@ class Assignment(nn.Module, ABC):
     @abstractmethod
     def forward(self, latents: Float[Tensor, "N D"], codebook: Float[Tensor, "K F"]) -> Assigned:
         """Assigns each latent."""
+
+    def advance(self) -> None:
+        """Counts a training step."""

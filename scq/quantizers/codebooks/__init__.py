@@ -6,5 +6,6 @@ from scq.quantizers.codebooks.ema import EMA
 from scq.quantizers.codebooks.fixed_grid import FixedGrid
 from scq.quantizers.codebooks.kind import Codebook
 from scq.quantizers.codebooks.linear import Linear, LinearJoint
+from scq.quantizers.codebooks.spherical import Spherical
 
-__all__ = ["EMA", "Codebook", "Diagonal", "Direct", "FixedGrid", "Linear", "LinearJoint"]
+__all__ = ["EMA", "Codebook", "Diagonal", "Direct", "FixedGrid", "Linear", "LinearJoint", "Spherical"]

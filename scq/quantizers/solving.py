@@ -1,0 +1,105 @@
+"""The solve of a soft convex layer: which solver, what becomes of its failures, and what the layer is told."""
+
+import warnings
+from typing import Any, Literal, NamedTuple, get_args
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+import solvers
+from scq.quantizers.layout import spread
+from solvers.weights import Weights
+
+OnFailure = Literal["raise", "warn", "fallback"]
+
+
+class SolverSettings(NamedTuple):
+    """What :func:`solvers.solve` is told besides the problem, and what happens to latents without a solution."""
+
+    backend: str
+    tol: float | None
+    max_iter: int | None
+    gradient: str | None
+    options: dict[str, Any]
+    on_failure: OnFailure
+
+
+class Solved(NamedTuple):
+    """The solution of N latents, some of which may be padding.
+
+    Attributes:
+        weights: differentiable; 0 at padded positions.
+        reconstruction: (N, F), weights times codebook, differentiable.
+        anchor: the nearest codeword of each.
+        status: codes of :class:`solvers.Status`; SOLVED at padded positions.
+        iterations: as the backend counts them; 0 at padded positions.
+    """
+
+    weights: Weights
+    reconstruction: Float[Tensor, "N F"]
+    anchor: Int[Tensor, " N"]
+    status: Int[Tensor, " N"]
+    iterations: Int[Tensor, " N"]
+
+    @property
+    def failed(self) -> Bool[Tensor, " N"]:
+        """True where a latent holds its nearest codeword because it has no solution."""
+        return self.status >= int(solvers.Status.MAX_ITER)
+
+
+def check_on_failure(on_failure: str) -> OnFailure:
+    """The value.
+
+    Raises:
+        ValueError: it is no known one.
+    """
+    known = get_args(OnFailure)
+    for value in known:
+        if on_failure == value:
+            return value
+    raise ValueError(f"on_failure is {on_failure!r}, must be one of: {', '.join(known)}")
+
+
+def solve_rows(
+    latents: Float[Tensor, "N F"],
+    codebook: Float[Tensor, "K F"],
+    lam: float | Float[Tensor, ""],
+    valid: Bool[Tensor, " N"] | None,
+    settings: SolverSettings,
+) -> Solved:
+    """Solves the valid latents; the others are not looked at."""
+    rows = latents if valid is None else latents[valid]
+    solution = solution_of(solvers.Problem(rows, codebook, lam), settings)
+    weights, anchor = solution.compact, solution.problem.anchor
+    solved = Solved(weights, solution.reconstruction, anchor, solution.status, solution.iterations)
+    if valid is None:
+        return solved
+    index = None if weights.index is None else spread(weights.index, valid)
+    rest = (spread(part, valid) for part in solved[1:])
+    return Solved(Weights(spread(weights.values, valid), index, weights.codewords), *rest)
+
+
+def solution_of(problem: solvers.Problem, settings: SolverSettings) -> solvers.Solution:
+    """Solves, and does with failures what the settings say.
+
+    Raises:
+        solvers.SolveError: ``on_failure="raise"``, and columns failed.
+    """
+    solution = solvers.solve(
+        problem,
+        settings.backend,
+        tol=settings.tol,
+        max_iter=settings.max_iter,
+        throw=settings.on_failure == "raise",
+        gradient=settings.gradient,
+        **settings.options,
+    )
+    # Only here, since counting on the host waits for the device.
+    if settings.on_failure == "warn" and (failed := int(solution.failed.sum())):
+        warnings.warn(
+            f"{failed} of {problem.shape[0]} latents were not solved; each holds its nearest codeword, with zero "
+            f"gradient: {solution!r}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return solution

@@ -1,0 +1,70 @@
+"""A page of each kind, from small results, with few figures: drawing is what takes the time."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from folders import row, write_comparison, write_complete
+
+from scq import data
+from validation import StudyConfig, plots, report, study
+from validation.plots.sections import SECTIONS
+
+_PLAN = """
+title = "Which of the two?"
+datasets = ["photos"]
+seeds = 1
+measures = ["swap"]
+arms = {exact = {quantizer = "scq"}, vq = {}}
+stress = {codebook_size = 16}
+
+[train]
+steps = 2
+batch_size = 4
+width = 8
+residual_width = 4
+residual_layers = 1
+dim = 4
+codebook_size = 8
+log_every = 1
+gap = false
+"""
+
+
+def gap_page(folder: Path) -> Path:
+    """Of paired runs with everything."""
+    with pytest.MonkeyPatch.context() as patch:
+        drawn = ("held_out", "gap")
+        sections = {name: entries[:1] if name in drawn else () for name, entries in SECTIONS.items()}
+        patch.setattr("validation.plots.SECTIONS", sections)
+        patch.setattr("validation.plots.problems", lambda rows: [])
+        return report(write_complete(folder), progress=False)
+
+
+def comparison_page(folder: Path) -> Path:
+    """Of a comparison with tolerances, variants, curves, and the steps of a training."""
+    curve = [[1, 0.5, 0.9], [10, 1e-4, 1e-3], [30, 1e-15, 1e-14]]
+    rows = [row("active_set", 1e-5, 1e-15, preset=preset, curve=curve) for preset in ("low", "high")]
+    rows += [row("qpth", 1e-3, 1e-9, preset="high"), row("qpth", 1e-3, 0.01, variant="in float32", within=3)]
+    rows += [row("active_set", 1e-5, 1e-15, dtype="float32"), row("relaxed", 2e-5, 0.5, outcome="time limit")]
+    rows += [row("active_set", 1e-5, 1e-15, family="hull", step=step, iterations=step / 10) for step in (100, 200)]
+    write_comparison(folder, *rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("validation.plots._OF_PROBLEMS", plots._OF_PROBLEMS[:1])
+        return report(folder, progress=False)
+
+
+def study_page(folder: Path) -> Path:
+    """Of a study that really ran, with tiny models on noise."""
+
+    def few(name: str, root: Path | None = None) -> data.ImageData:
+        pictures = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        return data.ImageData(name, pictures, pictures[:12].clone(), "noise")
+
+    plan = folder / "small.toml"
+    plan.write_text(_PLAN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "load", few)
+        patch.setattr("validation.plots.studies._CAPTIONS", {"mse": "Mean squared error"})
+        patch.setattr("validation.studies.questions.QUESTIONS", ("swap", "usage"))
+        return report(study(StudyConfig(str(plan), out=folder, device="cpu", jobs=1), progress=False), progress=False)

@@ -1,0 +1,89 @@
+"""The solve as an operator of graphs, called without a compiler: as torch sees it, and against the layer's own path."""
+
+import pytest
+import torch
+
+import solvers
+from scq.quantizers import graph
+from scq.quantizers.graph import certificate_in_graph, solve_rows_in_graph
+from scq.quantizers.solving import SolverSettings, solve_rows
+
+K, F, N = 12, 4, 30
+masks = pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
+
+
+def settings(backend="active_set", gradient=None, **options):
+    return SolverSettings(backend, None, None, gradient, options, "fallback")
+
+
+def problem(masked, dtype=torch.float64):
+    latents, codebook = torch.randn(N, F, dtype=dtype), torch.randn(K, F, dtype=dtype)
+    latents[3, 1] = torch.nan
+    valid = torch.rand(N) > 0.3 if masked else None
+    lam = torch.tensor(0.2, dtype=torch.float64)
+    return [x.requires_grad_() for x in (latents, codebook, lam)], valid
+
+
+@masks
+@pytest.mark.parametrize("backend", ["active_set", "interior_point", "relaxed", "daqp"])
+def test_graphs_and_the_layer_agree_in_values_and_gradients(backend, masked):
+    if not solvers.registry.get(backend).available:
+        pytest.skip(f"{backend} is not installed")
+    inputs, valid = problem(masked)
+    up = torch.randn(N, K, dtype=torch.float64), torch.randn(N, F, dtype=torch.float64)
+    results = []
+    for solve in (solve_rows, solve_rows_in_graph):
+        solved = solve(*inputs, valid, settings(backend))
+        value = (solved.weights.dense() * up[0]).sum() + (solved.reconstruction * up[1]).sum()
+        results.append((solved, torch.autograd.grad(value, inputs)))
+    (here, expected), (there, found) = results
+    torch.testing.assert_close(there.weights.dense(), here.weights.dense(), atol=1e-9, rtol=0)
+    torch.testing.assert_close(there.reconstruction, here.reconstruction)
+    assert torch.equal(there.status, here.status) and torch.equal(there.iterations, here.iterations)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
+    assert not found[0][3].any() and found[0].any()
+
+
+@masks
+def test_certificates_agree(masked):
+    inputs, valid = problem(masked)
+    solved = solve_rows(*inputs, valid, settings("relaxed"))
+    arguments = *inputs, solved.anchor, solved.weights.detach(), valid
+    torch.testing.assert_close(certificate_in_graph(*arguments), graph.certificate(*arguments))
+
+
+@masks
+def test_torch_finds_the_operator_sound(masked, device):
+    """Shapes without data, no aliases, a registered derivative: torch's own check of operators."""
+    inputs, valid = problem(masked, torch.float32)
+    inputs = [x.detach().to(device).requires_grad_() for x in inputs]
+    valid = None if valid is None else valid.to(device)
+    text = "('interior_point', None, None, None, {}, 'fallback')"
+    torch.library.opcheck(graph._solve, (*inputs, valid, text))
+
+
+def test_a_derivative_of_a_backends_own_is_left_outside_of_the_graph():
+    pytest.importorskip("qpth", reason="qpth is not installed")
+    (latents, codebook, lam), _ = problem(False)
+    inputs = latents[4:7].detach().requires_grad_(), codebook, lam
+    results = [solve(*inputs, None, settings("qpth")).reconstruction for solve in (solve_rows, solve_rows_in_graph)]
+    gradients = [torch.autograd.grad(result.square().sum(), inputs) for result in results]
+    for a, b in zip(*gradients, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_without_a_gradient_the_weights_are_held_and_the_codebook_moves():
+    inputs, _ = problem(False)
+    solved = solve_rows_in_graph(*inputs, None, settings("relaxed", gradient="none", steps=7))
+    expected = solve_rows(*inputs, None, settings("relaxed", gradient="none", steps=7))
+    up = torch.randn(N, F, dtype=torch.float64)
+    ours, theirs = (torch.autograd.grad(x.reconstruction, inputs[1], up)[0] for x in (solved, expected))
+    assert not solved.weights.values.requires_grad
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_an_option_that_no_graph_can_hold_is_refused_by_name():
+    inputs, _ = problem(False)
+    with pytest.raises(TypeError, match="backend_options has values that a graph cannot hold"):
+        solve_rows_in_graph(*inputs, None, settings("active_set", steps=torch.ones(2)))

@@ -1,0 +1,90 @@
+"""Quantizers by the names of their parts."""
+
+import pytest
+import torch
+
+from scq.quantizers import SoftConvexQuantizer, codebooks, entries, get, gradients, quantizer, regularizers
+
+K, F = 16, 4
+
+NAMED = {
+    "vq_ema": "ema+nearest",
+    "rotation": "direct+nearest+rotation",
+    "simvq": "linear+nearest",
+    "simvq_joint": "linear_joint+nearest+straight_through",
+    "simvq_diagonal": "diagonal+nearest",
+    "gumbel": "direct+gumbel",
+    "smoothed_knn_l2": "direct+softmax+soft+knn_l2",
+    "smoothed_knn_ce": "direct+softmax+knn_ce",
+    "smoothed_perplexity": "direct+softmax+mean_perplexity",
+    "scq": "direct+scq",
+    "scq_relaxed": "direct+scq_relaxed",
+    "scq_annealed": "direct+scq_annealed",
+}
+
+
+@pytest.mark.parametrize(("name", "recipe"), NAMED.items())
+def test_the_parts_of_a_named_quantizer_make_that_quantizer(name: str, recipe: str) -> None:
+    assert set(get(recipe).settings) == set(get(name).settings)
+    assert get(recipe).convex == get(name).convex
+    results = []
+    for made in (name, recipe):
+        torch.manual_seed(0)
+        layer = quantizer(made, K, F)
+        x = torch.randn(30, F, generator=torch.Generator().manual_seed(1), requires_grad=True)
+        torch.manual_seed(2)
+        output = layer(x)
+        (output.quantized.square().sum() + output.loss).backward()
+        results.append((output.quantized, output.indices, output.loss, x.grad, layer.codebook))
+    for one, other in zip(*results, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_every_named_quantizer_with_parts_has_a_recipe() -> None:
+    # fsq has a codebook and an assignment that go with nothing else, and vq is the layer that users know.
+    assert {entry.name for entry in entries() if entry.parts} - {"fsq", "vq"} == set(NAMED)
+
+
+def test_what_nobody_has_tried_is_one_line() -> None:
+    layer = quantizer("linear+scq+knn_l2", K, F, lam=0.2, regularizer_weight=0.3, neighbours=5)
+    assert isinstance(layer, SoftConvexQuantizer)
+    assert isinstance(layer.kind, codebooks.Linear)
+    (term,) = layer.regularizers
+    assert isinstance(term, regularizers.KNNL2) and (term.weight, term.neighbours) == (0.3, 5)
+    x = torch.randn(50, F, requires_grad=True)
+    output = layer(x)
+    (output.quantized.sum() + output.loss).backward()
+    assert x.grad is not None and x.grad.isfinite().all()
+
+    turned = quantizer("linear+nearest+rotation", K, F)
+    assert isinstance(turned.gradient, gradients.Rotation)
+
+
+@pytest.mark.usefixtures("as_a_user")
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("grid+nearest", "'grid\\+nearest', whose codebook is 'grid', must be one of: direct, ema"),
+        ("direct+", "whose assignment is '', must be one of: nearest, softmax"),
+        ("direct+nearest+rotate", "whose regularizer is 'rotate', must be one of: knn_l2"),
+        ("direct+softmax+knn_l2+knn_ce", "must end after 'knn_l2', and goes on with 'knn_ce'"),
+    ],
+)
+def test_a_part_that_is_not_known_is_named(recipe: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        get(recipe)
+
+
+@pytest.mark.usefixtures("as_a_user")
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("ema+scq", "codebook is ema and assignment is soft convex, must be nearest"),
+        ("direct+softmax+rotation", "gradient is rotation and assignment is softmax, must be nearest"),
+        ("direct+scq+knn_ce", "must be softmax or gumbel"),
+        ("direct+nearest+entropy", "must be one with weights"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused_with_the_reason(recipe: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        quantizer(recipe, K, F)

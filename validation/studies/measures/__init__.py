@@ -1,0 +1,50 @@
+"""What is measured on a trained run of a study: one module each, with a function ``measure(trained)``.
+
+It returns a dict that JSON can hold, or an empty one where there is nothing to measure.
+"""
+
+import importlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from scq import data
+from scq.autoencoder import Autoencoder
+from scq.training import TrainConfig, load_run
+from scq.training.model import pick_device
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained run.
+
+    Attributes:
+        run: its folder.
+        config: what it was told.
+    """
+
+    run: Path
+    config: TrainConfig
+
+    @property
+    def device(self) -> torch.device:
+        return pick_device(self.config.device)
+
+    def model(self) -> Autoencoder:
+        """A fresh copy of the trained model, in evaluation mode."""
+        return load_run(self.run)[1].to(self.device)
+
+    @cached_property
+    def pictures(self) -> UInt8[Tensor, "N 3 H W"]:
+        """The held-out pictures."""
+        return data.load(self.config.data, self.config.data_root).test
+
+
+def measure(name: str, trained: Trained) -> dict[str, Any]:
+    """What the measure of that name says of a trained run."""
+    return importlib.import_module(f"{__name__}.{name}").measure(trained)

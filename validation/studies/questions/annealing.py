@@ -1,0 +1,73 @@
+"""Is SCQ with a rising lam a better discrete quantizer?"""
+
+from pathlib import Path
+
+from validation.metrics import METRICS
+from validation.plots.series import Axis, dots
+from validation.studies.questions.answer import Answer, shown
+from validation.studies.record import StudyRecord
+from validation.studies.summary import Summary
+from validation.studies.tables import SHOWN, described
+
+_SHOWN = (METRICS["hard_mse"], SHOWN["hard_perplexity"], SHOWN["tightness"])
+
+
+def answer(record: StudyRecord, figures: Path) -> Answer | None:
+    annealed = record.arms("scq_annealed")
+    if not annealed:
+        return None
+    told = Answer("annealing", "Annealing: is SCQ with a rising lam a better discrete quantizer?", figures)
+    others = [arm for arm in record.plan["arms"] if arm not in annealed]
+    for data in record.datasets:
+        here = [
+            s for arm in (*annealed, *others) if (s := record.centre(arm, data)) is not None and "hard_mse" in s.numbers
+        ]
+        for metric in _SHOWN:
+            told.draw(
+                f"{data}_{metric.name}",
+                f"{data}: {metric.title}, of held-out pictures at the centre.",
+                dots(here, metric),
+            )
+        told.sentences += _sentences(record, data, annealed)
+    data = record.datasets[0]
+    for name, title in (
+        ("hard_mse", "MSE of hard decoding"),
+        ("tightness", "distance to a vertex"),
+        ("hard_perplexity", "hard perplexity"),
+    ):
+        axis = Axis(title, log=name != "hard_perplexity")
+        told.along(f"lam_end_{name}", f"{data}: {title} over the last lam.", record, annealed, "lam_end", name, axis)
+        for setting in ("codebook_size", "steps"):
+            caption = f"{data}: {title} over {'K' if setting == 'codebook_size' else 'the number of optimiser steps'}."
+            told.along(f"{setting}_{name}", caption, record, [*annealed, *others], setting, name, axis)
+    return told if told.sentences else None
+
+
+def _sentences(record: StudyRecord, data: str, annealed: list[str]) -> list[str]:
+    """At every place where both are, the best annealed arm against the best of the others, by hard decoding."""
+    groups: dict[tuple, list[Summary]] = {}
+    for summary in record.summaries:
+        if summary.data == data and "hard_mse" in summary.numbers:
+            # Where lam ends and how fast it rises is the annealed arm's own affair.
+            varied = tuple(pair for pair in summary.varied if pair[0] not in ("lam_end", "anneal_share"))
+            groups.setdefault(varied, []).append(summary)
+    told = []
+    for varied, found in groups.items():
+        ours = [summary for summary in found if summary.arm in annealed]
+        rest = [summary for summary in found if summary.arm not in annealed]
+        if ours and rest:
+            best, other = (min(group, key=lambda s: s.numbers["hard_mse"].mean) for group in (ours, rest))
+            change = best.numbers["hard_mse"].mean / other.numbers["hard_mse"].mean - 1
+            told.append(
+                f"{data}, {described(varied) or 'at the centre'}: by hard decoding {_named(best)} has an MSE of "
+                f"{shown(best, METRICS['hard_mse'])}·10⁻³ (perplexity {best.numbers['hard_perplexity'].mean:.3g}), "
+                "the best "
+                f"other arm, {_named(other)}, {shown(other, METRICS['hard_mse'])}·10⁻³ (perplexity "
+                f"{other.numbers['hard_perplexity'].mean:.3g}): {change:+.0%}."
+            )
+    return told
+
+
+def _named(summary: Summary) -> str:
+    own = tuple(pair for pair in summary.varied if pair[0] in ("lam_end", "anneal_share"))
+    return f"{summary.arm} ({described(own)})" if own else summary.arm

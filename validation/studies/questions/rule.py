@@ -1,0 +1,119 @@
+"""When is the relaxation safe? A rule from some of the runs, tested on the others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from validation.plots.series import Axis, points
+from validation.studies.questions.answer import Answer
+from validation.studies.record import StudyRecord
+
+CHANGE, COSINE = 0.05, 0.9
+"""The relaxation is called safe for a model where it changes the error of the decoded pictures by at most this share,
+and where its gradient of the latents has at least this cosine with the exact one."""
+
+PREDICTORS = {
+    "kkt_relaxed": "relative KKT residual of the relaxed weights",
+    "certificate_relaxed": "certified bound of the weights' distance",
+    "duality_gap_relaxed": "Frank-Wolfe gap of the relaxed weights",
+    "primal_relaxed": "primal residual of the relaxed weights",
+}
+"""What a user knows without an exact solve."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """The relaxation at one m on one trained model.
+
+    Attributes:
+        derived: whether the rule may look at it: of the first data set at the centre.
+        predictors: by name.
+        harm: relative change of the decoded error.
+        safe: see :data:`CHANGE`.
+    """
+
+    derived: bool
+    predictors: dict[str, float]
+    harm: float
+    safe: bool
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Safe where the predictor is at most the threshold; None when no threshold has only safe points below it."""
+
+    predictor: str
+    threshold: float | None
+    found: int
+    """Safe points of those that it was derived from that are below the threshold."""
+
+
+def answer(record: StudyRecord, figures: Path) -> Answer | None:
+    found = _points(record)
+    seen = [point for point in found if point.derived]
+    new = [point for point in found if not point.derived]
+    if not seen or not new:
+        return None
+    told = Answer("rule", "When is the relaxation safe?", figures)
+    told.sentences.append(
+        f"Safe is a model where the relaxation changes the error of the decoded pictures by at most {CHANGE:.0%} "
+        "and its "
+        f"gradient of the latents has a cosine of at least {COSINE} with the exact one. Of {len(found)} pairs of a "
+        "trained "
+        f"model and an m, {sum(point.safe for point in found)} are."
+    )
+    rule = derive(seen)
+    if rule.threshold is None:
+        told.sentences.append(
+            f"None of the {len(seen)} pairs that the rule is derived from ({record.datasets[0]}, at the centre) "
+            "can be told "
+            "to be safe by a number that is known without an exact solve."
+        )
+    else:
+        below = [point for point in new if point.predictors[rule.predictor] <= rule.threshold]
+        told.sentences.append(
+            f"Rule, from {len(seen)} pairs ({record.datasets[0]}, at the centre): safe where the "
+            f"{PREDICTORS[rule.predictor]} "
+            f"is at most {rule.threshold:.2g}; it finds {rule.found} of the {sum(p.safe for p in seen)} safe ones. "
+            "On the "
+            f"{len(new)} pairs of other data sets, lam, K and F it calls {len(below)} safe, of which "
+            f"{sum(point.safe for point in below)} are, of {sum(point.safe for point in new)} that are."
+        )
+    for name, title in PREDICTORS.items():
+        groups = {
+            "derived from": [[(p.predictors[name], max(p.harm, 1e-6))] for p in seen],
+            "tested on": [[(p.predictors[name], max(p.harm, 1e-6))] for p in new],
+        }
+        caption = f"Harm over the {title}: one point for each trained model and m."
+        drawing = points(
+            groups, Axis(title, log=True), Axis("relative change of the decoded MSE", log=True), joined=False
+        )
+        told.draw(name, caption, drawing)
+    return told
+
+
+def derive(seen: Sequence[Point]) -> Rule:
+    """The predictor and the threshold that has only safe points below it, and the most of them."""
+    rules = []
+    for name in PREDICTORS:
+        ordered = sorted(seen, key=lambda point: point.predictors[name])
+        count = next((place for place, point in enumerate(ordered) if not point.safe), len(ordered))
+        rules.append(Rule(name, ordered[count - 1].predictors[name] if count else None, count))
+    return max(rules, key=lambda rule: rule.found)
+
+
+def _points(record: StudyRecord) -> list[Point]:
+    found = []
+    for row in record.stage("final"):
+        derived = row["data"] == record.datasets[0] and not row["varied"]
+        for point in row.get("measures", {}).get("relaxations", {}).get("points", ()):
+            numbers = [point[name] for name in (*PREDICTORS, "decoded_mse_exact", "decoded_mse_relaxed")]
+            if any(value is None or not np.isfinite(value) for value in numbers):
+                continue
+            harm = abs(point["decoded_mse_relaxed"] / point["decoded_mse_exact"] - 1)
+            cosine = point["gradient_latents_cosine"]
+            safe = harm <= CHANGE and cosine is not None and cosine >= COSINE
+            found.append(Point(derived, {name: point[name] for name in PREDICTORS}, harm, safe))
+    return found

@@ -1,0 +1,34 @@
+"""What do the number of codewords and the channels of a latent do?"""
+
+from pathlib import Path
+
+from validation.plots.series import Axis
+from validation.studies.questions.answer import Answer, slice_of, spread
+from validation.studies.record import StudyRecord
+
+_FIGURES = {
+    "psnr": (Axis("PSNR, dB"), "Reconstruction of held-out pictures"),
+    "hard_mse": (Axis("MSE of hard decoding", log=True), "Error when only the largest weight is kept"),
+    "support_size": (Axis("support, codewords a latent"), "Codewords with weight above 10⁻⁶"),
+    "step_seconds": (Axis("time of a step, s", log=True), "Time of a training step"),
+}
+_SETTINGS = {"codebook_size": "K", "dim": "F"}
+
+
+def answer(record: StudyRecord, figures: Path) -> Answer | None:
+    arms = [*record.arms("scq"), *filter(None, map(record.plain, ("scq_relaxed", "vq")))]
+    data = record.datasets[0]
+    told = Answer("size", "What do the number of codewords K and the channels of a latent F do?", figures)
+    for setting, letter in _SETTINGS.items():
+        for name, (axis, caption) in _FIGURES.items():
+            full = f"{data}: {caption[0].lower()}{caption[1:]}, over {letter}."
+            told.along(f"{setting}_{name}", full, record, arms, setting, name, axis)
+        for arm in arms:
+            psnr, seconds = (slice_of(record, arm, setting, name) for name in ("psnr", "step_seconds"))
+            if len(psnr.x) > 1 and psnr.x == seconds.x:
+                parts = [
+                    f"{letter} {x:g}: {spread(value, 'dB', 4)}, {spread(time, 'ms a step', 3, 1e3)}"
+                    for x, value, time in sorted(zip(psnr.x, psnr.y, seconds.y, strict=True))
+                ]
+                told.sentences.append(f"{data}, {arm}: {'; '.join(parts)}.")
+    return told if told.panels else None

@@ -1,0 +1,46 @@
+"""What does lam do?"""
+
+from pathlib import Path
+
+from validation.plots.series import Axis
+from validation.studies.questions.answer import Answer, slice_of, spread
+from validation.studies.record import StudyRecord
+
+_FIGURES = {
+    "psnr": (Axis("PSNR, dB"), "Reconstruction of held-out pictures"),
+    "hard_mse": (Axis("MSE of hard decoding", log=True), "Error when only the largest weight is kept"),
+    "support_size": (Axis("support, codewords a latent"), "Codewords with weight above 10⁻⁶"),
+    "quantizer/largest_weight": (Axis("largest weight, mean"), "Largest weight; 1 is a hard code"),
+    "hard_perplexity": (Axis("hard perplexity, codewords"), "Use of the codebook by the largest weights"),
+    "soft_perplexity": (Axis("soft perplexity, codewords"), "Use of the codebook by the mean weights"),
+    "quantizer/weakly_active_share": (Axis("share of latents"), "Latents whose gradient is one-sided"),
+    "quantizer/iterations": (Axis("iterations a latent, mean"), "Iterations of the solver"),
+}
+
+
+def answer(record: StudyRecord, figures: Path) -> Answer | None:
+    arms = record.arms("scq", "scq_relaxed")
+    data = record.datasets[0]
+    told = Answer("strength", "What does lam do?", figures)
+    for name, (axis, caption) in _FIGURES.items():
+        told.along(
+            name.replace("/", "_"),
+            f"{data}: {caption[0].lower()}{caption[1:]}, over lam.",
+            record,
+            arms,
+            "lam",
+            name,
+            axis,
+        )
+    for arm in arms:
+        found = slice_of(record, arm, "lam", "psnr")
+        if len(found.x) < 2:
+            continue
+        supports, hard = (slice_of(record, arm, "lam", name) for name in ("support_size", "hard_perplexity"))
+        parts = [
+            f"lam {lam:g}: {spread(psnr, 'dB', 4)}, support {spread(support, digits=2)}, hard perplexity "
+            f"{spread(used, digits=2)}"
+            for lam, psnr, support, used in sorted(zip(found.x, found.y, supports.y, hard.y, strict=True))
+        ]
+        told.sentences.append(f"{data}, {arm}: {'; '.join(parts)}.")
+    return told if told.panels else None

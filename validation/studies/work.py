@@ -1,0 +1,53 @@
+"""One cell of a study, from the training to its numbers. Runs in any process, on any machine that sees the folder."""
+
+import traceback
+from typing import Any
+
+from rich.console import Console
+
+from scq.training.folder import TEST, finished, read_metrics
+from validation.attempts import attempt
+from validation.files import read_json, write_json
+from validation.studies.cells import Cell
+from validation.studies.measures import Trained, measure
+
+
+def complete(cell: Cell) -> bool:
+    """Whether there is nothing left to do for it."""
+    return finished(cell.run) and all(_file(cell, name).is_file() for name in cell.measures)
+
+
+def perform(cell: Cell) -> dict[str, Any]:
+    """Does what is left to do for a cell: trains it, measures it.
+
+    Returns:
+        ``{"state": "done", "test": ..., "log": ..., "measures": ..., "unmeasured": ...}``: the test metrics, the last
+        line of the log, what was measured, and an error for each measure that failed; or
+        ``{"state": "failed", "error": ..., "traceback": ...}``.
+    """
+    if not finished(cell.run):
+        outcome = attempt(cell.config, progress=False, console=Console(stderr=True))
+        if outcome["state"] == "failed":
+            return outcome
+    trained, errors = Trained(cell.run, cell.config), {}
+    for name in cell.measures:
+        if _file(cell, name).is_file():
+            continue
+        try:
+            write_json(_file(cell, name), measure(name, trained))
+        except Exception as error:  # noqa: BLE001  reported with the run, and in the report; the others go on
+            errors[name] = f"{type(error).__name__}: {error}"
+            Console(stderr=True).print(traceback.format_exc(), markup=False)
+    return outcome_of(cell) | {"unmeasured": errors}
+
+
+def outcome_of(cell: Cell) -> dict[str, Any]:
+    """What a finished cell left in its folder."""
+    files = {name: _file(cell, name) for name in cell.measures}
+    measures = {name: read_json(file) for name, file in files.items() if file.is_file()}
+    last = read_metrics(cell.run)[-1]
+    return {"state": "done", "test": read_json(cell.run / TEST), "log": last, "measures": measures}
+
+
+def _file(cell: Cell, name: str) -> Any:
+    return cell.run / f"{name}.json"
