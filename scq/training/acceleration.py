@@ -56,7 +56,7 @@ def accelerated(config: TrainConfig) -> Iterator[tuple[Accelerator, torch.device
             # What `accelerate launch --cpu --num_processes 2` does: the training is right, but slower than asked for.
             warnings.warn(
                 "accelerate launch started one process: on CPUs it starts several by MPI only; use torchrun",
-                stacklevel=2,
+                stacklevel=3,
             )
         yield accelerator, accelerator.device if world > 1 else device
     finally:

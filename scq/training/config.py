@@ -159,5 +159,6 @@ class TrainConfig:
 
     @property
     def anneal_steps(self) -> int:
-        """Training steps in which what is annealed goes from its first value to its last."""
-        return max(1, round(self.anneal_share * self.steps))
+        """Forward passes in training, one for each part of a batch, in which what is annealed goes from its first value
+        to its last."""
+        return max(1, round(self.anneal_share * self.steps * self.accumulate))

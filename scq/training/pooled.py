@@ -19,12 +19,17 @@ class PooledNumbers:
     A number is the mean over the parts, where it is a largest one the largest, and where it counts codewords
     (active_codes, hard_perplexity, soft_perplexity) what it is of the whole batch. Of margin, a median, and of cosines
     and ratios of the gap, it is the mean of what the parts have.
+
+    Args:
+        codebook_size: K; None without a codebook.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, codebook_size: int | None) -> None:
         self._parts: list[dict[str, Tensor]] = []
-        self._indices: list[Tensor] = []
-        self._weights: list[Tensor] = []
+        self._codebook_size = codebook_size
+        # Sums, not the parts' weights: those need not fit the memory together.
+        self._hard: list[Tensor] = []
+        self._soft: list[Tensor] = []
 
     def add(self, loss: Tensor, mse: Tensor, quantized: QuantizerOutput, gap: Mapping[str, float]) -> None:
         """A part: "kkt_primal" of the quantizer's info becomes "kkt/primal", the others "quantizer/..."."""
@@ -33,31 +38,31 @@ class PooledNumbers:
             tensors[f"kkt/{name[4:]}" if name.startswith("kkt_") else f"quantizer/{name}"] = value
         tensors |= {name: torch.tensor(value, dtype=torch.float64, device=loss.device) for name, value in gap.items()}
         self._parts.append({name: value.detach().double() for name, value in tensors.items()})
-        self._indices.append(quantized.indices.detach())
-        if quantized.weights is not None:
-            self._weights.append(quantized.weights.detach())
+        if self._codebook_size is not None:
+            self._hard.append(counts(quantized.indices, self._codebook_size))
+            if quantized.weights is not None:
+                rows = quantized.weights.detach().reshape(-1, self._codebook_size)
+                self._soft.append(rows.sum(0, dtype=torch.float64))
 
-    def compute(self, codebook_size: int | None) -> dict[str, float]:
-        """All processes must call it at the same step.
-
-        Args:
-            codebook_size: K; None without a codebook.
-        """
+    def compute(self) -> dict[str, float]:
+        """The numbers by name. All processes must call it at the same step."""
         names = list(self._parts[0])
         parts = processes.gathered(torch.stack([torch.stack(list(part.values())) for part in self._parts]))
         largest = torch.tensor([name.startswith(_LARGEST) for name in names], device=parts.device)
         numbers = torch.where(largest, parts.amax(0), parts.mean(0))
-        if len(parts) > 1 and codebook_size is not None:
-            for name, value in self._usage(codebook_size).items():
+        if len(parts) > 1:
+            for name, value in self._usage().items():
                 if name in names:
                     numbers[names.index(name)] = value
         # One transfer for all numbers: each costs a wait for the device.
         return dict(zip(names, numbers.tolist(), strict=True))
 
-    def _usage(self, codebook_size: int) -> dict[str, Tensor]:
-        hard = processes.total(counts(torch.cat([part.reshape(-1) for part in self._indices]), codebook_size))
-        usage = {"quantizer/hard_perplexity": perplexity(hard), "quantizer/active_codes": (hard > 0).sum().double()}
-        if self._weights:
-            soft = sum(part.reshape(-1, codebook_size).double().sum(0) for part in self._weights)
-            usage["quantizer/soft_perplexity"] = perplexity(processes.total(soft))
+    def _usage(self) -> dict[str, Tensor]:
+        usage = {}
+        if self._hard:
+            hard = processes.total(torch.stack(self._hard).sum(0))
+            usage["quantizer/hard_perplexity"] = perplexity(hard)
+            usage["quantizer/active_codes"] = (hard > 0).sum().double()
+        if self._soft:
+            usage["quantizer/soft_perplexity"] = perplexity(processes.total(torch.stack(self._soft).sum(0)))
         return usage

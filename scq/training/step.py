@@ -16,6 +16,7 @@ from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.training.config import TrainConfig
 from scq.training.dumps import dump
 from scq.training.pooled import PooledNumbers
+from scq.training.resuming import writing
 
 
 class Step:
@@ -65,7 +66,8 @@ class Step:
         """
         rank, world = processes.number()
         pictures = batch.chunk(world)[rank].to(self._device)
-        pooled, norm, seconds, self.aside = PooledNumbers(), None, 0.0, 0.0
+        pooled = PooledNumbers(getattr(self._model.quantizer, "codebook_size", None))
+        norm, seconds, self.aside = None, 0.0, 0.0
         self._model.quantizer.diagnose = logged
         for number, part in enumerate(pictures.chunk(self._config.accumulate)):
             with self._accelerator.accumulate(self._wrapped):
@@ -88,7 +90,7 @@ class Step:
         self.aside += seconds
         if not logged:
             return {}
-        numbers = pooled.compute(getattr(self._model.quantizer, "codebook_size", None))
+        numbers = pooled.compute()
         if norm is not None:
             numbers["train/gradient_norm"] = float(norm)
         if self._accelerator.scaler is not None:
@@ -102,7 +104,8 @@ class Step:
         if not due or not isinstance(quantizer, SoftConvexQuantizer):
             return 0.0
         # Before the update, and with the lam of this batch: a schedule has gone on.
-        return dump(self._folder, step, quantizer, output.latents, float(output.quantized.info["lam"]))
+        with writing(self._folder, step):
+            return dump(self._folder, step, quantizer, output.latents, float(output.quantized.info["lam"]))
 
     def _measure_gap(self, pictures: Tensor, output: AutoencoderOutput) -> dict[str, float]:
         """The gap on these pictures, through this step's decoder."""

@@ -86,6 +86,14 @@ def test_numbers_of_parts_are_those_of_the_whole_batch(tmp_path):
         assert line_of_parts[f"gap/{name}"] == pytest.approx(line[f"gap/{name}"], rel=1e-4)
 
 
+def test_what_is_annealed_takes_as_many_steps_in_parts(tmp_path):
+    changes = {"quantizer": "scq_annealed", "init": "normal", "steps": 4, "anneal_share": 0.5, "lam_end": 40.0}
+    for accumulate in (1, 2):
+        _, history = weights(tmp_path, accumulate=accumulate, log_every=1, **changes)
+        lam = [line["quantizer/lam"] for line in history]
+        assert lam[1] < 0.99 * lam[2] and lam[2:] == pytest.approx([40.0, 40.0])
+
+
 def test_bf16_trains_and_solves_in_float32(tmp_path, monkeypatch, device):
     seen = []
     solve = solvers.solve
