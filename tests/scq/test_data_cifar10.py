@@ -129,7 +129,9 @@ def test_damaged_archive_is_noticed_by_its_checksum(tmp_path: Path) -> None:
         data.load("cifar10", tmp_path)
 
 
-@pytest.mark.parametrize("blob", [b"", b"<html>404</html>" * 100, gzip.compress(b"no tar in here" * 100)])
+@pytest.mark.parametrize(
+    "blob", [b"", b"<html>404</html>" * 100, gzip.compress(b"no tar in here" * 100)], ids=["empty", "page", "no tar"]
+)
 def test_foreign_file_is_refused_by_name(blob: bytes, tmp_path: Path) -> None:
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(blob)
     with pytest.raises(ValueError, match=r"cifar-10-binary.tar.gz .*binary version"):

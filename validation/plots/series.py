@@ -132,8 +132,9 @@ def dots(summaries: Sequence[Summary], metric: Metric) -> Figure | None:
     sizes = sorted({summary.size for summary in there})
     height = 0.9 + 0.27 * len(names)
     drawing = Figure(figsize=(_WIDTH, height))
-    # The room for labels is the same at every height.
-    axes = drawing.add_axes((0.25, 0.52 / height, 0.72, 1 - 0.86 / height))
+    # The room for labels is the same at every height, and more for long names alone.
+    left = max(0.25, 0.0135 * max(map(len, names)))
+    axes = drawing.add_axes((left, 0.52 / height, 0.97 - left, 1 - 0.86 / height))
     shift = 0.34 / len(sizes)
     for number, size in enumerate(sizes):
         own = [summary for summary in there if summary.size == size]

@@ -6,6 +6,7 @@ It returns None where the plan has not the runs that the question needs.
 import importlib
 from pathlib import Path
 
+from validation.plots.style import style
 from validation.studies.questions.answer import Answer
 from validation.studies.record import StudyRecord
 
@@ -26,5 +27,6 @@ QUESTIONS = (
 
 def answers(record: StudyRecord, figures: Path) -> list[Answer]:
     """Every question that can be answered; figures are written into ``figures``."""
-    asked = (importlib.import_module(f"{__name__}.{name}").answer(record, figures) for name in QUESTIONS)
+    with style():
+        asked = [importlib.import_module(f"{__name__}.{name}").answer(record, figures) for name in QUESTIONS]
     return [answer for answer in asked if answer is not None]
