@@ -29,7 +29,7 @@ from validation.studies.cells import (
 )
 from validation.studies.plan import Plan, plan_names, read_plan
 from validation.studies.record import read_study
-from validation.studies.summary import choose, recovery, summarize
+from validation.studies.summary import choice_of, choose, recovery, summarize
 from validation.studies.tables import markdown
 
 TINY = {
@@ -322,8 +322,14 @@ def test_numbers_are_means_and_sample_deviations_over_seeds() -> None:
 
 def test_a_trial_without_a_number_is_never_chosen() -> None:
     rows = [row(1, mse=None), row(2, mse=0.5), row(3, mse=0.7)]
-    assert choose(rows) == {("vq", "photos", CENTRE): Choice(0.2, 1.0)}
+    assert choose(rows) == {("vq", "photos", CENTRE): rows[1]}
     assert choose(rows[:1]) == {}
+
+
+def test_arms_that_are_to_be_discrete_are_chosen_by_hard_decoding() -> None:
+    rows = [row(1, mse=0.5, hard_mse=2.0), row(2, mse=1.0, hard_mse=1.5)]
+    assert [choice_of(best) for best in choose(rows).values()] == [Choice(0.1, 1.0)]
+    assert [choice_of(best) for best in choose(rows, ["vq"]).values()] == [Choice(0.2, 1.0)]
 
 
 @pytest.mark.parametrize("name", plan_names())
@@ -353,6 +359,10 @@ def test_the_plans_that_come_with_the_package_can_be_read(name: str, quick: bool
         ({"slices": [{"vary": {"lam": [1]}, "arms": ["scq"]}]}, "slices.arms has 'scq', must be among: vq, none"),
         ({"tuning": {"learning_rates": [0.0]}}, "tuning.learning_rates is .*, must be one or more different numbers"),
         ({"tuning": {"learning_rates": [1.0], "where": "here"}}, "tuning.where is 'here', must be 'centre' or 'each'"),
+        (
+            {"tuning": {"learning_rates": [1.0], "hard_arms": ["none"]}},
+            "tuning.hard_arms has 'none', must be among: vq",
+        ),
         ({"stress": {"codebook_size": 0}}, "stress.codebook_size is 0, must be at least 1"),
     ],
 )

@@ -68,11 +68,13 @@ class Tuning:
         weight_factors: multiples of the arm's weight in the loss: of regularizer_weight, else commitment_weight, else
             quantization_weight, whichever its quantizer has first.
         where: "centre", on the first data set, and what is chosen there holds everywhere; or "each", everywhere anew.
+        hard_arms: by name; those that are to be discrete codes, and chosen by the MSE of hard decoding.
     """
 
     learning_rates: tuple[float, ...]
     weight_factors: tuple[float, ...] = (1.0,)
     where: str = "centre"
+    hard_arms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.where not in ("centre", "each"):
@@ -201,7 +203,9 @@ def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Pl
     if tuning is not None:
         check_keys("tuning", tuning, {f.name for f in dataclasses.fields(Tuning)}, required=("learning_rates",))
         # An integer is a number too.
-        tuning = Tuning(**{key: tuple(map(float, v)) if isinstance(v, list) else v for key, v in tuning.items()})
+        grid = {key: tuple(map(float, tuning[key])) for key in ("learning_rates", "weight_factors") if key in tuning}
+        hard = _among("tuning.hard_arms", tuning.get("hard_arms", ()), with_codebook)
+        tuning = Tuning(**{**tuning, **grid, "hard_arms": hard})
     return Plan(
         name,
         content["title"],

@@ -23,7 +23,7 @@ from validation.studies.engines import workers
 from validation.studies.plan import read_plan
 from validation.studies.record import JSON, read_study
 from validation.studies.runner import Runner
-from validation.studies.summary import choose, numbers
+from validation.studies.summary import choice_of, choose, numbers
 from validation.studies.tables import markdown
 
 
@@ -80,7 +80,8 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
         runner = Runner(hands, bar, task, config.minutes, lambda rows: _write(folder, content, rows))
         tried = runner.run(tuning)
         if plan.tuning is not None:
-            choices = choose(tried)
+            best = choose(tried, plan.tuning.hard_arms)
+            choices = {place: choice_of(row) for place, row in best.items()}
         if not runner.stopped:
             runner.run(stress_cells(plan, folder, choices))
             runner.run(final_cells(plan, folder, choices))

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,18 +57,32 @@ class Summary:
         return self.settings["codebook_size"]
 
 
-def choose(rows: Sequence[Row]) -> dict[Place, Choice]:
+def choose(rows: Sequence[Row], hard_arms: Collection[str] = ()) -> dict[Place, Row]:
     """At every place the trial with the smallest MSE of the validation pictures; none where all trials failed.
 
     A tie goes to the trial that comes first.
+
+    Args:
+        rows: of the tuning.
+        hard_arms: whose MSE is that of hard decoding.
     """
     choices = {}
     for place, trials in _grouped(rows).items():
-        done = [row for row in trials if _number(row, "mse") is not None]
+        name = chosen_by(place[0], hard_arms)
+        done = [row for row in trials if _number(row, name) is not None]
         if done:
-            best = min(done, key=lambda row: row["test"]["mse"])
-            choices[place] = Choice(best["learning_rate"], best["factor"])
+            choices[place] = min(done, key=lambda row: row["test"][name])
     return choices
+
+
+def chosen_by(arm: str, hard_arms: Collection[str]) -> str:
+    """The metric of an arm's tuning."""
+    return "hard_mse" if arm in hard_arms else "mse"
+
+
+def choice_of(row: Row) -> Choice:
+    """The settings that a trial was made with."""
+    return Choice(row["learning_rate"], row["factor"])
 
 
 def summarize(rows: Sequence[Row]) -> list[Summary]:

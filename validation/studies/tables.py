@@ -1,9 +1,9 @@
 """The tables of a study."""
 
 from validation.metrics import METRICS, Metric
-from validation.studies.cells import Choice, Varied
+from validation.studies.cells import Varied
 from validation.studies.record import StudyRecord
-from validation.studies.summary import Spread, Summary, choose, place_of
+from validation.studies.summary import Spread, Summary, choose, chosen_by, place_of
 from validation.tables import NOTHING, Cell, Table, number, table, text
 
 SHOWN = {
@@ -42,11 +42,11 @@ def choice_table(record: StudyRecord) -> Table | None:
     if not rows:
         return None
     lines = []
-    chosen = choose(rows)
+    hard_arms = record.plan["tuning"].get("hard_arms", ())
+    chosen = choose(rows, hard_arms)
     for place in dict.fromkeys(map(place_of, rows)):
         trials = [row for row in rows if place_of(row) == place]
-        choice = chosen.get(place)
-        best = next((row for row in trials if Choice(row["learning_rate"], row["factor"]) == choice), None)
+        best, name = chosen.get(place), chosen_by(place[0], hard_arms)
         failed = sum(row["state"] == "failed" for row in trials)
         arm, data, varied = place
         lines.append(
@@ -54,15 +54,17 @@ def choice_table(record: StudyRecord) -> Table | None:
                 text(arm),
                 text(data),
                 text(described(varied)),
-                number(choice.learning_rate if choice else None),
+                number(best["learning_rate"] if best else None),
                 text(best["weight_name"] if best else None),
                 number(best["weight"] if best else None),
-                number(best["test"]["mse"] if best else None, scale=1e3),
+                text(METRICS[name].title.split(",")[0]),
+                number(best["test"][name] if best else None, scale=1e3),
                 Cell(str(len(trials)), len(trials)),
                 Cell(str(failed), failed),
             ]
         )
-    headings = ("arm", "data", "away from the centre", "learning rate", "weight", "its value", "validation MSE, 10⁻³")
+    headings = ("arm", "data", "away from the centre", "learning rate", "weight", "its value")
+    headings += ("chosen by", "on validation pictures, 10⁻³")
     return table("Chosen settings", (*headings, "trials", "failed"), lines)
 
 
