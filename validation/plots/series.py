@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from validation.metrics import Metric
 from validation.plots.style import INK, log_axis
@@ -17,6 +18,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _DASHES = ("solid", (0, (4.0, 1.5)), (0, (1.2, 1.2)))
 _MARKERS = ("o", "s", "^", "D")
 _WIDTH = 6.4
+_TICKS = 8
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True, refer
     if reference is not None:
         axes.axhline(reference, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
     _finish(drawing, axes, x, y)
+    places = sorted({place for one in series for place in one.x})
+    if x.log and len(places) <= _TICKS:
+        # The values of a setting, which are few, say more than round numbers between them.
+        axes.set_xticks(places, [f"{place:g}" for place in places])
+        axes.xaxis.set_minor_locator(NullLocator())
     return drawing
 
 

@@ -72,9 +72,9 @@ def differences(record: StudyRecord, a: Summary, b: Summary, name: str) -> list[
     return [one[seed] - other[seed] for seed in one if seed in other]
 
 
-def spread(values: Sequence[float], unit: str = "", digits: int = 3, scale: float = 1.0) -> str:
-    """Mean and sample standard deviation in words."""
-    mean = f"{statistics.fmean(values) * scale:.{digits}g}"
+def spread(values: Sequence[float], unit: str = "", digits: int = 3, scale: float = 1.0, signed: bool = False) -> str:
+    """Mean and sample standard deviation in words; of a difference with its sign."""
+    mean = f"{statistics.fmean(values) * scale:{'+' * signed}.{digits}g}"
     deviation = f" ± {statistics.stdev(values) * scale:.2g}" if len(values) > 1 else ""
     return f"{mean}{deviation}{unit and ' ' + unit}"
 

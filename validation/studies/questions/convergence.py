@@ -37,7 +37,8 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
         rows.append(
             [
                 text(backend),
-                number(sum(point["iterations"] for point in own) / len(own)),
+                # A peer that does not tell has 0.
+                number(sum(point["iterations"] for point in own) / len(own) or None),
                 number(max(point["relative"] for point in own)),
                 number(min(point["converged_share"] for point in own), scale=100),
             ]

@@ -39,7 +39,7 @@ def _sentence(record: StudyRecord, data: str, exact: str, others: list[str]) -> 
             continue
         ahead = differences(record, own, other, "psnr")
         better = sum(value > 0 for value in ahead)
-        parts.append(f"{spread(ahead, 'dB')} against {arm} (ahead in {better} of {len(ahead)} seeds)")
+        parts.append(f"{spread(ahead, 'dB', signed=True)} against {arm} (ahead in {better} of {len(ahead)} seeds)")
     return (
         f"{data}: {exact} has {shown(own, METRICS['psnr'])} dB, which is {'; '.join(parts)}. Decoded by its largest "
         f"weight alone it has an MSE of {shown(own, METRICS['hard_mse'])}·10⁻³ in place of "

@@ -21,7 +21,9 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
             other = record.runs(summary)[0]["measures"]["swap"]["solver"]
             own, swapped = record.by_seed(summary, "psnr"), record.by_seed(summary, "swap_psnr")
             change = [swapped[seed] - own[seed] for seed in own if seed in swapped]
-            told.sentences.append(f"{data}: {arm} with the {other} solver changes by {spread(change, 'dB')}.")
+            told.sentences.append(
+                f"{data}: {arm} with the {other} solver changes by {spread(change, 'dB', signed=True)}."
+            )
             for label, prefix in (("its own", ""), (other, "swap_")):
                 spreads = (summary.numbers.get(prefix + name) for name in _METRICS)
                 cells = (

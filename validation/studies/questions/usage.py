@@ -10,7 +10,7 @@ from validation.studies.tables import SHOWN
 
 
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
-    arms = [*record.arms("scq"), *filter(None, map(record.plain, ("scq_relaxed", "vq")))]
+    arms = [*record.arms("scq"), *filter(None, map(record.plain, ("scq_relaxed", "vq", "vq_ema")))]
     told = Answer(
         "usage", "How much of the codebook is used? Does exact SCQ avoid collapse, and still at a large K?", figures
     )
