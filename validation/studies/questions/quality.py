@@ -6,6 +6,7 @@ from validation.metrics import METRICS
 from validation.plots.series import dots
 from validation.studies.questions.answer import Answer, differences, shown, spread
 from validation.studies.record import StudyRecord
+from validation.studies.tables import centre_table
 
 _SHOWN = ("mse", "psnr", "ssim", "hard_mse")
 
@@ -22,6 +23,7 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
         if own is None or len(here) < 2:
             continue
         told.sentences.append(_sentence(record, data, exact, others))
+        told.tables.append(centre_table(record, data))
         for name in _SHOWN:
             caption = f"{data}: {METRICS[name].title} of held-out pictures at the centre of the study."
             told.draw(f"{data}_{name}", caption, dots(here, METRICS[name]))
