@@ -1,11 +1,12 @@
 """Figures of many arms: lines over a setting or over the steps, and arms beside each other. Spread is over seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from validation.metrics import Metric
 from validation.plots.style import INK, log_axis
@@ -54,7 +55,8 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis says, unit included, and whether it is logarithmic."""
+    """What an axis says, unit included, and whether it is logarithmic where all numbers are above 0: otherwise some
+    would be missing from the figure without a word."""
 
     title: str
     log: bool = False
@@ -158,8 +160,8 @@ def dots(summaries: Sequence[Summary], metric: Metric) -> Figure | None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(metric.title)
-    means = [summary.numbers[metric.name].mean for summary in there]
-    if min(means) > 0 and max(means) > 20 * min(means):
+    values = [value for summary in there for value in summary.numbers[metric.name].values]
+    if min(values) > 0 and max(values) > 20 * min(values):
         log_axis(axes, "x")
     drawing.legend(loc="upper left", ncols=len(sizes), borderaxespad=0.2)
     return drawing
@@ -169,9 +171,13 @@ def _finish(drawing: Figure, axes: Axes, x: Axis, y: Axis) -> None:
     """Titles, scales, and the legend in the room that is left for it."""
     axes.set_xlabel(x.title)
     axes.set_ylabel(y.title)
-    if x.log:
+    if x.log and _positive(line.get_xdata() for line in axes.lines):
         log_axis(axes, "x")
-    if y.log:
+    if y.log and _positive(line.get_ydata() for line in axes.lines):
         log_axis(axes)
     handles, labels = axes.get_legend_handles_labels()
     drawing.legend(handles, labels, loc="center right", borderaxespad=0.3, handlelength=2.4)
+
+
+def _positive(lines: Iterable[ArrayLike]) -> bool:
+    return all(bool((np.asarray(values) > 0).all()) for values in lines)
