@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from validation.metrics import Metric
-from validation.plots.style import INK, log_axis
+from validation.plots.style import log_axis
 from validation.studies.summary import Summary
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5A5A5A")
@@ -62,14 +62,13 @@ class Axis:
     log: bool = False
 
 
-def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True, reference: float | None = None) -> Figure:
+def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True) -> Figure:
     """A line of means for each, with the standard deviation; faint dots for the seeds.
 
     Args:
         series: what is drawn, each at one point at least.
         x, y: the axes.
         marked: False for many points, as over steps: a band for the deviation in place of bars, and no dots.
-        reference: a value of y at which a thin line is drawn.
     """
     drawing = Figure(figsize=(_WIDTH, 3.6))
     axes = drawing.add_axes((0.12, 0.14, 0.6, 0.82))
@@ -88,8 +87,6 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True, refer
         else:
             axes.plot(at, means, color=own.colour, linestyle=own.dashes, label=one.label)
             axes.fill_between(at, means - deviations, means + deviations, color=own.colour, alpha=0.15, linewidth=0)
-    if reference is not None:
-        axes.axhline(reference, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
     _finish(drawing, axes, x, y)
     return drawing
 
