@@ -16,7 +16,7 @@ from scq.training.environment import environment
 from validation.cells import measure
 from validation.config import CompareConfig
 from validation.earlier import earlier
-from validation.files import new_folder, write_json, write_text
+from validation.files import new_folder, write_json, write_text, written_by_us
 from validation.latents import problem_files
 from validation.machine import machine
 from validation.plan import cells, key
@@ -65,7 +65,8 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
     found: dict[tuple[Any, ...], Row] = {}
     before = 0.0
     if config.resume is not None:
-        found, before = earlier(config.resume / JSON, config, environ, plan)
+        with written_by_us(config.resume / JSON):
+            found, before = earlier(config.resume / JSON, config, environ, plan)
     folder = config.resume or new_folder(config.out, config.name)
     start = time.perf_counter()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from scq.quantizers import registry
 from scq.training.config import TrainConfig
-from validation.studies.settings import check_keys, settings, train_config
+from validation.studies.settings import check_free, check_keys, settings, train_config
 
 Value = int | float | str | bool
 
@@ -191,13 +191,14 @@ def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Pl
     for arm in arms:
         # Built once, so that a wrong value is known before anything is trained.
         train_config({**content.get("train", {}), "quantizer": arm.quantizer, **arm.settings}, f"arms.{arm.name}")
+        check_free(f"arms.{arm.name}", arm.settings, {"seed": "seeds"} | (_TUNED if "tuning" in content else {}))
     datasets = tuple(content["datasets"])
     with_codebook = tuple(arm.name for arm in arms if arm.has_codebook)
     slices = tuple(_slice(given, arms, with_codebook, datasets) for given in content.get("slices", ()))
     stress = content.get("stress")
     if stress is not None:
         check_keys("stress", stress, {"codebook_size", "steps", "offset", "arms"}, required=("codebook_size",))
-        chosen = _among("stress.arms", stress.get("arms", with_codebook), [arm.name for arm in arms])
+        chosen = _among("stress.arms", stress.get("arms", with_codebook), with_codebook)
         stress = Stress(**{"steps": train.steps, **stress, "arms": chosen})
     tuning = content.get("tuning")
     if tuning is not None:
@@ -221,10 +222,14 @@ def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Pl
     )
 
 
+_TUNED = {"learning_rate": "tuning"}
+
+
 def _slice(
     given: Mapping[str, Any], arms: tuple[Arm, ...], with_codebook: tuple[str, ...], datasets: tuple[str, ...]
 ) -> Slice:
     check_keys("slices", given, {"vary", "arms", "datasets"}, required=("vary",))
+    check_free("slices.vary", given["vary"], {"seed": "seeds", "quantizer": "arms", "learning_rate": "train or an arm"})
     for name, values in given["vary"].items():
         if not isinstance(values, list) or not values:
             raise ValueError(f"slices.vary.{name} is {values!r}, must be a list of values")

@@ -74,15 +74,28 @@ def _sentences(record: StudyRecord, data: str, annealed: list[str]) -> list[str]
         rest = [summary for summary in found if summary.arm not in annealed]
         if ours and rest:
             best, other = (min(group, key=lambda s: s.numbers["hard_mse"].mean) for group in (ours, rest))
-            change = best.numbers["hard_mse"].mean / other.numbers["hard_mse"].mean - 1
             told.append(
-                f"{data}, {described(varied) or 'at the centre'}: by hard decoding {_named(best)} has an MSE of "
-                f"{shown(best, METRICS['hard_mse'])}·10⁻³ (perplexity {best.numbers['hard_perplexity'].mean:.3g}), "
-                "the best "
-                f"other arm, {_named(other)}, {shown(other, METRICS['hard_mse'])}·10⁻³ (perplexity "
-                f"{other.numbers['hard_perplexity'].mean:.3g}): {change:+.0%}."
+                f"{data}, {described(varied) or 'at the centre'}: by hard decoding {_named(best)}, the best of "
+                f"{len(ours)} annealed, has {_error(best)}; the best of {len(rest)} others, {_named(other)}, "
+                f"{_error(other)}{_change(record, best, other)}."
             )
     return told
+
+
+def _error(summary: Summary) -> str:
+    used = summary.numbers.get("hard_perplexity")
+    perplexity = f" (perplexity {used.mean:.3g})" if used else ""
+    return f"an MSE of {shown(summary, METRICS['hard_mse'])}·10⁻³{perplexity}"
+
+
+def _change(record: StudyRecord, best: Summary, other: Summary) -> str:
+    """By how much, over the seeds that both have."""
+    one, two = record.by_seed(best, "hard_mse"), record.by_seed(other, "hard_mse")
+    both = [seed for seed in one if two.get(seed)]
+    if not both:
+        return ""
+    change = sum(one[seed] for seed in both) / sum(two[seed] for seed in both) - 1
+    return f": {100 * change:+.0f} % over the {len(both)} seeds that both have"
 
 
 def _named(summary: Summary) -> str:
