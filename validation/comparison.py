@@ -6,6 +6,7 @@ import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -93,7 +94,8 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
                 bar.advance(task)
     except KeyboardInterrupt:
         done = f"{len(found)} of {len(plan)} measurements are in {folder}"
-        console.print(f"Interrupted; {done}: go on with --resume {folder} and the same options", soft_wrap=True)
+        again = f"--resume {quote(str(folder))}"
+        console.print(f"Interrupted; {done}: go on with {again} and the same options", soft_wrap=True)
         raise
     if progress:
         for table in brief_tables(rows):

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -54,6 +55,13 @@ class MetricLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lines.close()
-        for tracker in self._trackers:
-            tracker.finish()
+        try:
+            with ExitStack() as last:
+                for tracker in self._trackers:
+                    last.callback(tracker.finish)
+                last.callback(self._lines.close)
+        except OSError:
+            # The disk that could not take the last line does not take the rest of it either: what was raised first
+            # says at which step.
+            if not isinstance(error, OSError):
+                raise

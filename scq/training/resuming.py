@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 import torch
 from rich.console import Console
@@ -68,4 +69,4 @@ def writing(folder: Path, step: int) -> Iterator[None]:
 
 def _how_to_go_on(folder: Path) -> str:
     steps = checkpoint.steps(folder)
-    return f"saved up to step {steps[0] if steps else 0}; to go on from there: scq train --resume {folder}"
+    return f"saved up to step {steps[0] if steps else 0}; to go on from there: scq train --resume {quote(str(folder))}"
