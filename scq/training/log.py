@@ -54,6 +54,12 @@ class MetricLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lines.close()
-        for tracker in self._trackers:
-            tracker.finish()
+        try:
+            self._lines.close()
+        except OSError:
+            # Of a line that the disk did not take: that error is on its way, with its step, and says more.
+            if error is None:
+                raise
+        finally:
+            for tracker in self._trackers:
+                tracker.finish()
