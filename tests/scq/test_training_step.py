@@ -164,6 +164,7 @@ def test_fp16_trains_on_a_gpu_with_a_scaled_loss(tmp_path):
     ("changes", "environment", "message"),
     [
         ({"precision": "fp16"}, {}, "precision is 'fp16', which needs a GPU; on the cpu it must be 'no' or 'bf16'"),
+        ({"device": "cuda", "backend": "daqp"}, {}, "device is cuda, must be on cpu for backend 'daqp'"),
         ({"device": "cuda:0"}, {"WORLD_SIZE": "2"}, "device is 'cuda:0', must be auto, cpu or cuda when several"),
     ],
 )
