@@ -92,8 +92,10 @@ def _solve(
     asked = _parsed(settings)._replace(gradient="none")
     solution = solution_of(solvers.Problem(rows, codebook, lam), asked)
     parts = solution.weights, solution.problem.anchor, solution.status, solution.iterations
-    # Copies, since an output may be no view of an input or of another output.
-    parts = tuple(part.clone() if valid is None else spread(part, valid) for part in parts)
+    # Copies, since an output may be no view of an input or of another output; laid out as the shapes below promise.
+    parts = tuple(
+        part.clone(memory_format=torch.contiguous_format) if valid is None else spread(part, valid) for part in parts
+    )
     return *parts, torch.tensor(solution.compact.index is not None)
 
 
@@ -129,7 +131,8 @@ def _solve_backward(
         found, upstream = Weights(support.gather(dense), support.index, dense.shape[1]), support.gather(upstream)
     instance = normalise(problem, dense.dtype, centred=get(backend).exact)
     d_latents, d_codebook, d_lam = pull_back_weights(instance, found, failed, upstream)
-    return d_latents if valid is None else spread(d_latents, valid), d_codebook, d_lam.to(lam.dtype)
+    d_latents = d_latents if valid is None else spread(d_latents, valid)
+    return d_latents.contiguous(), d_codebook.contiguous(), d_lam.to(lam.dtype)
 
 
 @_solve_backward.register_fake
@@ -145,7 +148,8 @@ def _(
     sparse: Tensor,
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return torch.empty_like(latents), torch.empty_like(codebook), torch.empty_like(lam)
+    # Not as those lie in memory: the latents of a single picture are a view of it, with the channels first.
+    return latents.new_empty(latents.shape), codebook.new_empty(codebook.shape), torch.empty_like(lam)
 
 
 def _keep(ctx: Any, inputs: tuple, output: tuple) -> None:

@@ -14,10 +14,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from scq.training.folder import CHECKPOINTS
+from scq.training.folder import CHECKPOINTS, sync_folder
+from scq.training.reading import parse_json, read_text
 
 _MANIFEST = "manifest.json"
 _KEPT = 2
@@ -44,13 +46,18 @@ class DamagedError(Exception):
 def check_space(folder: Path, model: nn.Module) -> None:
     """Whether the disk of a folder, which need not be there yet, takes all checkpoints that there will be at a time.
 
+    Args:
+        folder: where the run's folder will be, or that folder, with the checkpoints that it has already.
+        model: of the run.
+
     Raises:
         ValueError: it does not.
     """
+    there = min(len(steps(folder)), _KEPT)
     while not folder.exists():
         folder = folder.parent
     # The weights, and two moving averages of Adam; what is kept, and what is being written.
-    needed = (_KEPT + 1) * 3 * sum(value.nbytes for value in model.state_dict().values())
+    needed = (_KEPT + 1 - there) * 3 * sum(value.nbytes for value in model.state_dict().values())
     free = shutil.disk_usage(folder).free
     if free < needed:
         megabytes = f"{free / 1e6:.1f} MB free, must have {needed / 1e6:.1f} MB"
@@ -76,10 +83,10 @@ def write(run: Path, step: int, files: Mapping[str, bytes]) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        _sync(partial)
+        sync_folder(partial)
         _remove(_path(run, step))
         partial.replace(_path(run, step))
-        _sync(folder)
+        sync_folder(folder)
     except OSError:
         _remove(partial)  # on a full disk, the room that it took
         raise
@@ -101,14 +108,10 @@ def read(run: Path, step: int) -> Checkpoint:
     """
     folder = _path(run, step)
     try:
-        manifest = json.loads((folder / _MANIFEST).read_bytes())
-        files = {name: (folder / name).read_bytes() for name in manifest["files"]}
+        manifest = parse_json(read_text(folder / _MANIFEST), _MANIFEST)
         if manifest["step"] != step:
             raise DamagedError(f"'{folder}' says that it is of step {manifest['step']}")
-        for name, content in files.items():
-            wanted = manifest["files"][name]
-            if len(content) != wanted["size"] or _sha256(content) != wanted["sha256"]:
-                raise DamagedError(f"'{folder / name}' has not the size and SHA-256 that it was written with")
+        files = {name: _content(folder, name, manifest["files"][name]) for name in manifest["files"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedError(f"'{folder}' cannot be read: {type(error).__name__}: {error}") from error
     return Checkpoint(step, files)
@@ -139,23 +142,23 @@ def clear(run: Path) -> None:
     _remove(run / CHECKPOINTS)
 
 
+def _content(folder: Path, name: str, written: dict[str, Any]) -> bytes:
+    """Looks at the size first: a manifest from somebody else may name a file without end."""
+    path = folder / name
+    if Path(name).name != name or not path.is_file():
+        raise DamagedError(f"'{folder}' has no file {name!r}")
+    content = path.read_bytes() if path.stat().st_size == written["size"] else b""
+    if len(content) != written["size"] or _sha256(content) != written["sha256"]:
+        raise DamagedError(f"'{path}' has not the size and SHA-256 that it was written with")
+    return content
+
+
 def _path(run: Path, step: int) -> Path:
     return run / CHECKPOINTS / f"step-{step:08d}"
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    """Brings the names in a folder to the disk, where the system can."""
-    if os.name == "nt":
-        return  # no folder can be opened there, and renaming is in the file system's journal
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(folder: Path) -> None:

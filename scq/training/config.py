@@ -37,7 +37,8 @@ class TrainConfig:
     relaxation_steps: int = 20
     """Steps of the relaxation, in training and when the gap is measured."""
     relaxation_projection: Projection = "alternating"
-    """How scq_relaxed comes back to the simplex: alternating, the paper's steps, or exact, one Euclidean projection."""
+    """How the relaxation comes back to the simplex, in training and when the gap is measured: alternating, the paper's
+    steps, or exact, one Euclidean projection."""
     on_failure: OnFailure = "fallback"
     """When latents are not solved: fallback quantizes them by their nearest codeword and counts them in the log, warn
     also says so at each step, raise ends the training."""

@@ -46,7 +46,7 @@ def write_bytes(path: Path, content: bytes, lasting: bool = False) -> None:
     """Replaces the file as a whole: whoever reads it, or kills this process, finds the old one or the new one.
 
     Args:
-        lasting: after a power cut too. It costs a wait for the disk.
+        lasting: after a power cut too. It costs waits for the disk.
     """
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
@@ -55,6 +55,20 @@ def write_bytes(path: Path, content: bytes, lasting: bool = False) -> None:
             file.flush()
             os.fsync(file.fileno())
     partial.replace(path)
+    if lasting:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Brings the names in a folder to the disk, where the system can: a file that was renamed has its old name there
+    until then."""
+    if os.name == "nt":
+        return  # no folder can be opened there, and renaming is in the file system's journal
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, content: Mapping[str, Any], lasting: bool = False) -> None:
@@ -132,4 +146,5 @@ def _numbers(line: str, where: str) -> dict[str, int | float]:
 def cut_metrics(folder: Path, step: int) -> None:
     """Drops what the log says of steps after that one, and a last line that is incomplete."""
     lines = [json.dumps(line) + "\n" for line in read_metrics(folder) if line["step"] <= step]
-    write_bytes(folder / METRICS, "".join(lines).encode())
+    # Lasting, as its lines were before.
+    write_bytes(folder / METRICS, "".join(lines).encode(), lasting=True)

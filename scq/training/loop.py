@@ -70,8 +70,8 @@ def train(config: TrainConfig, progress: bool = True) -> RunResult:
         progress: shows a bar with the time left, the loss and the KKT residual.
 
     Raises:
-        ValueError: bad settings, a device or tracker that is not there, or a folder that cannot be written or has no
-            room; before training.
+        ValueError: bad settings, a device or tracker that is not there, a device that the backend does not compute on,
+            or a folder that cannot be written or has no room; before training.
         solvers.BackendMissingError: the backend's package is not installed; before training.
         FileNotFoundError: the data is not where it is looked for.
         OSError: the log or a checkpoint cannot be written. The message names the step and the last good checkpoint.
@@ -103,14 +103,13 @@ def _train(config: TrainConfig, before: Path | None, progress: bool) -> RunResul
             return _finished(before, device, first)
         trackers.check_installed(config.trackers)
         if registry.get(config.quantizer).convex:
-            backends.get(config.backend).check_available()
+            _check_backend(config.backend, device)
         images = _split(data.load(config.data, config.data_root), config.validation_share)
         model = build_model(config).to(device).train()
         if first:
             checkpoint.check_space(before or config.out, model)
         folder = before or _shared_path(_new_folder(config, device) if first else None, device)
-        with explained(folder, model, first):
-            history = _run(config, model, images, accelerator, device, folder, before is not None, progress and first)
+        history = _run(config, model, images, accelerator, device, folder, before is not None, progress and first)
     # From here on the processes have nothing in common: none can wait for another.
     original(model.eval())
     if not first:
@@ -148,6 +147,8 @@ def _run(
             restore(state, folder, device, first)
             if progress:
                 Console().print(f"Going on after step {state.step}", highlight=False)
+        # Not before: what is written after Ctrl-C would be weights that nothing has trained.
+        stack.enter_context(explained(folder, model, first))
         if state.step == 0:
             calibrate(model, next(batches).to(device))
             displace(model, config.latents_offset)
@@ -190,6 +191,13 @@ def _finished(folder: Path, device: torch.device, first: bool) -> RunResult:
     if not first:
         return RunResult(folder, model, [], {})
     return RunResult(folder, model, folders.read_metrics(folder), json.loads((folder / folders.TEST).read_text()))
+
+
+def _check_backend(name: str, device: torch.device) -> None:
+    backend = backends.get(name)
+    if device.type not in backend.devices:
+        raise ValueError(f"device is {device}, must be on {' or '.join(backend.devices)} for backend {name!r}")
+    backend.check_available()
 
 
 def _new_folder(config: TrainConfig, device: torch.device) -> Path:

@@ -9,16 +9,19 @@ from scq.quantizers import processes
 from scq.quantizers.base import QuantizerOutput
 from scq.quantizers.usage import counts, perplexity
 
-_LARGEST = ("kkt/", "gap/kkt_")
+_LARGEST = ("kkt/", "gap/kkt_", "gap/primal_")
 """Numbers that are the largest over latents; the others are means over them, or nearly so."""
+
+_SUMMED = ("quantizer/failed_columns",)
+"""Numbers of latents."""
 
 
 class PooledNumbers:
     """Numbers of all parts of a batch, which are of one size, as one.
 
-    A number is the mean over the parts, where it is a largest one the largest, and where it counts codewords
-    (active_codes, hard_perplexity, soft_perplexity) what it is of the whole batch. Of margin, a median, and of cosines
-    and ratios of the gap, it is the mean of what the parts have.
+    A number is the mean over the parts, where it is a largest one the largest, where it counts latents the sum, and
+    where it counts codewords (active_codes, hard_perplexity, soft_perplexity) what it is of the whole batch. Of margin,
+    a median, and of cosines and ratios of the gap, it is the mean of what the parts have.
 
     Args:
         codebook_size: K; None without a codebook.
@@ -48,8 +51,10 @@ class PooledNumbers:
         """The numbers by name. All processes must call it at the same step."""
         names = list(self._parts[0])
         parts = processes.gathered(torch.stack([torch.stack(list(part.values())) for part in self._parts]))
-        largest = torch.tensor([name.startswith(_LARGEST) for name in names], device=parts.device)
-        numbers = torch.where(largest, parts.amax(0), parts.mean(0))
+        largest, summed = (
+            torch.tensor([name.startswith(kind) for name in names], device=parts.device) for kind in (_LARGEST, _SUMMED)
+        )
+        numbers = torch.where(largest, parts.amax(0), torch.where(summed, parts.sum(0), parts.mean(0)))
         if len(parts) > 1:
             for name, value in self._usage().items():
                 if name in names:

@@ -74,7 +74,8 @@ class TrainingState:
         """Goes on where :meth:`files` was called.
 
         Raises:
-            ValueError: by another number of processes, whose random numbers would be missing or left over.
+            ValueError: by another number of processes, whose random numbers would be missing or left over, or on a GPU
+                when the run was on a CPU.
         """
         rank, world = processes.number()
         numbers: dict[str, Any] = json.loads(checkpoint.files[_NUMBERS])
@@ -82,14 +83,19 @@ class TrainingState:
             raise ValueError(
                 f"the run was trained by {numbers['processes']} processes, must be resumed by as many, not by {world}"
             )
+        tensors = load(checkpoint.files[_STATE])
+        random = _under("random", tensors)
+        if self._device.type not in random:
+            raise ValueError(
+                f"the run was trained on a CPU, must be resumed on one, not on {self._device}, of whose random numbers "
+                "it knows nothing: where device is 'auto', CUDA_VISIBLE_DEVICES= hides the GPUs"
+            )
         self.step, self.elapsed = numbers["step"], numbers["elapsed"]
         self._model.load_state_dict(load(checkpoint.files[WEIGHTS]))
-        tensors = load(checkpoint.files[_STATE])
         self._load_optimizer(_under("optimizer", tensors))
         self._batches.load_state_dict(_under("batches", tensors))
         if self._scaler is not None:
             self._scaler.load_state_dict(numbers["scaler"])
-        random = _under("random", tensors)
         torch.set_rng_state(random["cpu"][rank].clone())
         if self._device.type == "cuda":
             torch.cuda.set_rng_state(random["cuda"][rank].clone(), self._device)

@@ -121,4 +121,5 @@ class Step:
             quantization_weight=config.quantization_weight,
             backend=config.backend,
             steps=config.relaxation_steps,
+            projection=config.relaxation_projection,
         )

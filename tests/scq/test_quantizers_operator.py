@@ -63,6 +63,18 @@ def test_torch_finds_the_operator_sound(masked, device):
     torch.library.opcheck(graph._solve, (*inputs, valid, text))
 
 
+@masks
+def test_torch_finds_the_derivative_sound_of_latents_laid_out_otherwise(masked):
+    """A compiler plans memory by these strides. One picture of (1, F, h, w) gives rows with the strides of columns."""
+    inputs, valid = problem(masked, torch.float32)
+    latents, codebook, lam = [x.detach() for x in inputs]
+    latents, codebook = latents.T.contiguous().T, codebook.T.contiguous().T
+    weights, *rest = graph._solve(latents, codebook, lam, valid, "('interior_point', None, None, None, {}, 'fallback')")
+    anchor, status, _, sparse = rest
+    arguments = torch.randn(N, K), latents, codebook, lam, valid, weights, anchor, status, sparse, "interior_point"
+    torch.library.opcheck(graph._solve_backward, arguments, test_utils=("test_schema", "test_faketensor"))
+
+
 def test_a_derivative_of_a_backends_own_is_left_outside_of_the_graph():
     pytest.importorskip("qpth", reason="qpth is not installed")
     (latents, codebook, lam), _ = problem(False)

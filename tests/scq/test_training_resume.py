@@ -1,6 +1,7 @@
 """Runs that were stopped, and go on as if they had not been."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -16,8 +17,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from scq import data
 from scq.data.batches import Batches
-from scq.training import checkpoint, load_run, resume, train
-from scq.training.folder import read_metrics
+from scq.training import checkpoint, load_run, loop, resume, train
+from scq.training.folder import create, read_metrics
+from scq.training.log import MetricLog
+from scq.training.resuming import writing
+from scq.training.state import TrainingState
 
 KILLED_RUN = Path(__file__).parents[1] / "helpers" / "killed_run.py"
 
@@ -197,6 +201,57 @@ def test_a_full_disk_is_reported_at_its_step_and_the_last_checkpoint_stays(tmp_p
     assert_same(resume(folder, progress=False), uninterrupted)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no file here that is always full")
+def test_a_log_that_cannot_be_written_says_at_which_step(tmp_path):
+    """Closing the file tries once more, and must not replace the error that has the step."""
+    folder = create(tmp_path, "run")
+
+    def log_on_a_full_disk():
+        with MetricLog(folder) as log, writing(folder, 7):
+            log._lines.close()
+            log._lines = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", buffering=1)
+            log.write(7, {"train/loss": 1.0})
+
+    with pytest.raises(OSError, match=r"step 7 could not be written .*No space left on device; saved up to step 0"):
+        log_on_a_full_disk()
+
+
+def test_ctrl_c_before_a_run_goes_on_writes_no_untrained_weights(folder, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "restore", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        resume(folder, progress=False)
+    assert not (folder / "model.safetensors").exists()
+
+
+def test_a_run_of_a_cpu_is_not_resumed_on_a_gpu(folder):
+    """Whether there is one does not matter: it is refused before anything is asked of it."""
+    model = torch.nn.Linear(1, 1)
+    batches = data.batches(few_photos().train, 4, torch.Generator())
+    state = TrainingState(model, torch.optim.Adam(model.parameters()), batches, None, torch.device("cuda"))
+    with pytest.raises(ValueError, match="the run was trained on a CPU, must be resumed on one, not on cuda"):
+        state.load(checkpoint.read(folder, 8))
+
+
+@pytest.mark.parametrize("name", ["../../metrics.jsonl", "/dev/zero", "checkpoints"])
+def test_a_manifest_that_names_other_files_is_refused(folder, name):
+    path = folder / "checkpoints" / "step-00000008" / "manifest.json"
+    path.write_text(json.dumps({"step": 8, "files": {name: {"size": 0, "sha256": ""}}}))
+    with pytest.raises(checkpoint.DamagedError, match="has no file"):
+        checkpoint.read(folder, 8)
+
+
+def test_a_resumed_run_needs_room_for_the_checkpoints_that_it_lacks(folder, monkeypatch):
+    model = torch.nn.Linear(1000, 1)
+    needed = 3 * sum(value.nbytes for value in model.state_dict().values())
+    monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda path: type("Usage", (), {"free": needed}))
+    checkpoint.check_space(folder, model)
+    with pytest.raises(ValueError, match="free, must have"):
+        checkpoint.check_space(folder.parent / "new", model)
+
+
 def test_too_little_room_is_reported_before_training(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
     with pytest.raises(ValueError, match=r"out is on the disk of '.*', which has 0.0 MB free, must have 0.1 MB"):
@@ -245,7 +300,7 @@ def test_a_run_that_is_killed_while_it_writes_a_checkpoint_goes_on_bit_for_bit(t
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("moment", [3, 7, 9, 17, 30])
+@pytest.mark.parametrize("moment", [3, 7, 9, 17, 31])
 def test_a_run_that_is_killed_anywhere_and_again_goes_on_bit_for_bit(tmp_path, moment):
     """In its first checkpoint's log and manifest, before its and the next one's renaming, and before the test's."""
     uninterrupted = train(kept(tmp_path, quantizer="vq"), progress=False)

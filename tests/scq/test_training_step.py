@@ -9,8 +9,10 @@ from torch.nn.functional import mse_loss
 
 import solvers
 from scq import data
+from scq.quantizers import SoftConvexQuantizer
 from scq.training import acceleration, train
 from scq.training.model import build_model, calibrate, seeds
+from scq.training.pooled import PooledNumbers
 
 
 @pytest.fixture(autouse=True)
@@ -82,8 +84,31 @@ def test_numbers_of_parts_are_those_of_the_whole_batch(tmp_path):
     assert line.keys() == line_of_parts.keys()
     for name in ("hard_perplexity", "soft_perplexity", "active_codes", "support_size", "converged_share"):
         assert line_of_parts[f"quantizer/{name}"] == pytest.approx(line[f"quantizer/{name}"], rel=1e-5)
-    for name in ("weights_l2", "support_exact", "decoded_mse_relaxed", "kkt_relaxed"):
+    for name in ("weights_l2", "support_exact", "decoded_mse_relaxed", "kkt_relaxed", "primal_relaxed"):
         assert line_of_parts[f"gap/{name}"] == pytest.approx(line[f"gap/{name}"], rel=1e-4)
+
+
+def test_latents_that_failed_are_counted_in_all_parts():
+    layer = SoftConvexQuantizer(8, 4)
+    pooled = PooledNumbers(8)
+    for failing in (3, 1):
+        x = torch.randn(10, 4)
+        x[:failing] = torch.nan
+        quantized = layer(x)
+        pooled.add(quantized.loss, quantized.loss, quantized, {})
+    assert pooled.compute()["quantizer/failed_columns"] == 4
+
+
+def test_the_gap_is_that_of_the_relaxation_that_is_trained_with(tmp_path):
+    """Its exact projection does not leave the simplex; the paper's steps do."""
+    changes = {"quantizer": "scq_relaxed", "relaxation_steps": 1, "init": "normal", "steps": 1, "trackers": ()}
+    left = {}
+    for projection in ("alternating", "exact"):
+        settings = config(tmp_path, relaxation_projection=projection, **changes)
+        (line,) = train(settings, progress=False).history
+        left[projection] = line["gap/primal_relaxed"]
+        assert left[projection] == pytest.approx(line["kkt/primal"], rel=1e-3, abs=1e-6)
+    assert left["exact"] < 1e-5 < 1e-3 < left["alternating"]
 
 
 def test_what_is_annealed_takes_as_many_steps_in_parts(tmp_path):
@@ -139,6 +164,7 @@ def test_fp16_trains_on_a_gpu_with_a_scaled_loss(tmp_path):
     ("changes", "environment", "message"),
     [
         ({"precision": "fp16"}, {}, "precision is 'fp16', which needs a GPU; on the cpu it must be 'no' or 'bf16'"),
+        ({"device": "cuda", "backend": "daqp"}, {}, "device is cuda, must be on cpu for backend 'daqp'"),
         ({"device": "cuda:0"}, {"WORLD_SIZE": "2"}, "device is 'cuda:0', must be auto, cpu or cuda when several"),
     ],
 )
