@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,13 @@ def _sentences(record: StudyRecord, arm: str, data: str, points: list[Mapping[st
     margin = _of(ours, "margin", min)
     if shares and margin is not None:
         told.append(
-            f"{data}, {arm}: in the dumped problems {spread(shares, '%', scale=100)} of the latents have a one-sided "
+            f"{data}, {arm}: in the dumped problems {spread(shares, '%', scale=100.0)} of the latents have a one-sided "
             f"derivative; the smallest margin is {margin:.2g}."
         )
     rows = [row for row in record.stage("final") if row["quantizer"] == "scq" and row["state"] == "done"]
     rows = [row for row in rows if row["backend"] != "relaxed"]
-    logged = [(line.get(_CONVERGED), line.get(_WEAK)) for row in rows for line in record.history(row)]
-    known = [(converged, weak) for converged, weak in logged if converged is not None and weak is not None]
+    logged = [(line.get(_CONVERGED, nan), line.get(_WEAK, nan)) for row in rows for line in record.history(row)]
+    known = [pair for pair in logged if all(map(isfinite, pair))]
     if known:
         lost, one_sided = sum(converged < 1 for converged, _ in known), sum(weak > 0 for _, weak in known)
         told.append(
