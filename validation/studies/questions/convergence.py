@@ -80,13 +80,15 @@ def _sentences(record: StudyRecord, arm: str, data: str, points: list[Mapping[st
         )
     rows = [row for row in record.stage("final") if row["quantizer"] == "scq" and row["state"] == "done"]
     rows = [row for row in rows if row["backend"] != "relaxed"]
-    logged = [(line.get(_CONVERGED, nan), line.get(_WEAK, nan)) for row in rows for line in record.history(row)]
-    known = [pair for pair in logged if all(map(isfinite, pair))]
-    if known:
-        lost, one_sided = sum(converged < 1 for converged, _ in known), sum(weak > 0 for _, weak in known)
-        told.append(
-            f"All {len(rows)} runs with exact SCQ, {len(known)} logged batches: in {lost} some latent did not "
-            f"converge, in {one_sided} some latent of those looked at has a one-sided derivative; the largest "
-            f"share of such latents is {100 * max(weak for _, weak in known):.2g} %."
-        )
+    logged = [[(line.get(_CONVERGED, nan), line.get(_WEAK, nan)) for line in record.history(row)] for row in rows]
+    # Apart: k-means has just put the codewords among the latents, and a latent on its codeword has all multipliers 0.
+    for what, runs in (("first", [log[:1] for log in logged]), ("later", [log[1:] for log in logged])):
+        known = [pair for log in runs for pair in log if all(map(isfinite, pair))]
+        if known:
+            lost, one_sided = sum(converged < 1 for converged, _ in known), sum(weak > 0 for _, weak in known)
+            told.append(
+                f"All {len(rows)} runs with exact SCQ, {len(known)} {what} logged batches: in {lost} some latent did "
+                f"not converge, in {one_sided} some latent of those looked at has a one-sided derivative; the largest "
+                f"share of such latents is {100 * max(weak for _, weak in known):.3g} %."
+            )
     return told
