@@ -1,6 +1,5 @@
 """The problems that a quantizer solves during training, as files: to be solved again by other solvers, or looked at."""
 
-import time
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from scq.quantizers.layout import to_rows
 from scq.quantizers.soft_convex import SoftConvexQuantizer
+from solvers.clock import now
 
 PROBLEMS = "problems"
 """The folder, inside that of the run."""
@@ -32,7 +32,7 @@ def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tenso
     Returns:
         The seconds that it took, which are none of the training's.
     """
-    start = time.perf_counter()
+    start = now(latents.device)
     rows = to_rows(latents.detach(), quantizer.dim, quantizer.channel_dim)
     rows = rows[:: -(-rows.shape[0] // _COLUMNS)]
     tensors = {"latents": rows.cpu().contiguous(), "codebook": quantizer.codebook.detach().cpu().contiguous()}
@@ -41,7 +41,7 @@ def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tenso
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, {"lam": repr(lam), "step": str(step)})
     partial.replace(path)
-    return time.perf_counter() - start
+    return now(latents.device) - start
 
 
 def dumped(folder: Path) -> list[Path]:
