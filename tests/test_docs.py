@@ -13,8 +13,9 @@ from scq import data
 from scq.cli.listing import markdown, markdown_of_quantizers, markdown_of_variants
 from scq.quantizers import entries
 from scq.training import train
+from validation.studies.plan import read_plan
 from validation.studies.record import StudyRecord
-from validation.studies.tables import choice_table, result_tables
+from validation.studies.tables import centre_table, choice_table, result_tables
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -36,17 +37,20 @@ def test_the_table_of_quantizers_is_the_registrys() -> None:
     assert markdown_of_quantizers(entries()) in page, stale
 
 
-def test_the_tables_of_the_study_are_the_measured_ones() -> None:
-    with (DOCS / "study" / "quantizers.csv").open() as file:
+@pytest.mark.parametrize(("page", "plan"), [("choosing", "quantizers")])
+def test_the_tables_of_a_study_are_the_measured_ones(page: str, plan: str) -> None:
+    measured = DOCS / "study" / f"{plan}.csv"
+    with measured.open() as file:
         rows = [_typed(line) for line in csv.DictReader(file)]
-    record = StudyRecord(DOCS, {}, {}, {}, {}, len(rows), rows)
-    page = (DOCS / "choosing.md").read_text()
+    record = StudyRecord(DOCS, read_plan(plan).raw, {}, {}, {}, len(rows), rows)
+    results = result_tables(record)
+    if page == "study":
+        results = [centre_table(record, data) for data in read_plan(plan).datasets]
     choices = choice_table(record)
     assert choices is not None
-    for table in (*result_tables(record), choices):
-        assert table.markdown() in page, (
-            f"docs/choosing.md is stale: paste the table of docs/study/quantizers.csv, {table.caption}"
-        )
+    text = (DOCS / f"{page}.md").read_text()
+    for table in (*results, choices):
+        assert table.markdown() in text, f"docs/{page}.md is stale: paste the table of {measured}, {table.caption}"
 
 
 _WORDS = (

@@ -6,6 +6,7 @@ import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from scq.training.environment import environment
 from validation.cells import measure
 from validation.config import CompareConfig
 from validation.earlier import earlier
-from validation.files import new_folder, write_json, write_text
+from validation.files import new_folder, write_json, write_text, written_by_us
 from validation.latents import problem_files
 from validation.machine import machine
 from validation.plan import cells, key
@@ -65,7 +66,8 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
     found: dict[tuple[Any, ...], Row] = {}
     before = 0.0
     if config.resume is not None:
-        found, before = earlier(config.resume / JSON, config, environ, plan)
+        with written_by_us(config.resume / JSON):
+            found, before = earlier(config.resume / JSON, config, environ, plan)
     folder = config.resume or new_folder(config.out, config.name)
     start = time.perf_counter()
 
@@ -92,7 +94,8 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
                 bar.advance(task)
     except KeyboardInterrupt:
         done = f"{len(found)} of {len(plan)} measurements are in {folder}"
-        console.print(f"Interrupted; {done}: go on with --resume {folder} and the same options", soft_wrap=True)
+        again = f"--resume {quote(str(folder))}"
+        console.print(f"Interrupted; {done}: go on with {again} and the same options", soft_wrap=True)
         raise
     if progress:
         for table in brief_tables(rows):

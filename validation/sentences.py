@@ -1,5 +1,6 @@
 """What the report says in words, computed from the numbers: nothing is claimed that was not measured."""
 
+import math
 from collections.abc import Mapping
 
 from solvers import registry
@@ -13,17 +14,17 @@ _LEVEL = 0.005
 
 def headline(record: Record) -> str:
     """How exact soft convex quantization does on held-out pictures, against the others."""
-    tests = record.tests
-    if "exact" not in tests:
+    psnr = {name: value for name, test in record.tests.items() if (value := _psnr(test)) is not None}
+    if "exact" not in psnr:
         return "Exact SCQ has no result on held-out pictures yet, so there is nothing to compare it with."
     pictures = record.data.get("test_pictures")
     subject = f"{pictures:,} held-out pictures ({record.data.get('name')})" if pictures else "held-out pictures"
-    exact = _number(tests["exact"], "psnr")
+    exact = psnr["exact"]
     against = {"relaxed": "the relaxation", "vq": "VQ", "none": "the unquantised autoencoder"}
     parts = [
-        f"{_difference(exact - _number(tests[name], 'psnr'))} {title} ({_number(tests[name], 'psnr'):.2f} dB)"
+        f"{_difference(exact - psnr[name])} {title} ({psnr[name]:.2f} dB)"
         for name, title in against.items()
-        if name in tests
+        if name in psnr
     ]
     return f"On {subject}, exact SCQ reaches {exact:.2f} dB PSNR{': ' if parts else ''}{_list(parts)}."
 
@@ -45,7 +46,8 @@ def gap_sentence(record: Record) -> str | None:
 
 def swap_sentence(record: Record) -> str | None:
     """What the other solver does to each soft model at test time."""
-    psnr = {(pair["trained"], pair["tested"]): _number(pair["test"], "psnr") for pair in record.swap}
+    found = {(pair["trained"], pair["tested"]): _psnr(pair["test"]) for pair in record.swap}
+    psnr = {pair: value for pair, value in found.items() if value is not None}
     parts = []
     for trained, tested, model, solver in (
         ("exact", "relaxed", "the exactly trained model", "the relaxation"),
@@ -65,6 +67,9 @@ def backend_sentence(record: Record) -> str | None:
     # Of a package the settings that make it exact, and of dumped problems the last.
     last_step = max((row.step for row in rows if row.step is not None), default=None)
     rows = [row for row in rows if not row.variant and row.step in (None, last_step)]
+    # Who fails is not fast, and of several tolerances the tightest counts.
+    tightest = min((row.tol for row in rows if row.preset and row.tol is not None), default=None)
+    rows = [row for row in rows if not row.failures and (not row.preset or row.tol == tightest)]
     family = next((f for f in ("latents", "hull", "random") if any(row.family == f for row in rows)), None)
     known = {info.name: info for info in registry.backends()}
     rows = [row for row in rows if row.family == family and row.backend in known]
@@ -90,9 +95,10 @@ def backend_sentence(record: Record) -> str | None:
     return sentence + "."
 
 
-def _number(test: Mapping[str, float | None], name: str) -> float:
-    value = test.get(name)
-    return float("nan") if value is None else value
+def _psnr(test: Mapping[str, float | None]) -> float | None:
+    """None where it is no number: a run that diverged has none, and nothing is said of it."""
+    value = test.get("psnr")
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _difference(decibels: float) -> str:

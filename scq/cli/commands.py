@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from tyro.conf import Positional
@@ -150,7 +151,7 @@ def _gap(config: GapConfig) -> None:
 
     folder = gap(config)
     print(_summary(folder))
-    print(f"For the report run: scq report {folder}")
+    print(f"For the report run: scq report {quote(str(folder))}")
 
 
 def _study(config: StudyConfig) -> None:
@@ -158,7 +159,7 @@ def _study(config: StudyConfig) -> None:
 
     folder = study(config)
     print(_summary(folder))
-    print(f"For the report run: scq report {folder}")
+    print(f"For the report run: scq report {quote(str(folder))}")
 
 
 def _report(config: ReportConfig) -> None:

@@ -34,4 +34,6 @@ def _refused_by_us(traceback: TracebackType | None) -> bool:
 
 def one_line(error: Exception) -> str:
     """The message without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
+    # Of an OSError with a number and no file, str is "[Errno 28] " and the message.
+    said = error.strerror if isinstance(error, OSError) and error.strerror and not error.filename else str(error)
+    return " ".join(said.split()) or type(error).__name__

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from scq.data.tree import Tree
@@ -102,6 +102,8 @@ def _refused_by_name(where: str) -> Iterator[None]:
         yield
     except _BOMBS as error:
         raise ValueError(f"{where} has too many pixels ({error}); at most {MAX_PIXELS} are read") from error
+    except UnidentifiedImageError as error:  # whose message has an address in memory
+        raise ValueError(f"{where} is truncated or no picture of a format that is read") from error
     except (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error) as error:
         raise ValueError(f"{where} is truncated or no picture ({error})") from error
 

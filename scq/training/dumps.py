@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from scq.quantizers.layout import to_rows
 from scq.quantizers.soft_convex import SoftConvexQuantizer
+from scq.training.folder import write_bytes
 from solvers.clock import now
 
 PROBLEMS = "problems"
@@ -31,6 +32,9 @@ def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tenso
 
     Returns:
         The seconds that it took, which are none of the training's.
+
+    Raises:
+        OSError: it cannot be written.
     """
     start = now(latents.device)
     rows = to_rows(latents.detach(), quantizer.dim, quantizer.channel_dim)
@@ -38,9 +42,8 @@ def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tenso
     tensors = {"latents": rows.cpu().contiguous(), "codebook": quantizer.codebook.detach().cpu().contiguous()}
     path = folder / PROBLEMS / f"step-{step:06d}.safetensors"
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, {"lam": repr(lam), "step": str(step)})
-    partial.replace(path)
+    # Not by save_file, whose error of a full disk is no OSError.
+    write_bytes(path, save(tensors, {"lam": repr(lam), "step": str(step)}))
     return now(latents.device) - start
 
 

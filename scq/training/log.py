@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -55,11 +56,12 @@ class MetricLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._lines.close()
+            with ExitStack() as last:
+                for tracker in self._trackers:
+                    last.callback(tracker.finish)
+                last.callback(self._lines.close)
         except OSError:
-            # Of a line that the disk did not take: that error is on its way, with its step, and says more.
-            if error is None:
+            # The disk that could not take the last line does not take the rest of it either: what was raised first
+            # says at which step.
+            if not isinstance(error, OSError):
                 raise
-        finally:
-            for tracker in self._trackers:
-                tracker.finish()

@@ -1,9 +1,9 @@
 """What makes a run survive: its checkpoints at the right moments, and words for the moment it ends early."""
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 import torch
 from rich.console import Console
@@ -69,5 +69,4 @@ def writing(folder: Path, step: int) -> Iterator[None]:
 
 def _how_to_go_on(folder: Path) -> str:
     steps = checkpoint.steps(folder)
-    command = f"scq train --resume {shlex.quote(str(folder))}"
-    return f"saved up to step {steps[0] if steps else 0}; to go on from there: {command}"
+    return f"saved up to step {steps[0] if steps else 0}; to go on from there: scq train --resume {quote(str(folder))}"

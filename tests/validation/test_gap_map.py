@@ -9,6 +9,7 @@ import solvers
 from scq import data
 from scq.training import TrainConfig, build_model
 from validation.gap_map import load_gap_map, save_gap_map
+from validation.plots.gap_map import _edges
 
 CONFIG = TrainConfig(dim=4, codebook_size=8, width=8, residual_width=4, residual_layers=1, init="normal", lam=0.2)
 
@@ -34,3 +35,11 @@ def test_every_latent_has_the_distance_of_its_two_solutions(tmp_path: Path) -> N
 
 def test_a_run_without_a_map_has_none(tmp_path: Path) -> None:
     assert load_gap_map(tmp_path) is None
+
+
+@pytest.mark.parametrize("largest", [0, 1, 49, 151, 262_144])
+def test_every_support_has_a_bin(largest: int) -> None:
+    edges = _edges(largest)
+    assert edges[0] == 0.5
+    assert edges[-1] > largest
+    assert len(edges) < 102

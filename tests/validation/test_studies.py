@@ -25,6 +25,7 @@ from validation.studies.cells import (
     stress_cells,
     trials,
     tuning_cells,
+    untuned,
     weight_setting,
 )
 from validation.studies.plan import Plan, plan_names, read_plan
@@ -332,6 +333,12 @@ def test_arms_that_are_to_be_discrete_are_chosen_by_hard_decoding() -> None:
     assert [choice_of(best) for best in choose(rows, ["vq"]).values()] == [Choice(0.2, 1.0)]
 
 
+def test_without_tuning_an_arm_has_its_own_learning_rate(tmp_path: Path) -> None:
+    untried = plan(tmp_path, tuning=None, arms={"vq": {}, "fast": {"quantizer": "vq", "learning_rate": 0.5}})
+    rates = {cell.place[0]: cell.config.learning_rate for cell in final_cells(untried, tmp_path, untuned(untried))}
+    assert rates == {"vq": untried.train.learning_rate, "fast": 0.5}
+
+
 @pytest.mark.parametrize("name", plan_names())
 @pytest.mark.parametrize("quick", [False, True])
 def test_the_plans_that_come_with_the_package_can_be_read(name: str, quick: bool) -> None:
@@ -351,6 +358,14 @@ def test_the_plans_that_come_with_the_package_can_be_read(name: str, quick: bool
         ({"arms": {"vq": {"steps": 0}}}, "arms.vq: steps is 0, must be at least 1"),
         ({"arms": {"vq": {"out": "elsewhere"}}}, "arms.vq has out, which is set by the command line"),
         ({"datasets": ["photos", "photos"]}, "datasets is .*, must name one or more, each once"),
+        ({"datasets": "photos"}, "datasets is 'photos', must be a list of texts"),
+        ({"arms": ["vq"]}, r"arms is \['vq'\], must be a table"),
+        ({"slices": 3}, "slices is 3, must be a list of tables"),
+        ({"slices": [{"vary": ["lam"]}]}, r"slices.vary is \['lam'\], must be a table"),
+        ({"tuning": {"learning_rates": ["1e-3"]}}, r"tuning.learning_rates is \['1e-3'\], must be a list of numbers"),
+        ({"stress": {"codebook_size": "8"}}, "stress.codebook_size is '8', must be a whole number"),
+        ({"seeds": "three"}, "seeds is 'three', must be a whole number"),
+        ({"seeds": True}, "seeds is True, must be a whole number"),
         ({"seeds": 0}, "seeds is 0, must be at least 1"),
         ({"title": None}, "the plan has no 'title', which it must have"),
         ({"speed": 1}, "the plan has 'speed', must be among: "),
@@ -364,6 +379,14 @@ def test_the_plans_that_come_with_the_package_can_be_read(name: str, quick: bool
             "tuning.hard_arms has 'none', must be among: vq",
         ),
         ({"stress": {"codebook_size": 0}}, "stress.codebook_size is 0, must be at least 1"),
+        ({"stress": {"codebook_size": 16, "arms": ["none"]}}, "stress.arms has 'none', must be among: vq"),
+        # What would be overwritten without a word.
+        ({"arms": {"vq": {"seed": 1}}}, "arms.vq has seed, which is set by seeds"),
+        ({"arms": {"vq": {"learning_rate": 0.1}}}, "arms.vq has learning_rate, which is set by tuning"),
+        (
+            {"slices": [{"vary": {"learning_rate": [0.1]}}]},
+            "slices.vary has learning_rate, which is set by train or an",
+        ),
     ],
 )
 def test_a_wrong_plan_is_refused_by_name(tmp_path: Path, wrong: dict[str, object], message: str) -> None:

@@ -132,6 +132,10 @@ def test_sent_weights_are_the_largest_at_8_bits() -> None:
     assert torch.equal(sent[0], torch.tensor([159 / 255, 96 / 255, 0, 0]))
     assert torch.equal(sent[1:], torch.tensor([[1.0, 0, 0, 0], [0, 0, 0, 1.0]]))
     assert number.tolist() == [2, 1, 1]
+    # The relaxation leaves negative weights: not sent, and not counted either.
+    sent, number = quantized(torch.tensor([[0.6, 0.5, -0.1, 0.0]]), 4)
+    assert torch.equal(sent[0], torch.tensor([139 / 255, 116 / 255, 0, 0]))
+    assert number.tolist() == [2]
 
 
 def test_the_cost_is_of_this_model(run: Run, tmp_path: Path) -> None:

@@ -16,14 +16,15 @@ def distances(record: Record, axes: Axes) -> bool:
     """A line for each soft training."""
     axes.set_xlabel("distance of the weights, ‖p exact - p relaxed‖")
     axes.set_ylabel("latents, %")
-    highest = max((float(np.nanmax(found.distance)) for found in record.gap_maps.values()), default=0.0)
-    for name, found in record.gap_maps.items():
+    known = {name: found for name, found in record.gap_maps.items() if np.isfinite(found.distance).any()}
+    highest = max((float(np.nanmax(found.distance)) for found in known.values()), default=0.0)
+    for name, found in known.items():
         _steps(axes, _finite(found), np.linspace(0, highest, _BINS), name, f"{name} run")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    if record.gap_maps:
+    if known:
         legend(axes)
-    return bool(record.gap_maps)
+    return bool(known)
 
 
 def supports(record: Record, axes: Axes) -> bool:
@@ -34,7 +35,7 @@ def supports(record: Record, axes: Axes) -> bool:
     if found is None:
         return False
     largest = int(max(found.support_exact.max(), found.support_relaxed.max()))
-    edges = np.arange(0, largest + 2, max(1, largest // _BINS)) + 0.5
+    edges = _edges(largest)
     for name, sizes in (("exact", found.support_exact), ("relaxed", found.support_relaxed)):
         _steps(axes, sizes.ravel(), edges, name, f"{name} solver")
     axes.set_xlim(left=0)
@@ -46,7 +47,7 @@ def supports(record: Record, axes: Axes) -> bool:
 def over_pictures(record: Record) -> Figure | None:
     """Held-out pictures, and below each the gap at its latents, all in one scale."""
     found = next(iter(record.gap_maps.values()), None)
-    if found is None:
+    if found is None or not np.isfinite(found.distance).any():
         return None
     count = len(found.shown)
     drawing = Figure(figsize=(count + 0.75, 2.0))
@@ -68,7 +69,7 @@ def over_pictures(record: Record) -> Figure | None:
 
 def distances_caption(record: Record) -> str:
     """What the histogram asks, and what it answers."""
-    name, values = next((name, _finite(found)) for name, found in record.gap_maps.items())
+    name, values = next((name, values) for name, found in record.gap_maps.items() if len(values := _finite(found)))
     median, high = np.quantile(values, (0.5, 0.9))
     share = values[values >= high].sum() / values.sum() if values.sum() else 0.0
     return (
@@ -103,6 +104,12 @@ def _rank_correlation(found: GapMap) -> float:
     finite = np.isfinite(found.distance)
     ranks = [np.argsort(np.argsort(x[finite])) for x in (found.distance, found.contrast)]
     return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _edges(largest: int) -> np.ndarray:
+    """Of at most some fifty bins for sizes from 1 to the largest, that one included."""
+    width = max(1, largest // _BINS)
+    return np.arange(0, max(largest, 1) + width, width) + 0.5
 
 
 def _finite(found: GapMap) -> np.ndarray:

@@ -1,14 +1,16 @@
 """Figures of many arms: lines over a setting or over the steps, and arms beside each other. Spread is over seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+from numpy.typing import ArrayLike
 
 from validation.metrics import Metric
-from validation.plots.style import INK, log_axis
+from validation.plots.style import log_axis
 from validation.studies.summary import Summary
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5A5A5A")
@@ -17,6 +19,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _DASHES = ("solid", (0, (4.0, 1.5)), (0, (1.2, 1.2)))
 _MARKERS = ("o", "s", "^", "D")
 _WIDTH = 6.4
+_TICKS = 8
 
 
 @dataclass(frozen=True)
@@ -54,20 +57,20 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis says, unit included, and whether it is logarithmic."""
+    """What an axis says, unit included, and whether it is logarithmic where all numbers are above 0: otherwise some
+    would be missing from the figure without a word."""
 
     title: str
     log: bool = False
 
 
-def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True, reference: float | None = None) -> Figure:
+def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True) -> Figure:
     """A line of means for each, with the standard deviation; faint dots for the seeds.
 
     Args:
         series: what is drawn, each at one point at least.
         x, y: the axes.
         marked: False for many points, as over steps: a band for the deviation in place of bars, and no dots.
-        reference: a value of y at which a thin line is drawn.
     """
     drawing = Figure(figsize=(_WIDTH, 3.6))
     axes = drawing.add_axes((0.12, 0.14, 0.6, 0.82))
@@ -86,9 +89,12 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True, refer
         else:
             axes.plot(at, means, color=own.colour, linestyle=own.dashes, label=one.label)
             axes.fill_between(at, means - deviations, means + deviations, color=own.colour, alpha=0.15, linewidth=0)
-    if reference is not None:
-        axes.axhline(reference, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
     _finish(drawing, axes, x, y)
+    places = sorted({place for one in series for place in one.x})
+    if x.log and len(places) <= _TICKS:
+        # The values of a setting, which are few, say more than round numbers between them.
+        axes.set_xticks(places, [f"{place:g}" for place in places])
+        axes.xaxis.set_minor_locator(NullLocator())
     return drawing
 
 
@@ -158,8 +164,8 @@ def dots(summaries: Sequence[Summary], metric: Metric) -> Figure | None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(metric.title)
-    means = [summary.numbers[metric.name].mean for summary in there]
-    if min(means) > 0 and max(means) > 20 * min(means):
+    values = [value for summary in there for value in summary.numbers[metric.name].values]
+    if min(values) > 0 and max(values) > 20 * min(values):
         log_axis(axes, "x")
     drawing.legend(loc="upper left", ncols=len(sizes), borderaxespad=0.2)
     return drawing
@@ -169,9 +175,13 @@ def _finish(drawing: Figure, axes: Axes, x: Axis, y: Axis) -> None:
     """Titles, scales, and the legend in the room that is left for it."""
     axes.set_xlabel(x.title)
     axes.set_ylabel(y.title)
-    if x.log:
+    if x.log and _positive(line.get_xdata() for line in axes.lines):
         log_axis(axes, "x")
-    if y.log:
+    if y.log and _positive(line.get_ydata() for line in axes.lines):
         log_axis(axes)
     handles, labels = axes.get_legend_handles_labels()
     drawing.legend(handles, labels, loc="center right", borderaxespad=0.3, handlelength=2.4)
+
+
+def _positive(lines: Iterable[ArrayLike]) -> bool:
+    return all(bool((np.asarray(values) > 0).all()) for values in lines)

@@ -95,7 +95,8 @@ def where_tuned(plan: Plan, place: Place) -> Place:
 
 def untuned(plan: Plan) -> dict[Place, Choice]:
     """The settings of the plan itself, at all places where others could be chosen."""
-    return {where_tuned(plan, place): Choice(plan.train.learning_rate) for place in places(plan)}
+    own = {arm.name: Choice(_settings(plan, arm)["learning_rate"]) for arm in plan.arms}
+    return {where_tuned(plan, place): own[place[0]] for place in places(plan)}
 
 
 def tuning_cells(plan: Plan, folder: Path) -> list[Cell]:

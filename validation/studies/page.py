@@ -44,20 +44,25 @@ def limitations(record: StudyRecord) -> list[str]:
         "centre": f"tuned on {plan['datasets'][0]} at the centre alone, and used everywhere",
         None: "not tuned",
     }[plan["tuning"].get("where", "centre") if "tuning" in plan else None]
+    quantizers = {own.get("quantizer", arm) for arm, own in plan["arms"].items()}
     points = [
         f"A small model (width {train['width']}, latents of {train['dim']} channels) trained briefly: "
         f"{train['steps']:,} steps of {train['batch_size']} pictures, {epochs}. Larger models and longer training may "
         "order the quantizers differently.",
         f"Learning rate and weight were {tuned}. What was not on the grid, as temperatures, decays, lam and "
         "neighbours, has its default for all.",
-        "Quantizers without a weight in their loss have fewer trials than the others: their grid has learning rates "
-        "only. A choice at the edge of the grid says that the grid is too small for that quantizer.",
         f"Seeds: {plan['seeds']}. A standard deviation of so few is rough.",
         "The comparison is at equal K, not at equal rate: soft weights carry more than log2 K bits a latent. The error "
-        "that hard decoding adds stands beside for that reason. fsq's grid has about K codewords, not exactly K.",
+        "that hard decoding adds stands beside for that reason."
+        + (" fsq's grid has about K codewords, not exactly K." if "fsq" in quantizers else ""),
         "Speed and memory are of the machine that ran it, with whatever else it did then. Memory is by how much the "
         "process grew in one training step.",
     ]
+    if "tuning" in plan:
+        points.append(
+            "Quantizers without a weight in their loss have fewer trials than the others: their grid has learning "
+            "rates only. A choice at the edge of the grid says that the grid is too small for that quantizer."
+        )
     if "stress" in plan:
         points.append("The stress test is of one seed, and its curves are of training batches, not of all latents.")
     return points

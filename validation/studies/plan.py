@@ -3,7 +3,6 @@
 A plan is read from a TOML file. Nothing in it is executed, and what it does not know is refused. Imports no torch.
 """
 
-import dataclasses
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,9 @@ from typing import Any
 
 from scq.quantizers import registry
 from scq.training.config import TrainConfig
-from validation.studies.settings import check_keys, settings, train_config
+from validation.studies import kinds
+from validation.studies.kinds import check_kinds
+from validation.studies.settings import check_free, check_keys, settings, train_config
 
 Value = int | float | str | bool
 
@@ -177,6 +178,7 @@ def read_plan(name: str, quick: bool = False, **place: Any) -> Plan:
         if quick:
             if fast is None:
                 raise ValueError("quick is asked for, but there is no [quick]")
+            check_kinds("", {"quick": fast}, {"quick": dict})
             content = _merged(content, fast)
         return _plan(path.stem + "-quick" * quick, content, place)
     except (ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
@@ -184,24 +186,27 @@ def read_plan(name: str, quick: bool = False, **place: Any) -> Plan:
 
 
 def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Plan:
-    known = {f.name for f in dataclasses.fields(Plan)} - {"name", "raw"}
-    check_keys("the plan", content, known, required=("title", "arms", "datasets", "seeds"))
+    check_keys("the plan", content, kinds.PLAN, required=("title", "arms", "datasets", "seeds"))
+    check_kinds("", content, kinds.PLAN)
     train = train_config(content.get("train", {}), "train", **place)
     arms = tuple(Arm(arm, settings(given, f"arms.{arm}")) for arm, given in content["arms"].items())
     for arm in arms:
         # Built once, so that a wrong value is known before anything is trained.
         train_config({**content.get("train", {}), "quantizer": arm.quantizer, **arm.settings}, f"arms.{arm.name}")
+        check_free(f"arms.{arm.name}", arm.settings, {"seed": "seeds"} | (_TUNED if "tuning" in content else {}))
     datasets = tuple(content["datasets"])
     with_codebook = tuple(arm.name for arm in arms if arm.has_codebook)
     slices = tuple(_slice(given, arms, with_codebook, datasets) for given in content.get("slices", ()))
     stress = content.get("stress")
     if stress is not None:
-        check_keys("stress", stress, {"codebook_size", "steps", "offset", "arms"}, required=("codebook_size",))
-        chosen = _among("stress.arms", stress.get("arms", with_codebook), [arm.name for arm in arms])
+        check_keys("stress", stress, kinds.STRESS, required=("codebook_size",))
+        check_kinds("stress.", stress, kinds.STRESS)
+        chosen = _among("stress.arms", stress.get("arms", with_codebook), with_codebook)
         stress = Stress(**{"steps": train.steps, **stress, "arms": chosen})
     tuning = content.get("tuning")
     if tuning is not None:
-        check_keys("tuning", tuning, {f.name for f in dataclasses.fields(Tuning)}, required=("learning_rates",))
+        check_keys("tuning", tuning, kinds.TUNING, required=("learning_rates",))
+        check_kinds("tuning.", tuning, kinds.TUNING)
         # An integer is a number too.
         grid = {key: tuple(map(float, tuning[key])) for key in ("learning_rates", "weight_factors") if key in tuning}
         hard = _among("tuning.hard_arms", tuning.get("hard_arms", ()), with_codebook)
@@ -221,10 +226,15 @@ def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Pl
     )
 
 
+_TUNED = {"learning_rate": "tuning"}
+
+
 def _slice(
     given: Mapping[str, Any], arms: tuple[Arm, ...], with_codebook: tuple[str, ...], datasets: tuple[str, ...]
 ) -> Slice:
-    check_keys("slices", given, {"vary", "arms", "datasets"}, required=("vary",))
+    check_keys("slices", given, kinds.SLICE, required=("vary",))
+    check_kinds("slices.", given, kinds.SLICE)
+    check_free("slices.vary", given["vary"], {"seed": "seeds", "quantizer": "arms", "learning_rate": "train or an arm"})
     for name, values in given["vary"].items():
         if not isinstance(values, list) or not values:
             raise ValueError(f"slices.vary.{name} is {values!r}, must be a list of values")

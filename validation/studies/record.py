@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scq.training.folder import read_metrics
+from scq.training.folder import METRICS, read_metrics
 from validation.files import read_json
 from validation.studies.summary import Row, Summary, numbers, place_of, recovery, summarize
 
@@ -104,12 +104,14 @@ class StudyRecord:
         return {seed: value for seed, value in values.items() if value is not None}
 
     def history(self, row: Row) -> list[dict[str, int | float]]:
-        """The log of a run."""
-        return read_metrics(self.folder / row["run"])
+        """The log of a run; empty where its folder is gone, as from a study.json that was passed on alone."""
+        run = self.folder / row["run"]
+        return read_metrics(run) if (run / METRICS).is_file() else []
 
     @cached_property
     def stress(self) -> list[StressRun]:
-        return [self._stress(row) for row in self.stage("stress") if row["state"] == "done"]
+        done = [row for row in self.stage("stress") if row["state"] == "done"]
+        return [self._stress(row, history) for row in done if (history := self.history(row))]
 
     @property
     def missing(self) -> list[str]:
@@ -117,11 +119,12 @@ class StudyRecord:
         failed = [f"{row['run']} failed: {row['error']}" for row in self.rows if row["state"] == "failed"]
         for row in self.rows:
             failed += [f"{row['run']} has no {name}: {error}" for name, error in row.get("unmeasured", {}).items()]
+        done = [row["run"] for row in self.rows if row["state"] == "done"]
+        failed += [f"the log of {run} is not there" for run in done if not (self.folder / run / METRICS).is_file()]
         rest = self.planned - len(self.rows)
         return failed + ([f"{rest} of {self.planned} runs are still to be made"] if rest else [])
 
-    def _stress(self, row: Row) -> StressRun:
-        history = self.history(row)
+    def _stress(self, row: Row, history: list[dict[str, int | float]]) -> StressRun:
         columns = [[line[name] for line in history] for name in ("step", *_USAGE)]
         latents = self.train["batch_size"] * self.data[row["data"]]["pixels"] // PIXELS_PER_LATENT
         ceiling = min(row["codebook_size"], latents)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.progress import Progress, TaskID
 
+from scq.training.folder import finished
 from validation.attempts import check_resumed
 from validation.studies.cells import Cell, weight_setting
 from validation.studies.engines.base import Workers
@@ -54,8 +55,9 @@ class Runner:
         todo = []
         for number, cell in enumerate(cells):
             check_resumed(cell.run, cell.config, _SETTLED_BY_FOLDER)
-            if complete(cell):
+            if finished(cell.run):  # also where a measure is missing, for which there may be no time now
                 rows[number] = _row(cell) | outcome_of(cell)
+            if complete(cell):
                 self._bar.advance(self._task)
             else:
                 todo.append(number)
@@ -86,8 +88,8 @@ class Runner:
 
 def _outcome(future: Future[Any]) -> dict[str, Any]:
     error = future.exception()
-    if isinstance(error, Exception):  # the worker died: a training that fails is an outcome
-        return {"state": "failed", "error": f"the worker ended: {type(error).__name__}: {error}"}
+    if isinstance(error, Exception):  # the worker died, or could not write: a training that fails is an outcome
+        return {"state": "failed", "error": f"no outcome: {type(error).__name__}: {error}"}
     return future.result()
 
 

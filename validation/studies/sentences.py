@@ -9,13 +9,15 @@ def headline(record: StudyRecord) -> str:
     done = len([row for row in record.rows if row["state"] == "done"])
     start = f"{done} of {record.planned} runs are done"
     best = [part for place in _places(record) if (part := _best(record, *place))]
-    return f"{start}. Lowest MSE: {'; '.join(best)}." if best else f"{start}; no final run is among them."
+    if best:
+        return f"{start}. Lowest MSE, means over seeds: {'; '.join(best)}."
+    return f"{start}; no final run with a codebook is among them."
 
 
 def _best(record: StudyRecord, data: str, size: int) -> str | None:
     """Soft and hard codes apart: the first carries more bits."""
     here = [s for s in record.summaries if (s.data, s.size) == (data, size) and not _elsewhere(s)]
-    here = [s for s in here if "hard_mse" in s.numbers]
+    here = [s for s in here if {"mse", "hard_mse"} <= set(s.numbers)]
     if not here:
         return None
     soft = min(here, key=lambda summary: summary.numbers["mse"].mean)

@@ -44,9 +44,8 @@ def settings(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     """
     check_keys(where, given, _FIELDS)
     made = {}
+    check_free(where, given, _SET_BY_STUDY)
     for name, value in given.items():
-        if name in _SET_BY_STUDY:
-            raise ValueError(f"{where} has {name}, which is set by {_SET_BY_STUDY[name]}")
         kind = type(_FIELDS[name].default)
         if kind is float and type(value) is int:
             value = float(value)
@@ -57,6 +56,16 @@ def settings(given: Mapping[str, Any], where: str) -> dict[str, Any]:
             raise ValueError(f"{where}.{name} is {value!r}, must be of type {kind.__name__}")
         made[name] = value
     return made
+
+
+def check_free(where: str, given: Collection[str], taken: Mapping[str, str]) -> None:
+    """
+    Raises:
+        ValueError: a setting that is taken from elsewhere, so that what is given would change nothing.
+    """
+    for name in given:
+        if name in taken:
+            raise ValueError(f"{where} has {name}, which is set by {taken[name]}")
 
 
 def check_keys(where: str, given: Mapping[str, Any], known: Collection[str], required: Collection[str] = ()) -> None:

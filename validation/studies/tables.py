@@ -36,13 +36,32 @@ def result_tables(record: StudyRecord) -> list[Table]:
     ]
 
 
+def centre_table(record: StudyRecord, data: str) -> Table:
+    """A line for each arm at the centre of a data set, with what is asked of all of them."""
+    return table(
+        f"{data}: held-out pictures at the centre, mean ± standard deviation over seeds",
+        ("arm", *(metric.title for metric in _AT_THE_CENTRE)),
+        [
+            [text(summary.arm), *(_spread(summary.numbers.get(metric.name), metric) for metric in _AT_THE_CENTRE)]
+            for summary in record.summaries
+            if summary.data == data and not summary.varied
+        ],
+    )
+
+
+_AT_THE_CENTRE = (
+    *(METRICS[name] for name in ("mse", "psnr", "ssim", "hard_mse", "hard_perplexity", "active_codes")),
+    SHOWN["tightness"],
+)
+
+
 def choice_table(record: StudyRecord) -> Table | None:
     """What the tuning chose, and from how many trials."""
     rows = record.stage("tune")
     if not rows:
         return None
     lines = []
-    hard_arms = record.plan["tuning"].get("hard_arms", ())
+    hard_arms = record.plan.get("tuning", {}).get("hard_arms", ())
     chosen = choose(rows, hard_arms)
     for place in dict.fromkeys(map(place_of, rows)):
         trials = [row for row in rows if place_of(row) == place]

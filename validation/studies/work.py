@@ -42,11 +42,12 @@ def perform(cell: Cell) -> dict[str, Any]:
 
 
 def outcome_of(cell: Cell) -> dict[str, Any]:
-    """What a finished cell left in its folder."""
+    """What a finished cell left in its folder, as :func:`perform` returns it."""
     files = {name: _file(cell, name) for name in cell.measures}
     measures = {name: read_json(file) for name, file in files.items() if file.is_file()}
-    last = read_metrics(cell.run)[-1]
-    return {"state": "done", "test": read_json(cell.run / TEST), "log": last, "measures": measures}
+    missing = {name: "not measured yet" for name in cell.measures if name not in measures}
+    found = {"state": "done", "test": read_json(cell.run / TEST), "log": read_metrics(cell.run)[-1]}
+    return found | {"measures": measures, "unmeasured": missing}
 
 
 def _file(cell: Cell, name: str) -> Any:

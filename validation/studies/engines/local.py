@@ -22,7 +22,10 @@ class Here(Workers):
 
     def submit(self, work: Callable[[Any], Any], item: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        future.set_result(work(item))
+        try:
+            future.set_result(work(item))
+        except Exception as error:  # noqa: BLE001  as in a process: the future has it, and the others go on
+            future.set_exception(error)
         return future
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ would need. A soft code sends the n largest weights, n <= the cap s, and their c
     bits = log2 s + log2 binom(K, n) + 8 (n - 1)
 
 for n, for which codewords, and for the weights at 8 bits each, the last of which follows from the others. Weights that
-round to 0 of 255 are not sent; those that are sent are scaled to the sum 1 by the decoder.
+are negative or round to 0 of 255 are not sent; those that are sent are scaled to the sum 1 by the decoder.
 """
 
 import math
@@ -65,8 +65,9 @@ def _error(model: Autoencoder, sent: Tensor, target: Tensor) -> float:
 def quantized(weights: Float[Tensor, "N K"], cap: int) -> tuple[Float[Tensor, "N K"], Tensor]:
     """The ``cap`` largest weights of each row at 8 bits, scaled to the sum 1, and how many of them are not 0."""
     kept = weights.topk(min(cap, weights.shape[1]), dim=1)
-    values = kept.values / kept.values.sum(1, keepdim=True)
-    levels = (values * _LEVELS).round()
+    # The relaxation leaves negative weights, for which there is no code.
+    positive = kept.values.clamp_min(0)
+    levels = (positive / positive.sum(1, keepdim=True) * _LEVELS).round()
     weights = torch.zeros_like(weights).scatter(1, kept.indices, levels / levels.sum(1, keepdim=True))
     return weights, (levels > 0).sum(1).cpu()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from validation.metrics import METRICS
 from validation.plots.series import Axis, dots
-from validation.studies.questions.answer import Answer, shown
+from validation.studies.questions.answer import Answer, shown, slice_of, spread
 from validation.studies.record import StudyRecord
 from validation.studies.summary import Summary
 from validation.studies.tables import SHOWN, described
@@ -40,7 +40,24 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
         for setting in ("codebook_size", "steps"):
             caption = f"{data}: {title} over {'K' if setting == 'codebook_size' else 'the number of optimiser steps'}."
             told.along(f"{setting}_{name}", caption, record, [*annealed, *others], setting, name, axis)
+    told.sentences += _along_lam_end(record, data, annealed)
     return told if told.sentences else None
+
+
+def _along_lam_end(record: StudyRecord, data: str, annealed: list[str]) -> list[str]:
+    """What the last lam does to the hard code, for every way to get there."""
+    told = []
+    for arm in annealed:
+        series = [slice_of(record, arm, "lam_end", name) for name in ("hard_mse", "hardening", "hard_perplexity")]
+        if len(series[0].x) < 2 or len({tuple(one.x) for one in series}) > 1:
+            continue
+        parts = [
+            f"to {lam:g}, {spread(hard, scale=1e3)}·10⁻³ of which {spread(added, scale=1e3)}·10⁻³ is added by hard "
+            f"decoding, perplexity {spread(used)}"
+            for lam, hard, added, used in sorted(zip(series[0].x, *(one.y for one in series), strict=True))
+        ]
+        told.append(f"{data}, {arm}, MSE of hard decoding as lam rises {'; '.join(parts)}.")
+    return told
 
 
 def _sentences(record: StudyRecord, data: str, annealed: list[str]) -> list[str]:
@@ -57,15 +74,28 @@ def _sentences(record: StudyRecord, data: str, annealed: list[str]) -> list[str]
         rest = [summary for summary in found if summary.arm not in annealed]
         if ours and rest:
             best, other = (min(group, key=lambda s: s.numbers["hard_mse"].mean) for group in (ours, rest))
-            change = best.numbers["hard_mse"].mean / other.numbers["hard_mse"].mean - 1
             told.append(
-                f"{data}, {described(varied) or 'at the centre'}: by hard decoding {_named(best)} has an MSE of "
-                f"{shown(best, METRICS['hard_mse'])}·10⁻³ (perplexity {best.numbers['hard_perplexity'].mean:.3g}), "
-                "the best "
-                f"other arm, {_named(other)}, {shown(other, METRICS['hard_mse'])}·10⁻³ (perplexity "
-                f"{other.numbers['hard_perplexity'].mean:.3g}): {change:+.0%}."
+                f"{data}, {described(varied) or 'at the centre'}: by hard decoding {_named(best)}, the best of "
+                f"{len(ours)} annealed, has {_error(best)}; the best of {len(rest)} others, {_named(other)}, "
+                f"{_error(other)}{_change(record, best, other)}."
             )
     return told
+
+
+def _error(summary: Summary) -> str:
+    used = summary.numbers.get("hard_perplexity")
+    perplexity = f" (perplexity {used.mean:.3g})" if used else ""
+    return f"an MSE of {shown(summary, METRICS['hard_mse'])}·10⁻³{perplexity}"
+
+
+def _change(record: StudyRecord, best: Summary, other: Summary) -> str:
+    """By how much, over the seeds that both have."""
+    one, two = record.by_seed(best, "hard_mse"), record.by_seed(other, "hard_mse")
+    both = [seed for seed in one if two.get(seed)]
+    if not both:
+        return ""
+    change = sum(one[seed] for seed in both) / sum(two[seed] for seed in both) - 1
+    return f": {100 * change:+.0f} % over the {len(both)} seeds that both have"
 
 
 def _named(summary: Summary) -> str:

@@ -59,11 +59,33 @@ _TITLES = {
 }
 
 
-def slice_of(record: StudyRecord, arm: str, setting: str, name: str, data: str | None = None) -> Series:
-    """A number of an arm over the values of a setting, all else as at the centre."""
-    data = data or record.datasets[0]
-    there = [s for s in record.of(arm, data) if {key for key, _ in s.varied} <= {setting} and name in s.numbers]
-    return Series(arm, [float(s.settings[setting]) for s in there], [s.numbers[name].values for s in there])
+Values = tuple[float, ...]
+
+
+def over(
+    record: StudyRecord, arm: str, setting: str, *names: str, data: str | None = None
+) -> list[tuple[float, list[Values]]]:
+    """Numbers of an arm over the values of a setting, all else as at the centre: where it has all of them, ascending.
+
+    Args:
+        data: the data set; by default the first.
+
+    Returns:
+        The value of the setting, and for each name the numbers of the seeds.
+    """
+    there = [s for s in record.of(arm, data or record.datasets[0]) if {key for key, _ in s.varied} <= {setting}]
+    found = [
+        (float(s.settings[setting]), [s.numbers[name].values for name in names])
+        for s in there
+        if all(name in s.numbers for name in names)
+    ]
+    return sorted(found, key=lambda place: place[0])
+
+
+def slice_of(record: StudyRecord, arm: str, setting: str, name: str) -> Series:
+    """A number of an arm over the values of a setting on the first data set, all else as at the centre."""
+    found = over(record, arm, setting, name)
+    return Series(arm, [x for x, _ in found], [values for _, (values,) in found])
 
 
 def differences(record: StudyRecord, a: Summary, b: Summary, name: str) -> list[float]:
@@ -72,9 +94,9 @@ def differences(record: StudyRecord, a: Summary, b: Summary, name: str) -> list[
     return [one[seed] - other[seed] for seed in one if seed in other]
 
 
-def spread(values: Sequence[float], unit: str = "", digits: int = 3, scale: float = 1.0) -> str:
-    """Mean and sample standard deviation in words."""
-    mean = f"{statistics.fmean(values) * scale:.{digits}g}"
+def spread(values: Sequence[float], unit: str = "", digits: int = 3, scale: float = 1.0, sign: str = "") -> str:
+    """Mean and sample standard deviation in words; ``sign`` is "+" for a difference."""
+    mean = f"{statistics.fmean(values) * scale:{sign}.{digits}g}"
     deviation = f" ± {statistics.stdev(values) * scale:.2g}" if len(values) > 1 else ""
     return f"{mean}{deviation}{unit and ' ' + unit}"
 

@@ -1,13 +1,17 @@
 """How do the exact backends converge over training, and how often does implicit differentiation lose its ground?"""
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from solvers.registry import DEFAULT_BACKEND
 from validation.plots.series import Axis, Series, lines
 from validation.studies.questions.answer import Answer, spread
 from validation.studies.record import StudyRecord
 from validation.tables import number, table, text
+
+_CONVERGED, _WEAK = "quantizer/converged_share", "quantizer/weakly_active_share"
 
 _FIGURES = {
     "iterations": (Axis("iterations a latent, mean"), "Iterations, as each backend counts them"),
@@ -28,24 +32,32 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
     told = Answer("convergence", "How do the exact backends converge, and does implicit differentiation hold?", figures)
     backends = list(dict.fromkeys(point["backend"] for point in points))
     for name, (axis, caption) in _FIGURES.items():
-        series = [_over_steps(points, backend, name) for backend in backends]
-        full = f"{data}: {caption[0].lower()}{caption[1:]}, on the problems of exact training, in float64."
-        told.draw(name, full, lines([s for s in series if s.x], Axis("optimiser step"), axis))
+        series = [one for backend in backends if (one := _over_steps(points, backend, name)).x]
+        if series:
+            full = f"{data}: {caption[0].lower()}{caption[1:]}, on the problems of exact training, in float64."
+            told.draw(name, full, lines(series, Axis("optimiser step"), axis))
     rows = []
     for backend in backends:
         own = [point for point in points if point["backend"] == backend]
         rows.append(
             [
                 text(backend),
-                number(sum(point["iterations"] for point in own) / len(own)),
-                number(max(point["relative"] for point in own)),
-                number(min(point["converged_share"] for point in own), scale=100),
+                # A peer that does not tell has 0.
+                number(_of(own, "iterations", statistics.fmean) or None),
+                number(_of(own, "relative", max)),
+                number(_of(own, "converged_share", min), scale=100.0),
             ]
         )
     headings = ("backend", "iterations, mean", "relative KKT residual, largest", "converged, %, least")
     told.tables.append(table(f"{data}: all dumped problems", headings, rows))
     told.sentences += _sentences(record, str(arm), data, points)
     return told
+
+
+def _of(points: Sequence[Mapping[str, Any]], name: str, what: Callable[[list[float]], float]) -> float | None:
+    """Of the points that have the number: a backend may return what is none."""
+    values = [point[name] for point in points if point[name] is not None]
+    return what(values) if values else None
 
 
 def _over_steps(points: list[Mapping[str, Any]], backend: str, name: str) -> Series:
@@ -56,23 +68,24 @@ def _over_steps(points: list[Mapping[str, Any]], backend: str, name: str) -> Ser
 
 def _sentences(record: StudyRecord, arm: str, data: str, points: list[Mapping[str, Any]]) -> list[str]:
     """Where the derivative needs strict complementarity and convergence: of the dumps, and of every exact run's log."""
-    ours = [point for point in points if point["backend"] == "active_set"]
+    ours = [point for point in points if point["backend"] == DEFAULT_BACKEND]
     told = []
-    if ours:
+    shares = [point["one_sided_share"] for point in ours if point["one_sided_share"] is not None]
+    margin = _of(ours, "margin", min)
+    if shares and margin is not None:
         told.append(
-            f"{data}, {arm}: in the dumped problems "
-            f"{spread([point['one_sided_share'] for point in ours], '%', scale=100)} "
-            f"of the latents have a one-sided derivative; the smallest margin is {min(p['margin'] for p in ours):.2g}."
+            f"{data}, {arm}: in the dumped problems {spread(shares, '%', scale=100)} of the latents have a one-sided "
+            f"derivative; the smallest margin is {margin:.2g}."
         )
     rows = [row for row in record.stage("final") if row["quantizer"] == "scq" and row["state"] == "done"]
-    lines_of_log = [line for row in rows for line in record.history(row)]
-    if lines_of_log:
-        lost = [line for line in lines_of_log if line["quantizer/converged_share"] < 1]
-        weak = [line for line in lines_of_log if line["quantizer/weakly_active_share"] > 0]
+    rows = [row for row in rows if row["backend"] != "relaxed"]
+    logged = [(line.get(_CONVERGED), line.get(_WEAK)) for row in rows for line in record.history(row)]
+    known = [(converged, weak) for converged, weak in logged if converged is not None and weak is not None]
+    if known:
+        lost, one_sided = sum(converged < 1 for converged, _ in known), sum(weak > 0 for _, weak in known)
         told.append(
-            f"All {len(rows)} runs with exact SCQ, {len(lines_of_log)} logged batches: in {len(lost)} some latent "
-            "did not "
-            f"converge, in {len(weak)} some latent of those looked at has a one-sided derivative; the largest "
-            f"share of such latents is {max(line['quantizer/weakly_active_share'] for line in lines_of_log):.2%}."
+            f"All {len(rows)} runs with exact SCQ, {len(known)} logged batches: in {lost} some latent did not "
+            f"converge, in {one_sided} some latent of those looked at has a one-sided derivative; the largest "
+            f"share of such latents is {100 * max(weak for _, weak in known):.2g} %."
         )
     return told

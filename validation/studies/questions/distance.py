@@ -44,34 +44,35 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
     data = record.datasets[0]
     logs = {arm: _logs(record, arm, data) for arm in arms}
     for name, (title, log, caption) in _OVER_STEPS.items():
-        series = [_over_steps(arm, found, f"gap/{name}") for arm, found in logs.items() if found]
+        series = [one for arm, found in logs.items() if (one := _over_steps(arm, found, f"gap/{name}")).x]
         if series:
             full = (
                 f"{data}: {caption[0].lower()}{caption[1:]} (m = {record.train['relaxation_steps']}), on the batches "
+                f"of the models {' and '.join(one.label for one in series)}. Mean and standard deviation over seeds."
             )
-            full += "of models that are trained with either solver. Mean and standard deviation over seeds."
-            axis = Axis(title, log=log)
-            told.draw(name, full, lines([s for s in series if s.x], Axis("optimiser step"), axis, marked=False))
+            told.draw(name, full, lines(series, Axis("optimiser step"), Axis(title, log=log), marked=False))
     for arm in arms:
         for place in record.datasets:
             points = _points(record, arm, place)
             if points:
                 told.tables.append(_table(arm, place, points))
-                told.sentences.append(_sentence(arm, place, points))
-    return told if told.sentences else None
+                told.sentences += _sentences(arm, place, points)
+    return told if told.sentences or told.panels else None
 
 
 def _logs(record: StudyRecord, arm: str, data: str) -> list[list[dict[str, int | float]]]:
     summary = record.centre(arm, data)
     histories = [record.history(row) for row in record.runs(summary)] if summary else []
-    return [history for history in histories if "gap/weights_l2" in history[0]]
+    return [history for history in histories if history and "gap/weights_l2" in history[0]]
 
 
 def _over_steps(arm: str, logs: Sequence[Sequence[Mapping[str, Any]]], name: str) -> Series:
-    steps = [line["step"] for line in logs[0]]
-    values = [[float(log[place][name]) for log in logs] for place in range(len(steps))]
-    finite = [place for place in range(len(steps)) if np.isfinite(values[place]).all()]
-    return Series(f"trained {arm}", [float(steps[place]) for place in finite], [values[place] for place in finite])
+    """At the steps where all seeds have it: a mean over fewer would jump for that reason alone. A seed that never has
+    it is left out."""
+    found = [{line["step"]: line[name] for line in log if np.isfinite(line.get(name, np.nan))} for log in logs]
+    found = [values for values in found if values]
+    steps = [step for step in found[0] if all(step in values for values in found)] if found else []
+    return Series(f"trained {arm}", [float(step) for step in steps], [[v[step] for v in found] for step in steps])
 
 
 def _points(record: StudyRecord, arm: str, data: str) -> list[tuple[Row, Mapping[str, Any]]]:
@@ -86,7 +87,7 @@ def _steps(points: Sequence[tuple[Row, Mapping[str, Any]]]) -> list[int | None]:
 
 
 def _at(points: Sequence[tuple[Row, Mapping[str, Any]]], steps: int | None, name: str) -> list[float]:
-    return [point[name] for _, point in points if point["steps"] == steps and point[name] is not None]
+    return [point[name] for _, point in points if point["steps"] == steps and point.get(name) is not None]
 
 
 def _table(arm: str, data: str, points: list[tuple[Row, Mapping[str, Any]]]) -> Table:
@@ -99,16 +100,22 @@ def _table(arm: str, data: str, points: list[tuple[Row, Mapping[str, Any]]]) -> 
     return table(caption, ("m", *_BY_M.values()), rows)
 
 
-def _sentence(arm: str, data: str, points: list[tuple[Row, Mapping[str, Any]]]) -> str:
+def _sentences(arm: str, data: str, points: list[tuple[Row, Mapping[str, Any]]]) -> list[str]:
     parts = []
     for steps in _steps(points):
-        exact, relaxed = (_at(points, steps, f"quantization_mse_{name}") for name in ("exact", "relaxed"))
-        worse = [b / a for a, b in zip(exact, relaxed, strict=True) if a]
+        away, cosine = (_at(points, steps, name) for name in ("weights_l2", "gradient_latents_cosine"))
+        own = [point for _, point in points if point["steps"] == steps]
+        worse = [
+            point["quantization_mse_relaxed"] / point["quantization_mse_exact"]
+            for point in own
+            if point["quantization_mse_exact"] and point["quantization_mse_relaxed"] is not None
+        ]
+        known = [
+            f"the weights are {spread(away, digits=2)} away" if away else "",
+            f"the quantisation error is {spread(worse, digits=2)} times the exact one" if worse else "",
+            f"the cosine of ∂L/∂Z is {spread(cosine, digits=2)}" if cosine else "",
+        ]
         what = "with the exact projection" if steps is None else f"at m = {steps}"
-        cosine = spread(_at(points, steps, "gradient_latents_cosine"), digits=2)
-        error = f", quantisation error {spread(worse, digits=2)} times the exact one" if worse else ""
-        parts.append(
-            f"{what} the weights are {spread(_at(points, steps, 'weights_l2'), digits=2)} away{error}, cosine of "
-            f"∂L/∂Z {cosine}"
-        )
-    return f"{data}, latents trained {arm}: {'; '.join(parts)}."
+        if any(known):
+            parts.append(f"{what} {', '.join(filter(None, known))}")
+    return [f"{data}, latents trained {arm}: {'; '.join(parts)}."] if parts else []

@@ -6,6 +6,8 @@ from validation.metrics import METRICS
 from validation.plots.series import dots
 from validation.studies.questions.answer import Answer, differences, shown, spread
 from validation.studies.record import StudyRecord
+from validation.studies.summary import Summary
+from validation.studies.tables import centre_table
 
 _SHOWN = ("mse", "psnr", "ssim", "hard_mse")
 
@@ -21,27 +23,28 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
         own = record.centre(exact, data)
         if own is None or len(here) < 2:
             continue
-        told.sentences.append(_sentence(record, data, exact, others))
+        told.sentences += _sentences(record, data, own, others)
+        told.tables.append(centre_table(record, data))
         for name in _SHOWN:
             caption = f"{data}: {METRICS[name].title} of held-out pictures at the centre of the study."
             told.draw(f"{data}_{name}", caption, dots(here, METRICS[name]))
     return told if told.sentences else None
 
 
-def _sentence(record: StudyRecord, data: str, exact: str, others: list[str]) -> str:
-    """The exact arm against each other one, in PSNR, over the seeds that both have."""
-    own = record.centre(exact, data)
-    assert own is not None
-    parts = []
+def _sentences(record: StudyRecord, data: str, own: Summary, others: list[str]) -> list[str]:
+    """The exact arm against each other one, in PSNR, over the seeds that both have; and its hard decoding."""
+    told, parts = [], []
     for arm in others:
         other = record.centre(arm, data)
-        if other is None:
-            continue
-        ahead = differences(record, own, other, "psnr")
-        better = sum(value > 0 for value in ahead)
-        parts.append(f"{spread(ahead, 'dB')} against {arm} (ahead in {better} of {len(ahead)} seeds)")
-    return (
-        f"{data}: {exact} has {shown(own, METRICS['psnr'])} dB, which is {'; '.join(parts)}. Decoded by its largest "
-        f"weight alone it has an MSE of {shown(own, METRICS['hard_mse'])}·10⁻³ in place of "
-        f"{shown(own, METRICS['mse'])}·10⁻³."
-    )
+        ahead = differences(record, own, other, "psnr") if other is not None else []
+        if ahead:
+            better = sum(value > 0 for value in ahead)
+            parts.append(f"{spread(ahead, 'dB', sign='+')} against {arm} (ahead in {better} of {len(ahead)} seeds)")
+    if "psnr" in own.numbers:
+        told.append(f"{data}: {own.arm} has {shown(own, METRICS['psnr'])} dB{': ' if parts else ''}{'; '.join(parts)}.")
+    if {"mse", "hard_mse"} <= set(own.numbers):
+        told.append(
+            f"{data}: decoded by its largest weight alone {own.arm} has an MSE of "
+            f"{shown(own, METRICS['hard_mse'])}·10⁻³ in place of {shown(own, METRICS['mse'])}·10⁻³."
+        )
+    return told

@@ -34,10 +34,8 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
 def _trace(record: StudyRecord, arm: str, data: str) -> Trace:
     summary = record.centre(arm, data)
     rows = record.runs(summary) if summary else []
-    runs = [row["measures"].get("rate", {}).get("points", []) for row in rows]
-    return (
-        [[(point["bits"], point["mse"] * 1e3) for point in cap] for cap in zip(*runs, strict=True)] if all(runs) else []
-    )
+    runs = [points for row in rows if (points := row["measures"].get("rate", {}).get("points"))]
+    return [[(point["bits"], point["mse"] * 1e3) for point in cap] for cap in zip(*runs, strict=True)]
 
 
 def _told(pairs: list[tuple[float, float]]) -> str:

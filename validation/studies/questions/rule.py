@@ -14,6 +14,9 @@ CHANGE, COSINE = 0.05, 0.9
 """The relaxation is called safe for a model where it changes the error of the decoded pictures by at most this share,
 and where its gradient of the latents has at least this cosine with the exact one."""
 
+LEAST_HARM, LEAST_PREDICTOR = 1e-6, 1e-9
+"""Less, which is rounding in float32, is drawn here: a logarithm has no zero."""
+
 PREDICTORS = {
     "kkt_relaxed": "relative KKT residual of the relaxed weights",
     "certificate_relaxed": "certified bound of the weights' distance",
@@ -42,12 +45,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Rule:
-    """Safe where the predictor is at most the threshold; None when no threshold has only safe points below it."""
+    """Safe where the predictor is at most the threshold; None when no threshold has only safe points up to it."""
 
     predictor: str
     threshold: float | None
     found: int
-    """Safe points of those that it was derived from that are below the threshold."""
+    """Safe points of those that it was derived from that are at most at the threshold."""
 
 
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
@@ -76,17 +79,20 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
         told.sentences.append(
             f"Rule, from {len(seen)} pairs ({record.datasets[0]}, at the centre): safe where the "
             f"{PREDICTORS[rule.predictor]} "
-            f"is at most {rule.threshold:.2g}; it finds {rule.found} of the {sum(p.safe for p in seen)} safe ones. "
+            f"is at most {rule.threshold:.3g}; it finds {rule.found} of the {sum(p.safe for p in seen)} safe ones. "
             "On the "
-            f"{len(new)} pairs of other data sets, lam, K and F it calls {len(below)} safe, of which "
+            f"{len(new)} pairs of other data sets or settings it calls {len(below)} safe, of which "
             f"{sum(point.safe for point in below)} are, of {sum(point.safe for point in new)} that are."
         )
     for name, title in PREDICTORS.items():
         groups = {
-            "derived from": [[(p.predictors[name], max(p.harm, 1e-6))] for p in seen],
-            "tested on": [[(p.predictors[name], max(p.harm, 1e-6))] for p in new],
+            label: [[(max(p.predictors[name], LEAST_PREDICTOR), max(p.harm, LEAST_HARM))] for p in own]
+            for label, own in (("derived from", seen), ("tested on", new))
         }
-        caption = f"Harm over the {title}: one point for each trained model and m."
+        caption = (
+            f"Harm over the {title}: one point for each trained model and m. A harm below 10⁻⁶ and a "
+            "residual below 10⁻⁹ are drawn there."
+        )
         drawing = points(
             groups, Axis(title, log=True), Axis("relative change of the decoded MSE", log=True), joined=False
         )
@@ -95,12 +101,13 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
 
 
 def derive(seen: Sequence[Point]) -> Rule:
-    """The predictor and the threshold that has only safe points below it, and the most of them."""
+    """The predictor and the threshold that has only safe points up to it, and the most of them."""
     rules = []
     for name in PREDICTORS:
-        ordered = sorted(seen, key=lambda point: point.predictors[name])
-        count = next((place for place, point in enumerate(ordered) if not point.safe), len(ordered))
-        rules.append(Rule(name, ordered[count - 1].predictors[name] if count else None, count))
+        unsafe = min((point.predictors[name] for point in seen if not point.safe), default=np.inf)
+        # Not a safe point with the same number as an unsafe one: the threshold would let in both.
+        safe = [point.predictors[name] for point in seen if point.safe and point.predictors[name] < unsafe]
+        rules.append(Rule(name, max(safe, default=None), len(safe)))
     return max(rules, key=lambda rule: rule.found)
 
 
@@ -109,11 +116,11 @@ def _points(record: StudyRecord) -> list[Point]:
     for row in record.stage("final"):
         derived = row["data"] == record.datasets[0] and not row["varied"]
         for point in row.get("measures", {}).get("relaxations", {}).get("points", ()):
-            numbers = [point[name] for name in (*PREDICTORS, "decoded_mse_exact", "decoded_mse_relaxed")]
-            if any(value is None or not np.isfinite(value) for value in numbers):
+            numbers = [point.get(name) for name in (*PREDICTORS, "decoded_mse_exact", "decoded_mse_relaxed")]
+            if any(value is None for value in numbers) or not point["decoded_mse_exact"]:
                 continue
             harm = abs(point["decoded_mse_relaxed"] / point["decoded_mse_exact"] - 1)
-            cosine = point["gradient_latents_cosine"]
+            cosine = point.get("gradient_latents_cosine")
             safe = harm <= CHANGE and cosine is not None and cosine >= COSINE
             found.append(Point(derived, {name: point[name] for name in PREDICTORS}, harm, safe))
     return found

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from validation.plots.series import Axis
-from validation.studies.questions.answer import Answer, slice_of, spread
+from validation.studies.questions.answer import Answer, over, spread
 from validation.studies.record import StudyRecord
 
 _FIGURES = {
@@ -24,11 +24,10 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
             full = f"{data}: {caption[0].lower()}{caption[1:]}, over {letter}."
             told.along(f"{setting}_{name}", full, record, arms, setting, name, axis)
         for arm in arms:
-            psnr, seconds = (slice_of(record, arm, setting, name) for name in ("psnr", "step_seconds"))
-            if len(psnr.x) > 1 and psnr.x == seconds.x:
-                parts = [
-                    f"{letter} {x:g}: {spread(value, 'dB', 4)}, {spread(time, 'ms a step', 3, 1e3)}"
-                    for x, value, time in sorted(zip(psnr.x, psnr.y, seconds.y, strict=True))
-                ]
+            parts = [
+                f"{letter} {x:g}: {spread(value, 'dB', 4)}, {spread(time, 'ms a step', 3, 1e3)}"
+                for x, (value, time) in over(record, arm, setting, "psnr", "step_seconds")
+            ]
+            if len(parts) > 1:
                 told.sentences.append(f"{data}, {arm}: {'; '.join(parts)}.")
     return told if told.panels else None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from validation.plots.series import Axis
-from validation.studies.questions.answer import Answer, slice_of, spread
+from validation.studies.questions.answer import Answer, over, spread
 from validation.studies.record import StudyRecord
 
 _FIGURES = {
@@ -17,6 +17,8 @@ _FIGURES = {
     "quantizer/iterations": (Axis("iterations a latent, mean"), "Iterations of the solver"),
 }
 
+_OF_THE_SOLVE = ("quantizer/weakly_active_share", "quantizer/iterations")
+
 
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
     arms = record.arms("scq", "scq_relaxed")
@@ -27,20 +29,18 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
             name.replace("/", "_"),
             f"{data}: {caption[0].lower()}{caption[1:]}, over lam.",
             record,
-            arms,
+            # The relaxation is differentiated as it is, and makes a fixed number of steps.
+            record.arms("scq") if name in _OF_THE_SOLVE else arms,
             "lam",
             name,
             axis,
         )
     for arm in arms:
-        found = slice_of(record, arm, "lam", "psnr")
-        if len(found.x) < 2:
-            continue
-        supports, hard = (slice_of(record, arm, "lam", name) for name in ("support_size", "hard_perplexity"))
         parts = [
             f"lam {lam:g}: {spread(psnr, 'dB', 4)}, support {spread(support, digits=2)}, hard perplexity "
             f"{spread(used, digits=2)}"
-            for lam, psnr, support, used in sorted(zip(found.x, found.y, supports.y, hard.y, strict=True))
+            for lam, (psnr, support, used) in over(record, arm, "lam", "psnr", "support_size", "hard_perplexity")
         ]
-        told.sentences.append(f"{data}, {arm}: {'; '.join(parts)}.")
+        if len(parts) > 1:
+            told.sentences.append(f"{data}, {arm}: {'; '.join(parts)}.")
     return told if told.panels else None

@@ -1,10 +1,13 @@
 """What does a model that was trained with one solver do with the other?"""
 
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
-from validation.metrics import METRICS
+from validation.metrics import METRICS, Metric
 from validation.studies.questions.answer import Answer, spread
 from validation.studies.record import StudyRecord
+from validation.studies.summary import Row
 from validation.tables import Cell, number, table, text
 
 _METRICS = ("psnr", "ssim", "mse", "hard_mse", "hard_perplexity", "active_codes")
@@ -16,18 +19,16 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
     for data in record.datasets:
         for arm in record.arms("scq", "scq_relaxed", "scq_annealed"):
             summary = record.centre(arm, data)
-            if summary is None or "swap_psnr" not in summary.numbers:
+            runs = [row for row in record.runs(summary) if row["measures"].get("swap")] if summary else []
+            if not runs:
                 continue
-            other = record.runs(summary)[0]["measures"]["swap"]["solver"]
-            own, swapped = record.by_seed(summary, "psnr"), record.by_seed(summary, "swap_psnr")
-            change = [swapped[seed] - own[seed] for seed in own if seed in swapped]
-            told.sentences.append(f"{data}: {arm} with the {other} solver changes by {spread(change, 'dB')}.")
-            for label, prefix in (("its own", ""), (other, "swap_")):
-                spreads = (summary.numbers.get(prefix + name) for name in _METRICS)
-                cells = (
-                    number(s.mean if s else None, METRICS[name].digits, METRICS[name].scale)
-                    for s, name in zip(spreads, _METRICS, strict=True)
-                )
+            other = runs[0]["measures"]["swap"]["solver"]
+            pairs = {name: _pairs(runs, name) for name in _METRICS}
+            if pairs["psnr"]:
+                change = spread([swapped - own for own, swapped in pairs["psnr"]], "dB", sign="+")
+                told.sentences.append(f"{data}: the PSNR of {arm} changes by {change} with the {other} solver.")
+            for place, label in enumerate(("its own", other)):
+                cells = (_mean([pair[place] for pair in pairs[name]], METRICS[name]) for name in _METRICS)
                 rows.append([text(data), text(arm), text(label), *cells])
     if not rows:
         return None
@@ -36,3 +37,13 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
         table("Held-out pictures with the solver of training and with the other, means over seeds", headings, rows)
     )
     return told
+
+
+def _pairs(runs: Sequence[Row], name: str) -> list[tuple[float, float]]:
+    """A metric with either solver, of the seeds that have both."""
+    found = [(row["test"].get(name), row["measures"]["swap"]["test"].get(name)) for row in runs]
+    return [(own, swapped) for own, swapped in found if own is not None and swapped is not None]
+
+
+def _mean(values: Sequence[float], metric: Metric) -> Cell:
+    return number(statistics.fmean(values) if values else None, metric.digits, metric.scale)

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from validation.plots.series import Axis, dots
-from validation.studies.questions.answer import Answer, slice_of, spread
+from validation.studies.questions.answer import Answer, over, spread
 from validation.studies.record import StudyRecord
 from validation.studies.summary import COLLAPSED_BELOW
 from validation.studies.tables import SHOWN
 
 
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
-    arms = [*record.arms("scq"), *filter(None, map(record.plain, ("scq_relaxed", "vq")))]
+    arms = [*record.arms("scq"), *filter(None, map(record.plain, ("scq_relaxed", "vq", "vq_ema")))]
     told = Answer(
         "usage", "How much of the codebook is used? Does exact SCQ avoid collapse, and still at a large K?", figures
     )
@@ -20,18 +20,19 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
             caption = f"{data}: perplexity of the hard codes of all held-out latents, at the centre."
             told.draw(f"{data}_hard_perplexity", caption, dots(here, SHOWN["hard_perplexity"]))
         for arm in arms:
-            used, active = (
-                slice_of(record, arm, "codebook_size", name, data) for name in ("hard_perplexity", "active_codes")
-            )
+            found = over(record, arm, "codebook_size", "hard_perplexity", "active_codes", data=data)
             parts = [
-                f"K {size:g}: perplexity {spread(value)}, {spread(codes)} codewords used"
-                + (" (collapsed)" if sum(value) / len(value) < COLLAPSED_BELOW * size else "")
-                for size, value, codes in sorted(zip(used.x, used.y, active.y, strict=True))
+                f"K {size:g}: perplexity {spread(used)}, {spread(active)} codewords used"
+                + (" (collapsed)" if sum(used) / len(used) < COLLAPSED_BELOW * size else "")
+                for size, (used, active) in found
             ]
             if parts:
                 told.sentences.append(f"{data}, {arm}: {'; '.join(parts)}.")
     data = record.datasets[0]
     for name, title in (("hard_perplexity", "hard perplexity, codewords"), ("active_codes", "codewords used")):
-        caption = f"{data}: {title} over all held-out latents. A codebook counts as collapsed below a tenth of K."
+        caption = (
+            f"{data}: {title} over all held-out latents. A codebook counts as collapsed where its hard perplexity is "
+            "below a tenth of K."
+        )
         told.along(f"over_K_{name}", caption, record, arms, "codebook_size", name, Axis(title, log=True))
     return told if told.panels else None
