@@ -9,8 +9,8 @@ CODEBOOKS = {
     "linear_joint": "LinearJoint",
     "diagonal": "Diagonal",
 }
-"""Names of recipes, and of classes of :mod:`scq.quantizers.codebooks`; the fixed grid is that of fsq and of "
-"nothing else."""
+"""Names of recipes, and of classes of :mod:`scq.quantizers.codebooks`; the fixed grid is that of fsq and of nothing
+else."""
 
 ASSIGNMENTS = {
     "nearest": ("straight_through", ("commitment_weight",)),

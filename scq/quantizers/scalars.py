@@ -67,6 +67,8 @@ class Geometric(Scalar):
 class Learned(Scalar):
     """exp(a) with a learned, so that whatever the optimiser does to a, the number is positive.
 
+    Weight decay draws a to 0, and the number to 1: leave ``logarithm`` out of it, as one leaves out biases.
+
     Args:
         start: where it starts, > 0.
 

@@ -1,6 +1,5 @@
 """The problems that a quantizer solves during training, as files: to be solved again by other solvers, or looked at."""
 
-import time
 from pathlib import Path
 
 from safetensors.torch import save
@@ -9,6 +8,7 @@ from torch import Tensor
 from scq.quantizers.layout import to_rows
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.training.folder import write_bytes
+from solvers.clock import now
 
 PROBLEMS = "problems"
 """The folder, inside that of the run."""
@@ -36,7 +36,7 @@ def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tenso
     Raises:
         OSError: it cannot be written.
     """
-    start = time.perf_counter()
+    start = now(latents.device)
     rows = to_rows(latents.detach(), quantizer.dim, quantizer.channel_dim)
     rows = rows[:: -(-rows.shape[0] // _COLUMNS)]
     tensors = {"latents": rows.cpu().contiguous(), "codebook": quantizer.codebook.detach().cpu().contiguous()}
@@ -44,7 +44,7 @@ def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tenso
     path.parent.mkdir(exist_ok=True)
     # Not by save_file, whose error of a full disk is no OSError.
     write_bytes(path, save(tensors, {"lam": repr(lam), "step": str(step)}))
-    return time.perf_counter() - start
+    return now(latents.device) - start
 
 
 def dumped(folder: Path) -> list[Path]:

@@ -1,7 +1,5 @@
 """The numbers of a trained model on pictures that it has not seen."""
 
-import time
-
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
@@ -11,6 +9,7 @@ from scq.autoencoder import Autoencoder
 from scq.data import to_float
 from scq.quantizers.base import CodebookQuantizer
 from scq.quantizers.usage import Usage
+from solvers.clock import now
 
 
 @torch.no_grad()
@@ -55,9 +54,9 @@ def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: i
         model(to_float(images[:batch_size].to(device)))  # the first call also pays for allocations
         for batch in images.split(batch_size):
             pictures = to_float(batch.to(device))
-            start = _now(device)
+            start = now(device)
             output = model(pictures)
-            seconds += _now(device) - start
+            seconds += now(device) - start
             target, reconstruction = pictures + 0.5, _clip(output.reconstruction)
             square += float((reconstruction - target).square().sum())
             psnr.update(reconstruction, target)
@@ -86,9 +85,3 @@ def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: i
 
 def _clip(reconstruction: Tensor) -> Tensor:
     return (reconstruction + 0.5).clamp(0, 1)
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

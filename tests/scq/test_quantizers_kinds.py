@@ -66,6 +66,19 @@ def test_dead_codewords_become_different_latents_of_the_batch():
     torch.testing.assert_close(layer.cluster_sum[1:], revived * 20 / K)
 
 
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
+@pytest.mark.parametrize("revive_below", [0.0, 0.9])
+def test_averages_and_revival_leave_out_what_is_not_finite(wrong, revive_below):
+    """A step that fp16 overflows in is skipped by gradient scaling; an average would be NaN from then on."""
+    layer = quantizer("vq_ema", K, F, decay=0.5, revive_below=revive_below)
+    x = torch.randn(30, F)
+    x[:20, 1] = wrong
+    layer(x)
+    assert all(buffer.isfinite().all() for buffer in layer.buffers())
+    if not revive_below:
+        assert float(layer.cluster_size.sum()) == pytest.approx(0.5 * K + 0.5 * 10)
+
+
 def test_with_fewer_latents_than_dead_codewords_the_rest_wait():
     layer = quantizer("vq_ema", K, F, decay=0.01)
     layer.kind.restart(layer, 100 + torch.randn(K, F))

@@ -28,6 +28,9 @@ class EMA(Codebook):
     another one for each, and its averages start anew there: n_k at that mean, m_k at n_k times the latent. With fewer
     latents than dead codewords the rest wait for the next step.
 
+    Latents that are not finite are left out. Of fp16, gradient scaling skips a step that has them; an average would
+    never recover.
+
     Sums and counts are those of all processes of a distributed run, and the latents for dead codewords come from all
     of them in turn, so that the codebook is the same everywhere.
 
@@ -76,10 +79,14 @@ class EMA(Codebook):
         valid: Bool[Tensor, " N"] | None,
     ) -> None:
         latents, K = latents.detach(), layer.codebook.shape[0]
-        ones = latents.new_ones(latents.shape[0]) if valid is None else valid.to(latents.dtype)
-        counts = latents.new_zeros(K).index_add_(0, indices, ones)
-        sums = latents.new_zeros(layer.codebook.shape).index_add_(0, indices, latents * ones[:, None])
-        candidates, there = _candidates(latents, ones > 0, K)
+        counted = latents.abs().amax(1) < torch.inf
+        if valid is not None:
+            counted = counted & valid
+        # where, not a product: NaN times 0 is NaN.
+        latents = torch.where(counted[:, None], latents, 0.0)
+        counts = latents.new_zeros(K).index_add_(0, indices, counted.to(latents.dtype))
+        sums = latents.new_zeros(layer.codebook.shape).index_add_(0, indices, latents)
+        candidates, there = _candidates(latents, counted, K)
         # One exchange for everything: each is a wait for the slowest process.
         shared = processes.total(torch.cat([counts[:, None], there[:, None], sums, candidates], 1))
         counts, there, sums, candidates = shared.split([1, 1, latents.shape[1], latents.shape[1]], 1)
