@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from scq.data.batches import Batches
 from scq.quantizers import processes
 from scq.training.checkpoint import Checkpoint
-from scq.training.folder import WEIGHTS
+from scq.training.folder import CONFIG, WEIGHTS
 
 _STATE, _NUMBERS = "training.safetensors", "training.json"
 
@@ -74,7 +74,8 @@ class TrainingState:
         """Goes on where :meth:`files` was called.
 
         Raises:
-            ValueError: by another number of processes, whose random numbers would be missing or left over.
+            ValueError: by another number of processes, whose random numbers would be missing or left over; or the
+                settings were changed to those of another model.
         """
         rank, world = processes.number()
         numbers: dict[str, Any] = json.loads(checkpoint.files[_NUMBERS])
@@ -83,7 +84,12 @@ class TrainingState:
                 f"the run was trained by {numbers['processes']} processes, must be resumed by as many, not by {world}"
             )
         self.step, self.elapsed = numbers["step"], numbers["elapsed"]
-        self._model.load_state_dict(load(checkpoint.files[WEIGHTS]))
+        try:
+            self._model.load_state_dict(load(checkpoint.files[WEIGHTS]))
+        except RuntimeError as error:
+            raise ValueError(
+                f"the checkpoint of step {checkpoint.step} is of another model than that of {CONFIG}: {error}"
+            ) from error
         tensors = load(checkpoint.files[_STATE])
         self._load_optimizer(_under("optimizer", tensors))
         self._batches.load_state_dict(_under("batches", tensors))
