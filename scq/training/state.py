@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from scq.data.batches import Batches
 from scq.quantizers import processes
 from scq.training.checkpoint import Checkpoint
-from scq.training.folder import WEIGHTS
+from scq.training.folder import CONFIG, WEIGHTS
 
 _STATE, _NUMBERS = "training.safetensors", "training.json"
 
@@ -74,8 +74,8 @@ class TrainingState:
         """Goes on where :meth:`files` was called.
 
         Raises:
-            ValueError: by another number of processes, whose random numbers would be missing or left over, or on a GPU
-                when the run was on a CPU.
+            ValueError: by another number of processes, whose random numbers would be missing or left over; on a GPU when
+                the run was on a CPU; or the settings were changed to those of another model.
         """
         rank, world = processes.number()
         numbers: dict[str, Any] = json.loads(checkpoint.files[_NUMBERS])
@@ -91,7 +91,12 @@ class TrainingState:
                 "it knows nothing: where device is 'auto', CUDA_VISIBLE_DEVICES= hides the GPUs"
             )
         self.step, self.elapsed = numbers["step"], numbers["elapsed"]
-        self._model.load_state_dict(load(checkpoint.files[WEIGHTS]))
+        try:
+            self._model.load_state_dict(load(checkpoint.files[WEIGHTS]))
+        except RuntimeError as error:
+            raise ValueError(
+                f"the checkpoint of step {checkpoint.step} is of another model than that of {CONFIG}: {error}"
+            ) from error
         self._load_optimizer(_under("optimizer", tensors))
         self._batches.load_state_dict(_under("batches", tensors))
         if self._scaler is not None:

@@ -267,6 +267,13 @@ def test_as_many_processes_must_go_on_as_there_were(folder):
         resume(folder, progress=False)
 
 
+def test_settings_of_another_model_do_not_go_with_a_checkpoint(folder):
+    settings = folder / "config.json"
+    settings.write_text(settings.read_text().replace('"codebook_size": 8', '"codebook_size": 4'))
+    with pytest.raises(ValueError, match=r"the checkpoint of step 8 is of another model than that of config.json: "):
+        resume(folder, progress=False)
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"must be the folder of a run \(it has no config.json\)"):
         resume(tmp_path)

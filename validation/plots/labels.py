@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from validation.plots.style import INK
 
@@ -13,6 +14,9 @@ _CHARACTER, _LINE = 5.3, 11.0
 
 _HEIGHTS = (0.0, 12.0, -12.0, 23.0, -23.0, 34.0, -34.0)
 """Of a label above its point, the nearest first."""
+
+_HALO = withStroke(linewidth=3.0, foreground="white")
+"""Keeps a line that runs below a name, often that of its own points, from striking it through."""
 
 
 def label(axes: Axes, names: Sequence[tuple[str, Point, str]], points: Sequence[Point]) -> None:
@@ -43,7 +47,10 @@ def label(axes: Axes, names: Sequence[tuple[str, Point, str]], points: Sequence[
         dx, dy = min(hits, key=lambda place: hits[place])  # of equals the first, which is the nearest
         taken.append(_box(x + dx, y + dy, width))
         ink = INK if colour == "#56B4E9" else colour  # too light to be read
-        axes.annotate(name, point, xytext=(dx, dy), textcoords="offset points", va="center", color=ink, fontsize=9)
+        text = axes.annotate(
+            name, point, xytext=(dx, dy), textcoords="offset points", va="center", color=ink, fontsize=9
+        )
+        text.set_path_effects([_HALO])
 
 
 def _box(left: float, middle: float, width: float) -> tuple[float, float, float, float]:
