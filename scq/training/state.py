@@ -74,8 +74,8 @@ class TrainingState:
         """Goes on where :meth:`files` was called.
 
         Raises:
-            ValueError: by another number of processes, whose random numbers would be missing or left over; on a GPU when
-                the run was on a CPU; or the settings were changed to those of another model.
+            ValueError: by another number of processes, whose random numbers would be missing or left over; on a GPU
+                when the run was on a CPU; or the settings were changed to those of another model.
         """
         rank, world = processes.number()
         numbers: dict[str, Any] = json.loads(checkpoint.files[_NUMBERS])
