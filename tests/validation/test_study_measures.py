@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from safetensors import safe_open
 
 import solvers
 from scq import data
+from scq.autoencoder import Autoencoder
 from scq.training import TrainConfig, evaluate, train
 from scq.training.folder import read_metrics
 from validation.held_out import swapped
@@ -138,13 +140,24 @@ def test_sent_weights_are_the_largest_at_8_bits() -> None:
     assert number.tolist() == [2]
 
 
+class Slowed(Trained):
+    """A run whose model takes at least so long for a forward pass."""
+
+    SECONDS = 0.1
+
+    def model(self) -> Autoencoder:
+        model = super().model()
+        model.register_forward_pre_hook(lambda *_: time.sleep(self.SECONDS))
+        return model
+
+
 def test_the_cost_is_of_this_model(run: Run, tmp_path: Path) -> None:
     small = measure("cost", run("scq"))
     assert set(small) == {"pictures_per_second", "step_seconds", "memory"}
     assert all(value > 0 for value in small.values())
-    # 32 times the width: many times the work, which no busy machine hides.
+    slow = measure("cost", Slowed(run("scq").run, run("scq").config))
+    assert slow["step_seconds"] > Slowed.SECONDS
+    assert slow["pictures_per_second"] < 64 / Slowed.SECONDS
     config = dataclasses.replace(TINY, width=256, residual_width=128, out=tmp_path)
     large = measure("cost", Trained(train(config, progress=False).folder, config))
-    assert large["step_seconds"] > small["step_seconds"]
-    assert large["pictures_per_second"] < small["pictures_per_second"]
     assert large["memory"] > small["memory"]
