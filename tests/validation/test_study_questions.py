@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from scq import data
 from validation import StudyConfig, report, study
-from validation.studies.questions.rule import PREDICTORS, Point, derive
+from validation.studies.questions.rule import PREDICTORS, Point, derive, order
 from validation.studies.record import read_study
 
 PLAN = """
@@ -118,6 +118,13 @@ def test_the_rule_has_only_safe_points_below_its_threshold() -> None:
     rule = derive([point(0.1, True), point(0.3, True), point(0.4, False), point(0.5, True)])
     assert (rule.threshold, rule.found) == (0.3, 2)
     assert derive([point(0.1, False), point(0.2, True)]).threshold is None
+
+
+def test_a_number_orders_points_by_the_share_of_pairs_in_the_right_order() -> None:
+    points = [point(0.1, True), point(0.2, False), point(0.2, True), point(0.4, False)]
+    # Of the four pairs 0.1 is right twice, 0.2 once and once level.
+    assert order(points, "kkt_relaxed", lambda p: p.safe) == (1 + 1 + 1 + 0.5) / 4
+    assert order(points[::2], "kkt_relaxed", lambda p: p.safe) is None
 
 
 def test_the_rule_is_of_the_number_that_tells_most_safe_points() -> None:

@@ -1,6 +1,6 @@
 """When is the relaxation safe? A rule from some of the runs, tested on the others."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from validation.plots.series import Axis, points
 from validation.studies.questions.answer import Answer
 from validation.studies.record import StudyRecord
+from validation.tables import Table, number, table, text
 
 CHANGE, COSINE = 0.05, 0.9
 """The relaxation is called safe for a model where it changes the error of the decoded pictures by at most this share,
@@ -84,6 +85,7 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
             f"{len(new)} pairs of other data sets or settings it calls {len(below)} safe, of which "
             f"{sum(point.safe for point in below)} are, of {sum(point.safe for point in new)} that are."
         )
+    told.tables.append(_orders(new))
     for name, title in PREDICTORS.items():
         groups = {
             label: [[(max(p.predictors[name], LEAST_PREDICTOR), max(p.harm, LEAST_HARM))] for p in own]
@@ -109,6 +111,31 @@ def derive(seen: Sequence[Point]) -> Rule:
         safe = [point.predictors[name] for point in seen if point.safe and point.predictors[name] < unsafe]
         rules.append(Rule(name, max(safe, default=None), len(safe)))
     return max(rules, key=lambda rule: rule.found)
+
+
+def order(points: Sequence[Point], predictor: str, harmless: Callable[[Point], bool]) -> float | None:
+    """How well a number orders the points: the share of pairs, one harmless and one not, in which it is smaller for the
+    harmless one (the area under the ROC curve). 1 orders all of them, 1/2 says nothing."""
+    good, bad = (
+        np.array([point.predictors[predictor] for point in points if harmless(point) == kind]) for kind in (True, False)
+    )
+    if not len(good) or not len(bad):
+        return None
+    return float(np.mean((good[:, None] < bad) + 0.5 * (good[:, None] == bad)))
+
+
+def _orders(new: Sequence[Point]) -> Table:
+    """Of every predictor, also where no threshold was found, on the points that the rule is tested on."""
+    rows = [
+        [
+            text(title),
+            number(order(new, name, lambda point: point.safe)),
+            number(order(new, name, lambda point: point.harm <= CHANGE)),
+        ]
+        for name, title in PREDICTORS.items()
+    ]
+    headings = ("known without an exact solve", "safe", f"change of the error within {CHANGE:.0%} alone")
+    return table("How well a number tells the safe pairs: area under the ROC curve, 0.5 is chance", headings, rows)
 
 
 def _points(record: StudyRecord) -> list[Point]:
