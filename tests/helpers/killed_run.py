@@ -1,8 +1,8 @@
 """Trains a small run and kills itself in the middle of writing: ``killed_run.py OUT QUANTIZER MOMENT``.
 
-MOMENT is the number of the time that something is brought to the disk or renamed. A file that is being brought to the
-disk is there by half then. With ``resume`` in place of the quantizer, it goes on with the run in OUT, and is killed in
-the same way.
+MOMENT is the number of the time that something is brought to the disk or renamed. Of a file that is being brought to the
+disk half of what is new is there then; what was brought there before stays. With ``resume`` in place of the quantizer,
+it goes on with the run in OUT, and is killed in the same way.
 """
 
 import os
@@ -20,6 +20,8 @@ out, what, fatal = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 few = few_photos()
 data.load = lambda name, root=None: few
 sync, replace, moments = os.fsync, Path.replace, 0
+lasting: dict[int, int] = {}
+"""Bytes that were brought to the disk, by the number of the file, which it keeps when it is renamed."""
 
 
 def die_at_the_moment(file: int | None) -> None:
@@ -27,13 +29,15 @@ def die_at_the_moment(file: int | None) -> None:
     moments += 1
     if moments == fatal:
         if file is not None and stat.S_ISREG(os.fstat(file).st_mode):
-            os.truncate(file, os.fstat(file).st_size // 2)
+            told = os.fstat(file)
+            os.truncate(file, (lasting.get(told.st_ino, 0) + told.st_size) // 2)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def sync_or_die(file: int) -> None:
     die_at_the_moment(file)
     sync(file)
+    lasting[os.fstat(file).st_ino] = os.fstat(file).st_size
 
 
 def replace_or_die(path: Path, target: Path) -> Path:
