@@ -1,8 +1,8 @@
 """Trains a small run and kills itself in the middle of writing: ``killed_run.py OUT QUANTIZER MOMENT``.
 
-MOMENT is the number of the time that something is brought to the disk or renamed. Of a file that is being brought to the
-disk half of what is new is there then; what was brought there before stays. With ``resume`` in place of the quantizer,
-it goes on with the run in OUT, and is killed in the same way.
+MOMENT is the number of the time that something is brought to the disk or renamed. Of a file that is being brought to
+the disk half of what is new is there then; what was brought there before stays. With ``resume`` in place of the
+quantizer, it goes on with the run in OUT, and is killed in the same way.
 """
 
 import os
