@@ -1,4 +1,4 @@
-"""Puts what a study measured into the documentation: its CSV, its tables, and the figures that the page shows.
+"""Puts what a study measured into the documentation: its CSV files, its tables, and the figures that the page shows.
 
     python benchmarks/publish_study.py runs/relaxation     # after `scq report runs/relaxation`
 
@@ -28,9 +28,11 @@ def main(folder: Path) -> None:
         text = re.sub(rf"(<!-- {name} -->\n).*?(<!-- end -->)", rf"\g<1>\n{table}\n\g<2>", text, flags=re.DOTALL)
     page.write_text(text, encoding="utf-8")
     into = DOCS / "study"
-    shutil.copy(folder / "study.csv", into / f"{plan}.csv")
     for old in into.glob(f"{plan}_*"):
         old.unlink()
+    shutil.copy(folder / "study.csv", into / f"{plan}.csv")
+    if record.plan.get("measures"):
+        shutil.copy(folder / "points.csv", into / f"{plan}_points.csv")
     for figure in set(re.findall(rf"study/{plan}_(\w+)\.png", text)):
         for kind in ("png", "pdf"):
             shutil.copy(folder / "report" / "figures" / f"{figure}.{kind}", into / f"{plan}_{figure}.{kind}")

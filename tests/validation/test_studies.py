@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import json
 import math
 import multiprocessing
@@ -30,6 +31,7 @@ from validation.studies.cells import (
 )
 from validation.studies.plan import Plan, plan_names, read_plan
 from validation.studies.record import read_study
+from validation.studies.sheets import points_csv
 from validation.studies.summary import choice_of, choose, recovery, summarize
 from validation.studies.tables import markdown
 
@@ -119,6 +121,18 @@ def test_a_line_of_the_csv_for_every_run(tmp_path: Path) -> None:
     final = json.loads((folder / "study.json").read_text())["rows"][5]
     assert float(lines[5]["psnr"]) == final["test"]["psnr"]
     assert lines[6]["hard_perplexity"] == ""
+
+
+def test_a_line_of_the_other_csv_for_every_point_of_a_measure() -> None:
+    run = {"stage": "final", "run": "final/a", "arm": "exact", "data": "photos", "seed": 1, "varied": {"lam": 1.0}}
+    points = [{"cap": 1, "bits": 3.5}, {"cap": 2, "bits": 20.25}]
+    rows = [run | {"measures": {"rate": {"points": points}, "cost": {"memory": 5}}}, run | {"state": "failed"}]
+    lines = list(csv.DictReader(io.StringIO(points_csv(rows))))
+    assert [(line["measure"], line["cap"], line["bits"]) for line in lines] == [
+        ("rate", "1", "3.5"),
+        ("rate", "2", "20.25"),
+    ]
+    assert {(line["arm"], line["varied"]) for line in lines} == {("exact", "lam=1.0")}
 
 
 def test_the_chosen_settings_are_those_of_the_smallest_validation_error(tmp_path: Path) -> None:

@@ -1,9 +1,6 @@
 """The study: arms tuned alike, compared over seeds at a centre and along slices, and put to a test of collapse."""
 
-import csv
 import dataclasses
-import io
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,8 @@ from validation.studies.engines import workers
 from validation.studies.plan import read_plan
 from validation.studies.record import JSON, read_study
 from validation.studies.runner import Runner
-from validation.studies.summary import choice_of, choose, numbers
+from validation.studies.sheets import points_csv, runs_csv
+from validation.studies.summary import choice_of, choose
 from validation.studies.tables import markdown
 
 
@@ -39,7 +37,8 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
       compared, as mean and spread; what the plan has measured on them is measured when a run is trained.
 
     A run that fails stops no other one. Finished runs are kept, so that a killed or timed call goes on where it was
-    (``config.resume``). study.json, study.csv (a line a run) and study.md (tables) are replaced after every run.
+    (``config.resume``). study.json, study.csv (a line a run), points.csv (a line for each point of
+    a measure) and study.md (tables) are replaced after every run.
 
     Args:
         config: the settings.
@@ -107,22 +106,6 @@ def _described(images: data.ImageData) -> dict[str, Any]:
 
 def _write(folder: Path, content: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:
     write_json(folder / JSON, {**content, "rows": rows})
-    write_text(folder / "study.csv", _csv(rows))
+    write_text(folder / "study.csv", runs_csv(rows))
+    write_text(folder / "points.csv", points_csv(rows))
     write_text(folder / "study.md", markdown(read_study(folder)))
-
-
-_LONG = ("test", "log", "measures", "unmeasured", "varied", "traceback")
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    """A line a run. What is not known of it is empty."""
-    lines = [{name: value for name, value in row.items() if name not in _LONG} for row in rows]
-    for line, row in zip(lines, rows, strict=True):
-        line["varied"] = ";".join(f"{name}={value}" for name, value in row["varied"].items())
-        line |= {name: value for name, value in numbers(row).items() if value is not None and math.isfinite(value)}
-    buffer = io.StringIO()
-    names = dict.fromkeys(name for line in lines for name in line)
-    writer = csv.DictWriter(buffer, list(names), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return buffer.getvalue()
