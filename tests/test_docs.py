@@ -13,7 +13,7 @@ from scq import data
 from scq.cli.listing import markdown, markdown_of_quantizers, markdown_of_variants
 from scq.quantizers import entries
 from scq.training import train
-from validation.studies.plan import read_plan
+from validation.studies.plan_files import read_plan
 from validation.studies.record import StudyRecord
 from validation.studies.tables import centre_table, choice_table, result_tables
 

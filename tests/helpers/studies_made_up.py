@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from validation.studies.cells import Cell, final_cells, untuned
-from validation.studies.plan import read_plan
+from validation.studies.plan_files import read_plan
 from validation.studies.record import StudyRecord
 from validation.studies.runner import SETTINGS
 

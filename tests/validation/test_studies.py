@@ -29,7 +29,8 @@ from validation.studies.cells import (
     untuned,
     weight_setting,
 )
-from validation.studies.plan import Plan, plan_names, read_plan
+from validation.studies.plan import Plan
+from validation.studies.plan_files import plan_names, read_plan
 from validation.studies.record import read_study
 from validation.studies.sheets import points_csv
 from validation.studies.summary import choice_of, choose, recovery, summarize

@@ -1,27 +1,20 @@
 """What a study is: arms that are compared, a centre where all are run, and slices that lead away from it.
 
-A plan is read from a TOML file. Nothing in it is executed, and what it does not know is refused. Imports no torch.
+Imports no torch.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from scq.quantizers import registry
 from scq.training.config import TrainConfig
-from validation.studies import kinds
-from validation.studies.kinds import check_kinds
-from validation.studies.settings import check_free, check_keys, settings, train_config
 
 Value = int | float | str | bool
 
 MEASURES = ("swap", "relaxations", "rate", "replays")
 """What a plan may have measured on its final runs, beside the test metrics and what they cost: modules of
 :mod:`validation.studies.measures`."""
-
-SHIPPED = Path(__file__).parent / "plans"
 
 
 @dataclass(frozen=True)
@@ -151,114 +144,3 @@ class Plan:
 
     def arm(self, name: str) -> Arm:
         return next(arm for arm in self.arms if arm.name == name)
-
-
-def plan_names() -> list[str]:
-    """The plans that come with the package."""
-    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
-
-
-def read_plan(name: str, quick: bool = False, **place: Any) -> Plan:
-    """Reads a plan.
-
-    Args:
-        name: one of :func:`plan_names`, or the path of a file.
-        quick: with what the file has under [quick] in place of what it has elsewhere.
-        **place: settings of :class:`scq.training.TrainConfig` that say where it runs: data_root, device, out, name.
-
-    Raises:
-        ValueError: no such plan, or a file that is none; naming the file, the key, what it was and what it must be.
-    """
-    path = SHIPPED / f"{name}.toml" if name in plan_names() else Path(name)
-    if not path.is_file():
-        raise ValueError(f"plan is {name!r}, must be one of: {', '.join(plan_names())}; or the path of a TOML file")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        fast = content.pop("quick", None)
-        if quick:
-            if fast is None:
-                raise ValueError("quick is asked for, but there is no [quick]")
-            check_kinds("", {"quick": fast}, {"quick": dict})
-            content = _merged(content, fast)
-        return _plan(path.stem + "-quick" * quick, content, place)
-    except (ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
-        raise ValueError(f"'{path}': {error}") from error
-
-
-def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Plan:
-    check_keys("the plan", content, kinds.PLAN, required=("title", "arms", "datasets", "seeds"))
-    check_kinds("", content, kinds.PLAN)
-    train = train_config(content.get("train", {}), "train", **place)
-    arms = tuple(Arm(arm, settings(given, f"arms.{arm}")) for arm, given in content["arms"].items())
-    for arm in arms:
-        # Built once, so that a wrong value is known before anything is trained.
-        train_config({**content.get("train", {}), "quantizer": arm.quantizer, **arm.settings}, f"arms.{arm.name}")
-        check_free(f"arms.{arm.name}", arm.settings, {"seed": "seeds"} | (_TUNED if "tuning" in content else {}))
-    datasets = tuple(content["datasets"])
-    with_codebook = tuple(arm.name for arm in arms if arm.has_codebook)
-    slices = tuple(_slice(given, arms, with_codebook, datasets) for given in content.get("slices", ()))
-    stress = content.get("stress")
-    if stress is not None:
-        check_keys("stress", stress, kinds.STRESS, required=("codebook_size",))
-        check_kinds("stress.", stress, kinds.STRESS)
-        chosen = _among("stress.arms", stress.get("arms", with_codebook), with_codebook)
-        stress = Stress(**{"steps": train.steps, **stress, "arms": chosen})
-    tuning = content.get("tuning")
-    if tuning is not None:
-        check_keys("tuning", tuning, kinds.TUNING, required=("learning_rates",))
-        check_kinds("tuning.", tuning, kinds.TUNING)
-        # An integer is a number too.
-        grid = {key: tuple(map(float, tuning[key])) for key in ("learning_rates", "weight_factors") if key in tuning}
-        hard = _among("tuning.hard_arms", tuning.get("hard_arms", ()), with_codebook)
-        tuning = Tuning(**{**tuning, **grid, "hard_arms": hard})
-    return Plan(
-        name,
-        content["title"],
-        train,
-        arms,
-        datasets,
-        content["seeds"],
-        slices,
-        tuning,
-        stress,
-        tuple(content.get("measures", ())),
-        raw=content,
-    )
-
-
-_TUNED = {"learning_rate": "tuning"}
-
-
-def _slice(
-    given: Mapping[str, Any], arms: tuple[Arm, ...], with_codebook: tuple[str, ...], datasets: tuple[str, ...]
-) -> Slice:
-    check_keys("slices", given, kinds.SLICE, required=("vary",))
-    check_kinds("slices.", given, kinds.SLICE)
-    check_free("slices.vary", given["vary"], {"seed": "seeds", "quantizer": "arms", "learning_rate": "train or an arm"})
-    for name, values in given["vary"].items():
-        if not isinstance(values, list) or not values:
-            raise ValueError(f"slices.vary.{name} is {values!r}, must be a list of values")
-    return Slice(
-        {
-            name: tuple(settings({name: value}, "slices.vary")[name] for value in values)
-            for name, values in given["vary"].items()
-        },
-        _among("slices.arms", given.get("arms", with_codebook), [arm.name for arm in arms]),
-        _among("slices.datasets", given.get("datasets", datasets), datasets),
-    )
-
-
-def _among(name: str, values: Any, known: Any) -> tuple[str, ...]:
-    for value in values:
-        if value not in known:
-            raise ValueError(f"{name} has {value!r}, must be among: {', '.join(known)}")
-    return tuple(values)
-
-
-def _merged(content: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are merged; everything else, lists too, is replaced."""
-    merged = dict(content)
-    for key, value in over.items():
-        old = merged.get(key)
-        merged[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged

@@ -17,7 +17,7 @@ from validation.machine import machine
 from validation.progress import cell_progress
 from validation.studies.cells import final_cells, stress_cells, tuning_cells, untuned
 from validation.studies.engines import workers
-from validation.studies.plan import read_plan
+from validation.studies.plan_files import read_plan
 from validation.studies.record import JSON, read_study
 from validation.studies.runner import Runner
 from validation.studies.sheets import points_csv, runs_csv
