@@ -37,7 +37,7 @@ def test_the_table_of_quantizers_is_the_registrys() -> None:
     assert markdown_of_quantizers(entries()) in page, stale
 
 
-@pytest.mark.parametrize(("page", "plan"), [("choosing", "quantizers")])
+@pytest.mark.parametrize(("page", "plan"), [("choosing", "quantizers"), ("study", "relaxation")])
 def test_the_tables_of_a_study_are_the_measured_ones(page: str, plan: str) -> None:
     measured = DOCS / "study" / f"{plan}.csv"
     with measured.open() as file:
