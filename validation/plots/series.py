@@ -122,6 +122,9 @@ def points(
             color=own.colour,
             linestyle=own.dashes if joined and len(means) > 1 else "none",
             marker=own.marker,
+            # A cloud of points lets those below be seen.
+            markersize=None if joined else 3.5,
+            alpha=None if joined else 0.5,
             linewidth=1.2,
             label=label,
         )
