@@ -4,7 +4,7 @@ from pathlib import Path
 
 from validation.metrics import METRICS
 from validation.plots.series import Axis, dots
-from validation.studies.questions.answer import Answer, shown, slice_of, spread
+from validation.studies.questions.answer import Answer, over, shown, spread
 from validation.studies.record import StudyRecord
 from validation.studies.summary import Summary
 from validation.studies.tables import SHOWN, described
@@ -48,13 +48,13 @@ def _along_lam_end(record: StudyRecord, data: str, annealed: list[str]) -> list[
     """What the last lam does to the hard code, for every way to get there."""
     told = []
     for arm in annealed:
-        series = [slice_of(record, arm, "lam_end", name) for name in ("hard_mse", "hardening", "hard_perplexity")]
-        if len(series[0].x) < 2 or len({tuple(one.x) for one in series}) > 1:
+        found = over(record, arm, "lam_end", "hard_mse", "hardening", "hard_perplexity")
+        if len(found) < 2:
             continue
         parts = [
             f"to {lam:g}, {spread(hard, scale=1e3)}·10⁻³ of which {spread(added, scale=1e3)}·10⁻³ is added by hard "
             f"decoding, perplexity {spread(used)}"
-            for lam, hard, added, used in sorted(zip(series[0].x, *(one.y for one in series), strict=True))
+            for lam, (hard, added, used) in found
         ]
         told.append(f"{data}, {arm}, MSE of hard decoding as lam rises {'; '.join(parts)}.")
     return told
