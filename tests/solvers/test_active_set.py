@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from problems import hull
+from threads import torch_threads
 
 import solvers
 from solvers import Problem, Status
@@ -125,14 +126,10 @@ def test_a_residual_on_the_support_counts_however_small_the_weight() -> None:
 
 def test_any_number_of_threads_gives_the_same_weights() -> None:
     problem = Problem(*hull(700, 16, 128, torch.float32), 0.1)
-    threads = torch.get_num_threads()
-    try:
-        weights = []
-        for count in (1, 3):
-            torch.set_num_threads(count)
+    weights = []
+    for count in (1, 3):
+        with torch_threads(count):
             weights.append(solvers.solve(problem).weights)
-    finally:
-        torch.set_num_threads(threads)
     assert torch.equal(*weights)
 
 

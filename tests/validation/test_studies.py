@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from threads import torch_threads
 
 import validation.attempts
 import validation.studies.work
@@ -29,6 +30,7 @@ from validation.studies.cells import (
     untuned,
     weight_setting,
 )
+from validation.studies.engines.local import usable
 from validation.studies.plan import Plan
 from validation.studies.plan_files import plan_names, read_plan
 from validation.studies.record import read_study
@@ -236,13 +238,15 @@ def test_a_measure_that_fails_is_named_and_costs_no_run(tmp_path: Path, monkeypa
 def test_processes_make_the_same_numbers_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # the processes read the real pictures
     changes = {"tuning": None, "stress": None, "seeds": 2}
-    alone = read_study(study(small(tmp_path, **changes), progress=False))
+    with torch_threads(max(1, usable("cpu") // 2)):  # the cores that a process of two has
+        alone = read_study(study(small(tmp_path, **changes), progress=False))
     config = StudyConfig(plan_file(tmp_path, **changes), out=tmp_path, device="cpu", jobs=2)
     together = read_study(study(config, progress=False))
     assert together.missing == []
     assert [row["run"] for row in together.rows] == [row["run"] for row in alone.rows]
-    for one, other in zip(alone.rows, together.rows, strict=True):
-        assert other["test"]["mse"] == pytest.approx(one["test"]["mse"], rel=1e-5)  # another number of threads
+    for row in alone.rows + together.rows:
+        assert row["test"].pop("pictures_per_second") > 0
+    assert [row["test"] for row in together.rows] == [row["test"] for row in alone.rows]
     assert not multiprocessing.active_children()
 
 
