@@ -71,7 +71,9 @@ def write(run: Path, step: int, files: Mapping[str, bytes]) -> None:
         OSError: it could not be written. The earlier ones are as they were.
     """
     folder = run / CHECKPOINTS
-    folder.mkdir(exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir()
+        sync_folder(run)
     partial = folder / f".step-{step:08d}.partial"
     _remove(partial)
     partial.mkdir()

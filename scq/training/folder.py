@@ -78,7 +78,7 @@ def write_json(path: Path, content: Mapping[str, Any], lasting: bool = False) ->
 
 def write_config(folder: Path, config: TrainConfig) -> None:
     """Writes the settings, so that :func:`read_config` gives them back."""
-    write_json(folder / CONFIG, dataclasses.asdict(config))
+    write_json(folder / CONFIG, dataclasses.asdict(config), lasting=True)
 
 
 def read_config(folder: Path) -> TrainConfig:
