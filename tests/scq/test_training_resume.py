@@ -5,13 +5,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from same_runs import assert_same
 from small_runs import few_photos, kept
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -22,8 +21,6 @@ from scq.training.folder import create, read_metrics
 from scq.training.log import MetricLog
 from scq.training.resuming import writing
 from scq.training.state import TrainingState
-
-KILLED_RUN = Path(__file__).parents[1] / "helpers" / "killed_run.py"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -78,20 +75,6 @@ def stopped(monkeypatch, config, step, error=None):
         with pytest.raises(type(error) if error else RuntimeError):
             train(config, progress=False)
     return config.out / config.name
-
-
-def without_times(history):
-    return [{name: value for name, value in line.items() if not name.startswith("time/")} for line in history]
-
-
-def assert_same(result, uninterrupted):
-    state = uninterrupted.model.state_dict()
-    for name, value in result.model.state_dict().items():
-        assert torch.equal(value, state[name]), name
-    assert without_times(result.history) == without_times(uninterrupted.history)
-    assert read_metrics(result.folder) == result.history
-    test, other = ({**run.test, "pictures_per_second": 0.0} for run in (result, uninterrupted))
-    assert test == pytest.approx(other, nan_ok=True, rel=0, abs=0)
 
 
 @pytest.mark.parametrize("quantizer", ["scq", "vq_ema", "gumbel"])
@@ -288,30 +271,3 @@ def test_what_a_killed_write_left_is_cleared_away(folder):
 def test_the_weights_of_a_checkpoint_are_a_file_as_that_of_a_finished_run(folder, uninterrupted):
     weights = load_file(folder / "checkpoints" / "step-00000008" / "model.safetensors")
     assert weights.keys() == uninterrupted.model.state_dict().keys()
-
-
-def killed(tmp_path, what, moment):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(KILLED_RUN.parents[n]) for n in (2, 0))}
-    command = [sys.executable, str(KILLED_RUN), str(tmp_path), what, str(moment)]
-    return subprocess.run(command, env=environment, timeout=100, check=False).returncode
-
-
-def test_a_run_that_is_killed_while_it_writes_a_checkpoint_goes_on_bit_for_bit(tmp_path):
-    uninterrupted = train(kept(tmp_path, quantizer="vq_ema"), progress=False)
-    # Four moments at the start, one for the folder of the checkpoints, the log's and seven of each checkpoint: half of
-    # the second one's second file is there.
-    assert killed(tmp_path, "vq_ema", 4 + 1 + 8 + 3) == -signal.SIGKILL
-    folder = tmp_path / "runs" / "killed"
-    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"step-00000004", ".step-00000008.partial"}
-    assert_same(resume(folder, progress=False), uninterrupted)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("moment", [5, 10, 12, 20, 34])
-def test_a_run_that_is_killed_anywhere_and_again_goes_on_bit_for_bit(tmp_path, moment):
-    """In its first checkpoint's log and manifest, before its and the next one's renaming, and before the test's."""
-    uninterrupted = train(kept(tmp_path, quantizer="vq"), progress=False)
-    assert killed(tmp_path, "vq", moment) == -signal.SIGKILL
-    assert killed(tmp_path, "resume", 4) == -signal.SIGKILL
-    assert_same(resume(tmp_path / "runs" / "killed", progress=False), uninterrupted)

@@ -1,0 +1,20 @@
+"""Whether two runs did the same."""
+
+import pytest
+import torch
+
+from scq.training.folder import read_metrics
+
+
+def without_times(history):
+    return [{name: value for name, value in line.items() if not name.startswith("time/")} for line in history]
+
+
+def assert_same(result, uninterrupted):
+    state = uninterrupted.model.state_dict()
+    for name, value in result.model.state_dict().items():
+        assert torch.equal(value, state[name]), name
+    assert without_times(result.history) == without_times(uninterrupted.history)
+    assert read_metrics(result.folder) == result.history
+    test, other = ({**run.test, "pictures_per_second": 0.0} for run in (result, uninterrupted))
+    assert test == pytest.approx(other, nan_ok=True, rel=0, abs=0)
