@@ -1,33 +1,16 @@
-"""Plans of studies, tiny but real, on a few pictures."""
+"""Plans of studies, tiny but real."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import torch
+from tiny_runs import TINY
 
-from scq import data
 from validation import StudyConfig
 from validation.studies.plan import Plan
 from validation.studies.plan_files import read_plan
 
-TINY = {
-    "steps": 2,
-    "batch_size": 4,
-    "width": 8,
-    "residual_width": 4,
-    "residual_layers": 1,
-    "dim": 4,
-    "codebook_size": 8,
-    "log_every": 1,
-    "gap": False,
-}
-
-
-def few(name: str, root: Path | None = None) -> data.ImageData:
-    """A few pictures in place of the real data."""
-    pictures = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return data.ImageData(name, pictures, pictures[:12].clone(), "noise")
+TRAIN = TINY | {"log_every": 1, "gap": False}
 
 
 def toml(value: Any) -> str:
@@ -45,7 +28,7 @@ def plan_file(tmp_path: Path, **changes: Any) -> str:
         "title": "Which of the two?",
         "datasets": ["photos"],
         "seeds": 1,
-        "train": TINY,
+        "train": TRAIN,
         "arms": {"vq": {}, "none": {}},
         "tuning": {"learning_rates": [1e-3, 1e-2]},
         "stress": {"codebook_size": 16},

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_runs import TINY, few
 
 import validation.attempts
 from scq import data
@@ -15,22 +16,6 @@ from validation import GapConfig, gap
 from validation.gap_map import load_gap_map
 from validation.held_out import load_pictures, swapped
 from validation.latents import latents_file
-
-TINY = {
-    "steps": 2,
-    "batch_size": 4,
-    "width": 8,
-    "residual_width": 4,
-    "residual_layers": 1,
-    "dim": 4,
-    "codebook_size": 8,
-}
-
-
-def few(name: str, root: Path | None = None) -> data.ImageData:
-    """A few pictures in place of the real data."""
-    pictures = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return data.ImageData(name, pictures, pictures[:12].clone(), "noise")
 
 
 @pytest.fixture(autouse=True)

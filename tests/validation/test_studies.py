@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from small_studies import TINY, few, plan_file, small
+from small_studies import TRAIN, plan_file, small
 from threads import torch_threads
+from tiny_runs import few
 
 import validation.attempts
 import validation.studies.work
@@ -146,7 +147,7 @@ def test_when_every_run_fails_the_first_reason_is_raised(tmp_path: Path, monkeyp
 def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
     folder = study(small(tmp_path, tuning=None, stress=None), progress=False)
     with pytest.raises(ValueError, match="ran with steps 2, must be 3"):
-        study(small(tmp_path, tuning=None, stress=None, train=TINY | {"steps": 3}, resume=folder), progress=False)
+        study(small(tmp_path, tuning=None, stress=None, train=TRAIN | {"steps": 3}, resume=folder), progress=False)
 
 
 def test_a_measure_that_fails_is_named_and_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_studies import few, plan
+from small_studies import plan
+from tiny_runs import few
 
 from scq import data
 from scq.training import train
