@@ -1,13 +1,13 @@
 """What a run costs: the time of a forward pass and of a training step, and the memory of the latter."""
 
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from scq.autoencoder import Autoencoder
+from solvers.clock import now
 from validation.memory import PeakMemory
 from validation.studies.measures import Trained
 
@@ -53,11 +53,9 @@ def _median(work: Callable[[], None], device: torch.device) -> float:
     work()  # the first call also pays for allocations
     times = []
     for _ in range(_REPEATS):
-        start = time.perf_counter()
+        start = now(device)
         work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
+        times.append(now(device) - start)
     return statistics.median(times)
 
 
