@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from solvers.finite import finite_rows
 from solvers.nearest import nearest_codeword
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -66,9 +67,7 @@ class Problem:
             raise ValueError(f"codebook has NaN or infinity in codeword {rows[0]} ({len(rows)} in all), must be finite")
         self.latents, self.codebook = latents, codebook
         self.lam = _check_lam(lam, latents)
-        with torch.no_grad():
-            # Several times faster than isfinite of every entry: NaN is not below infinity either.
-            self.finite = latents.abs().amax(1) < torch.inf
+        self.finite = finite_rows(latents)
         self.anchor = self._nearest() if anchor is None else self._check_anchor(anchor)
 
     @property

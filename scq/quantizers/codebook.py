@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from solvers.finite import finite_rows
 from solvers.nearest import nearest_codeword
 
 INITS = ("normal", "uniform", "kmeans")
@@ -38,7 +39,7 @@ def kmeans(points: Float[Tensor, "N F"], start: Float[Tensor, "K F"], iterations
         start: (K, F) standard normal rows.
         iterations: Lloyd steps; the codebook is trained afterwards, so convergence is not needed.
     """
-    points = points[torch.isfinite(points).all(1)]
+    points = points[finite_rows(points)]
     N, K = points.shape[0], start.shape[0]
     if N == 0:
         return start.clone()

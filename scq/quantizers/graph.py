@@ -17,6 +17,7 @@ from scq.quantizers.certificate import NAMES, certificate
 from scq.quantizers.layout import spread
 from scq.quantizers.solving import Solved, SolverSettings, solution_of, solve_rows
 from solvers.attempt import normalise
+from solvers.finite import finite_rows
 from solvers.implicit import pull_back_weights
 from solvers.methods import Instance, relaxed
 from solvers.nearest import nearest_codeword
@@ -57,7 +58,7 @@ def _outside(latents: Tensor, codebook: Tensor, lam: Tensor, valid: Tensor | Non
 
 def _relaxed(latents: Tensor, codebook: Tensor, lam: Tensor, valid: Tensor | None, options: dict[str, Any]) -> Solved:
     K = codebook.shape[0]
-    finite = latents.detach().abs().amax(1) < torch.inf
+    finite = finite_rows(latents)
     # Before any arithmetic, so that no NaN reaches a gradient.
     latents = torch.where((finite if valid is None else finite & valid)[:, None], latents, 0.0)
     anchor = nearest_codeword(latents.detach(), codebook.detach())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from scq.quantizers import processes
 from scq.quantizers.checks import nonnegative
 from scq.quantizers.codebooks.kind import Codebook
+from solvers.finite import finite_rows
 
 _SMOOTHING = 1e-5
 """Of the counts, so that no codeword is divided by 0; the reference code's."""
@@ -79,7 +80,7 @@ class EMA(Codebook):
         valid: Bool[Tensor, " N"] | None,
     ) -> None:
         latents, K = latents.detach(), layer.codebook.shape[0]
-        counted = latents.abs().amax(1) < torch.inf
+        counted = finite_rows(latents)
         if valid is not None:
             counted = counted & valid
         # where, not a product: NaN times 0 is NaN.
