@@ -1,8 +1,6 @@
 """Every backend on every problem: time, memory, residuals and errors, in a table."""
 
-import csv
 import dataclasses
-import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from scq.training.environment import environment
 from validation.cells import measure
 from validation.config import CompareConfig
 from validation.earlier import earlier
-from validation.files import new_folder, write_json, write_text, written_by_us
+from validation.files import csv_text, new_folder, write_json, write_text, written_by_us
 from validation.latents import problem_files
 from validation.machine import machine
 from validation.plan import cells, key
@@ -135,11 +133,10 @@ def _write(folder: Path, config: CompareConfig, facts: dict[str, Any], rows: lis
 
 def _csv(rows: list[dict[str, Any]]) -> str:
     """A line a row, without its curve."""
-    buffer = io.StringIO()
     names = [field.name for field in dataclasses.fields(Row) if field.name != "curve"]
-    writer = csv.DictWriter(buffer, names, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        line = {name: row[name] for name in names}
-        writer.writerow(line | {"statuses": " ".join(f"{name}={n}" for name, n in row["statuses"].items())})
-    return buffer.getvalue()
+    lines = [
+        {name: row[name] for name in names}
+        | {"statuses": " ".join(f"{name}={n}" for name, n in row["statuses"].items())}
+        for row in rows
+    ]
+    return csv_text(names, lines)

@@ -1,8 +1,10 @@
 """Writing results so that a reader never finds half a file, and reading them back."""
 
+import csv
+import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,19 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Strict JSON, which every language reads: numbers that are not finite become null."""
     write_text(path, json.dumps(_strict(content), indent=2, default=str, allow_nan=False) + "\n")
+
+
+def csv_text(names: Iterable[str], lines: Iterable[Mapping[str, Any]]) -> str:
+    """A table with a line of headings. What a line does not have is empty.
+
+    Raises:
+        ValueError: a line has something that is not among the names.
+    """
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(names), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return buffer.getvalue()
 
 
 def read_json(path: Path) -> Any:

@@ -1,8 +1,6 @@
 """Paired training: the same model, seed and batches with each method in turn, and the swap test."""
 
-import csv
 import dataclasses
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from scq.training.folder import TEST, finished
 from scq.training.model import pick_device
 from validation.attempts import attempt, check_resumed
 from validation.config import GapConfig
-from validation.files import new_folder, read_json, write_json, write_text
+from validation.files import csv_text, new_folder, read_json, write_json, write_text
 from validation.gap_map import save_gap_map
 from validation.held_out import save_pictures, swap_test
 from validation.latents import save_latents
@@ -120,8 +118,4 @@ def _csv(methods: Mapping[str, Mapping[str, Any]], swap: list[dict[str, Any]]) -
     lines += [
         {"trained": x["trained"], "tested": x["tested"], **x["test"]} for x in swap if x["trained"] != x["tested"]
     ]
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return buffer.getvalue()
+    return csv_text(lines[0], lines)

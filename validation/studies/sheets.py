@@ -1,11 +1,10 @@
 """All numbers of a study as tables for other programs."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from validation.files import csv_text
 from validation.studies.summary import Row, numbers
 
 _LONG = ("test", "log", "measures", "unmeasured", "varied", "traceback")
@@ -38,9 +37,4 @@ def _varied(row: Row) -> str:
 
 
 def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
-    buffer = io.StringIO()
-    names = dict.fromkeys(name for line in lines for name in line)
-    writer = csv.DictWriter(buffer, list(names), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return buffer.getvalue()
+    return csv_text(dict.fromkeys(name for line in lines for name in line), lines)
