@@ -14,7 +14,7 @@ import psutil
 import torch
 from torch import Tensor
 
-import solvers
+from scq import solvers
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"

@@ -12,7 +12,7 @@ from common import hull, write
 from torch import nn
 
 from scq.quantizers import SoftConvexQuantizer, VectorQuantizer
-from validation.memory import PeakMemory
+from scq.validation.memory import PeakMemory
 
 SIZES = ((4096, 16, 128), (16384, 16, 128), (4096, 64, 512), (4096, 64, 4096), (16384, 64, 1024))
 COMPACT = ((4096, 64, 65536),)

@@ -7,7 +7,7 @@ import torch
 from common import forward, hull, medians, write
 from rich.progress import track
 
-from solvers import backends
+from scq.solvers import backends
 
 SIZES = {(16, 128): 32, (64, 512): 4}
 """(F, K), and the columns that a peer is given: it takes milliseconds for each."""

@@ -10,8 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from validation.studies.record import StudyRecord, read_study
-from validation.studies.tables import centre_table, choice_table, result_tables, stress_table
+from scq.validation.studies.record import StudyRecord, read_study
+from scq.validation.studies.tables import centre_table, choice_table, result_tables, stress_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {"quantizers": "choosing.md", "relaxation": "study.md"}

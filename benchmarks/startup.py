@@ -9,7 +9,8 @@ from common import write
 
 CODE = """
 import time
-import torch, solvers
+import torch
+from scq import solvers
 latents, codebook = torch.randn(4096, 16), torch.randn(128, 16)
 def step():
     start = time.perf_counter()

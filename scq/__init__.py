@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scq import data, diagnostics, quantizers, training
+    from scq import data, diagnostics, quantizers, solvers, training, validation
     from scq.autoencoder import Autoencoder, AutoencoderOutput
     from scq.diagnostics import measure_gap
     from scq.quantizers.base import QuantizerOutput
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scq.quantizers.soft_convex import SoftConvexQuantizer
     from scq.quantizers.vector import VectorQuantizer
 
-_MODULES = ("data", "diagnostics", "quantizers", "training")
+_MODULES = ("data", "diagnostics", "quantizers", "solvers", "training", "validation")
 _LAZY = {
     "Autoencoder": "scq.autoencoder",
     "AutoencoderOutput": "scq.autoencoder",
@@ -40,7 +40,9 @@ __all__ = [
     "measure_gap",
     "quantizer",
     "quantizers",
+    "solvers",
     "training",
+    "validation",
 ]
 
 

@@ -9,11 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss
 
-import solvers
+from scq import solvers
 from scq.quantizers.means import mean_square
 from scq.quantizers.usage import SUPPORT
-from solvers.clock import now
-from solvers.registry import DEFAULT_BACKEND, get
+from scq.solvers.clock import now
+from scq.solvers.registry import DEFAULT_BACKEND, get
 
 
 def measure_gap(

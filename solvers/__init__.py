@@ -7,26 +7,26 @@ Names are imported when first used, so that listing the backends needs no torch.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from solvers import catalog  # noqa: F401  registers the built-in backends
-from solvers.registry import BackendInfo, backends, register, unregister
+from scq.solvers import catalog  # noqa: F401  registers the built-in backends
+from scq.solvers.registry import BackendInfo, backends, register, unregister
 
 if TYPE_CHECKING:
-    from solvers._solve import solve
-    from solvers.errors import BackendMissingError, SolveError
-    from solvers.problem import Problem
-    from solvers.residuals import Residuals, kkt_residuals
-    from solvers.solution import Solution
-    from solvers.status import Status
+    from scq.solvers._solve import solve
+    from scq.solvers.errors import BackendMissingError, SolveError
+    from scq.solvers.problem import Problem
+    from scq.solvers.residuals import Residuals, kkt_residuals
+    from scq.solvers.solution import Solution
+    from scq.solvers.status import Status
 
 _LAZY = {
-    "BackendMissingError": "solvers.errors",
-    "SolveError": "solvers.errors",
-    "Problem": "solvers.problem",
-    "Residuals": "solvers.residuals",
-    "kkt_residuals": "solvers.residuals",
-    "Solution": "solvers.solution",
-    "solve": "solvers._solve",
-    "Status": "solvers.status",
+    "BackendMissingError": "scq.solvers.errors",
+    "SolveError": "scq.solvers.errors",
+    "Problem": "scq.solvers.problem",
+    "Residuals": "scq.solvers.residuals",
+    "kkt_residuals": "scq.solvers.residuals",
+    "Solution": "scq.solvers.solution",
+    "solve": "scq.solvers._solve",
+    "Status": "scq.solvers.status",
 }
 
 __all__ = [
@@ -47,7 +47,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
-        raise AttributeError(f"module 'solvers' has no attribute {name!r}")
+        raise AttributeError(f"module 'scq.solvers' has no attribute {name!r}")
     return getattr(importlib.import_module(_LAZY[name]), name)
 
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import torch
 
-from solvers.attempt import Attempt, compact, judge, normalise
-from solvers.clock import Clock
-from solvers.errors import SolveError
-from solvers.implicit import differentiate
-from solvers.methods import Result
-from solvers.problem import Problem
-from solvers.registry import DEFAULT_BACKEND, GRADIENTS, BackendInfo, get
-from solvers.residuals import Residuals, kkt_residuals
-from solvers.solution import Solution, combine
-from solvers.status import Status
-from solvers.weights import Weights
+from scq.solvers.attempt import Attempt, compact, judge, normalise
+from scq.solvers.clock import Clock
+from scq.solvers.errors import SolveError
+from scq.solvers.implicit import differentiate
+from scq.solvers.methods import Result
+from scq.solvers.problem import Problem
+from scq.solvers.registry import DEFAULT_BACKEND, GRADIENTS, BackendInfo, get
+from scq.solvers.residuals import Residuals, kkt_residuals
+from scq.solvers.solution import Solution, combine
+from scq.solvers.status import Status
+from scq.solvers.weights import Weights
 
 
 def solve(
@@ -51,8 +51,8 @@ def solve(
         **options: the backend's own options.
 
     Returns:
-        A :class:`solvers.Solution`. A column with NaN or infinity in its latent, or one that did not converge, holds
-        its anchor, has zero gradient, and changes no other column.
+        A :class:`scq.solvers.Solution`. A column with NaN or infinity in its latent, or one that did not converge,
+        holds its anchor, has zero gradient, and changes no other column.
 
     Raises:
         TypeError, ValueError: a wrong argument; an unknown backend or option is answered with the known ones.

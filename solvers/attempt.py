@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from solvers.errors import OptionError
-from solvers.methods import Instance, Result
-from solvers.problem import Problem
-from solvers.registry import BackendInfo
-from solvers.residuals import kkt_residuals
-from solvers.status import Status
-from solvers.weights import Weights
+from scq.solvers.errors import OptionError
+from scq.solvers.methods import Instance, Result
+from scq.solvers.problem import Problem
+from scq.solvers.registry import BackendInfo
+from scq.solvers.residuals import kkt_residuals
+from scq.solvers.status import Status
+from scq.solvers.weights import Weights
 
 
 def normalise(problem: Problem, dtype: torch.dtype, centred: bool) -> Instance:

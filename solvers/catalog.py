@@ -1,12 +1,12 @@
 """The backends that come with the package: one entry each."""
 
-from solvers.registry import BackendInfo, register
+from scq.solvers.registry import BackendInfo, register
 
 register(
     BackendInfo(
         name="active_set",
         title="Active set grown from the anchor; compiled on the CPU",
-        run="solvers.methods.active_set:solve",
+        run="scq.solvers.methods.active_set:solve",
         devices=("cpu", "cuda"),
         dtypes=("float32", "float64"),
         accuracy={"float32": 1e-5, "float64": 1e-9},
@@ -17,7 +17,7 @@ register(
     BackendInfo(
         name="interior_point",
         title="Batched Mehrotra interior point with an active-set polish",
-        run="solvers.methods.interior_point:solve",
+        run="scq.solvers.methods.interior_point:solve",
         devices=("cpu", "cuda"),
         dtypes=("float32", "float64"),
         accuracy={"float32": 1e-5, "float64": 1e-9},
@@ -28,7 +28,7 @@ register(
     BackendInfo(
         name="relaxed",
         title="The paper's relaxation: linear solve, then m clip-and-shift steps",
-        run="solvers.methods.relaxed:solve",
+        run="scq.solvers.methods.relaxed:solve",
         exact=False,
         devices=("cpu", "cuda", "mps"),
         dtypes=("float32", "float64"),
@@ -40,7 +40,7 @@ register(
     BackendInfo(
         name="cvxpylayers",
         title="cvxpylayers with diffcp and SCS, tight tolerances and the dense derivative",
-        run="solvers.methods.cvxpylayers:solve",
+        run="scq.solvers.methods.cvxpylayers:solve",
         gradient=("native", "implicit"),
         accuracy={"float32": 1e-5, "float64": 1e-9},
         package="cvxpylayers",
@@ -57,7 +57,7 @@ register(
     BackendInfo(
         name="qpth",
         title="qpth (OptNet), batched interior point with Q expanded to every column",
-        run="solvers.methods.qpth:solve",
+        run="scq.solvers.methods.qpth:solve",
         gradient=("native", "implicit"),
         accuracy={"float32": 1e-5, "float64": 1e-9},
         package="qpth",
@@ -74,7 +74,7 @@ register(
     BackendInfo(
         name="daqp",
         title="DAQP, dual active set in C, one column after the other",
-        run="solvers.methods.daqp:solve",
+        run="scq.solvers.methods.daqp:solve",
         batched=False,
         accuracy={"float32": 1e-5, "float64": 1e-9},
         package="daqp",
@@ -87,7 +87,7 @@ register(
     BackendInfo(
         name="clarabel",
         title="Clarabel, interior point for cones in Rust, one column after the other",
-        run="solvers.methods.clarabel:solve",
+        run="scq.solvers.methods.clarabel:solve",
         batched=False,
         accuracy={"float32": 1e-5, "float64": 1e-9},
         package="clarabel",
@@ -109,7 +109,7 @@ register(
     BackendInfo(
         name="proxqp",
         title="ProxQP (ProxSuite), proximal augmented Lagrangian in C++ with QPLayer's derivative, column by column",
-        run="solvers.methods.proxqp:solve",
+        run="scq.solvers.methods.proxqp:solve",
         batched=False,
         gradient=("native", "implicit"),
         accuracy={"float32": 1e-5, "float64": 1e-9},
@@ -132,7 +132,7 @@ register(
     BackendInfo(
         name="moreau",
         title="Moreau, its batched active-set solver in Rust",
-        run="solvers.methods.moreau:solve",
+        run="scq.solvers.methods.moreau:solve",
         gradient=("native", "implicit"),
         accuracy={"float32": 1e-5, "float64": 1e-9},
         package="moreau",

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from solvers.solution import Solution
+    from scq.solvers.solution import Solution
 
 
 class BackendMissingError(ImportError):
@@ -18,7 +18,7 @@ class SolveError(RuntimeError):
     """Some columns have no solution. Raised after every column was treated.
 
     Attributes:
-        solution: the complete :class:`solvers.Solution`; failed columns hold their anchor and have zero gradient.
+        solution: the complete :class:`scq.solvers.Solution`; failed columns hold their anchor and have zero gradient.
     """
 
     def __init__(self, message: str, solution: "Solution") -> None:

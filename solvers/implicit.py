@@ -7,10 +7,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from solvers.methods import Instance
-from solvers.polish import polish
-from solvers.support import Support, solve_on_support
-from solvers.weights import Weights
+from scq.solvers.methods import Instance
+from scq.solvers.polish import polish
+from scq.solvers.support import Support, solve_on_support
+from scq.solvers.weights import Weights
 
 _WEAK = 1e-9
 """A weight below this counts as off: rounding errors of the solve reach this far."""
@@ -141,7 +141,7 @@ class _Implicit(torch.autograd.Function):
 def _pull_back_for(latents: Tensor, anchor: Tensor) -> Callable[..., tuple[Tensor, ...]]:
     """The compiled kernel, where that can."""
     if latents.device.type == "cpu" and anchor.dim() == 1:
-        from solvers.compiled.backward import pull_back
+        from scq.solvers.compiled.backward import pull_back
 
         return pull_back
     return pull_back_by_tensors

@@ -26,7 +26,7 @@ def nearest_codeword(latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F
         # It sees through torch alone, and the number of pieces would tie its graph to the number of latents.
         return torch.addmm(codebook.square().sum(1), latents, codebook.T, alpha=-2).argmin(1)
     if latents.device.type == "cpu" and N * K >= _WORTH_COMPILING:
-        from solvers.compiled.nearest import nearest_columns
+        from scq.solvers.compiled.nearest import nearest_columns
 
         return nearest_columns(latents, codebook)
     squares = codebook.square().sum(1)

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from solvers.methods import Instance
-from solvers.support import Support, join, solve_on_support
+from scq.solvers.methods import Instance
+from scq.solvers.support import Support, join, solve_on_support
 
 _ENTERING = 8
 """Codewords that may enter a support in one round: more saves few rounds and costs more solves."""

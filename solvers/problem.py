@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from solvers.finite import finite_rows
-from solvers.nearest import nearest_codeword
+from scq.solvers.finite import finite_rows
+from scq.solvers.nearest import nearest_codeword
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _SIMPLEX_SLACK = 1e-3

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from solvers.problem import Problem
-from solvers.weights import Weights
+from scq.solvers.problem import Problem
+from scq.solvers.weights import Weights
 
 WEAK = 1e-6
 """A codeword is weakly active when its weight and its multiplier are both below this."""

@@ -1,4 +1,4 @@
-"""What :func:`solvers.solve` returns."""
+"""What :func:`scq.solvers.solve` returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from solvers.clock import Clock
-from solvers.problem import Problem
-from solvers.residuals import Residuals, kkt_residuals
-from solvers.status import Status
-from solvers.weights import Weights
+from scq.solvers.clock import Clock
+from scq.solvers.problem import Problem
+from scq.solvers.residuals import Residuals, kkt_residuals
+from scq.solvers.status import Status
+from scq.solvers.weights import Weights
 
 
 def combine(problem: Problem, weights: Weights) -> Float[Tensor, "N F"]:
@@ -33,7 +33,7 @@ class Solution:
             ``compact.values``, each (N, S) with S the largest support; differentiable with respect to latents,
             codebook, lam and a dense anchor (unless ``gradient="none"``). A failed column holds its anchor, with zero
             gradient.
-        status: (N,) codes of :class:`solvers.Status`, judged before the weights were rounded to the latents' dtype.
+        status: (N,) codes of :class:`scq.solvers.Status`, judged before the weights were rounded to the latents' dtype.
         iterations: (N,) iterations, as the backend counts them.
         errors: what the backend raised, by column; empty when nothing was.
         combined: what ``reconstruction`` is, where solving has computed it.

@@ -11,12 +11,12 @@ import jaxtyping
 import pytest
 
 # Before the checks: Numba compiles functions as they are written, not wrapped.
-import solvers.compiled.backward
-import solvers.compiled.columns
-import solvers.compiled.nearest  # noqa: F401
+import scq.solvers.compiled.backward
+import scq.solvers.compiled.columns
+import scq.solvers.compiled.nearest  # noqa: F401
 
 # Every annotated function and dataclass of ours is checked at run time, in tests only.
-_HOOK = jaxtyping.install_import_hook(["solvers", "scq", "validation"], "beartype.beartype")
+_HOOK = jaxtyping.install_import_hook(["scq"], "beartype.beartype")
 
 import torch
 

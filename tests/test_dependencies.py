@@ -65,7 +65,7 @@ def _imported(package: str) -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.partition(".")[0])
-    return found - set(sys.stdlib_module_names) - {"solvers", "scq", "validation"}
+    return found - set(sys.stdlib_module_names) - {"scq"}
 
 
 def test_what_is_imported_is_declared() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pages import LANGUAGES, PAGES, ROOT, blocks, check_command, commands
 
-import solvers
+from scq import solvers
 from scq.cli import main
 from scq.training import TrainConfig
 from scq.training.folder import write_config

@@ -17,15 +17,15 @@ NAME = "least_distance"
 def copy(tmp_path: Path) -> Path:
     """The source tree with the page's file in solvers/methods and the page's entry in solvers/catalog.py."""
     for name in ("solvers", "scq", "validation", "tests", "benchmarks"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     code = [block.text for block in blocks(DOCS / "backends.md", "python")]
     (file,) = (text for text in code if "def solve(" in text)
     (entry,) = (text for text in code if "solvers.register(" in text)
     (tmp_path / "solvers" / "methods" / f"{NAME}.py").write_text(file)
-    entry = entry.removeprefix("import solvers\n\n").replace("solvers.", "")
+    entry = entry.removeprefix("from scq import solvers\n\n").replace("solvers.", "")
     assert "run=solve," in entry
-    entry = entry.replace("run=solve,", f'run="solvers.methods.{NAME}:solve",')
+    entry = entry.replace("run=solve,", f'run="scq.solvers.methods.{NAME}:solve",')
     with (tmp_path / "solvers" / "catalog.py").open("a") as catalog:
         catalog.write(entry)
     return tmp_path
@@ -44,7 +44,8 @@ def test_the_backend_of_the_page_is_listed_documented_and_solves(copy: Path) -> 
     listed = _run(copy, "-m", "scq", "backends")
     assert f"\n{NAME} " in listed
     code = (
-        "import torch, solvers\n"
+        "import torch\n"
+        "from scq import solvers\n"
         "from scq.cli.listing import markdown\n"
         "print(markdown(solvers.backends()))\n"
         "problem = solvers.Problem(torch.randn(20, 4), torch.randn(10, 4))\n"

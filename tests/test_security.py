@@ -23,7 +23,7 @@ from scq.data import cifar10
 from scq.data.pictures import FORMATS, square
 from scq.training import build_model, load_run
 from scq.training.folder import read_config, read_metrics, write_config
-from validation import report
+from scq.validation import report
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [path for name in ("solvers", "scq", "validation", "benchmarks") for path in ROOT.glob(f"{name}/**/*.py")]

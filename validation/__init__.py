@@ -2,30 +2,30 @@
 quantizers of all kinds, and the reports of those.
 
 Names are imported when first used: the command line is made from the configurations, which need no torch. Modules are
-named differently from the functions that they hold, so that ``validation.report`` is always the function.
+named differently from the functions that they hold, so that ``scq.validation.report`` is always the function.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
+from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
 
 if TYPE_CHECKING:
-    from validation.comparison import Comparison, compare
-    from validation.demonstration import demo
-    from validation.paired import gap
-    from validation.reporting import report
-    from validation.rows import Row
-    from validation.studies.running import study
+    from scq.validation.comparison import Comparison, compare
+    from scq.validation.demonstration import demo
+    from scq.validation.paired import gap
+    from scq.validation.reporting import report
+    from scq.validation.rows import Row
+    from scq.validation.studies.running import study
 
 _LAZY = {
-    "Comparison": "validation.comparison",
-    "Row": "validation.rows",
-    "compare": "validation.comparison",
-    "demo": "validation.demonstration",
-    "gap": "validation.paired",
-    "report": "validation.reporting",
-    "study": "validation.studies.running",
+    "Comparison": "scq.validation.comparison",
+    "Row": "scq.validation.rows",
+    "compare": "scq.validation.comparison",
+    "demo": "scq.validation.demonstration",
+    "gap": "scq.validation.paired",
+    "report": "scq.validation.reporting",
+    "study": "scq.validation.studies.running",
 }
 
 __all__ = [
@@ -45,7 +45,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
-        raise AttributeError(f"module 'validation' has no attribute {name!r}")
+        raise AttributeError(f"module 'scq.validation' has no attribute {name!r}")
     return getattr(importlib.import_module(_LAZY[name]), name)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import psutil
 
-from solvers.registry import BackendInfo
-from validation.plan import Cell
-from validation.rows import Outcome
+from scq.solvers.registry import BackendInfo
+from scq.validation.plan import Cell
+from scq.validation.rows import Outcome
 
 _TIMING_SHARE = 1 / 4
 """Of the time limit, for the timing and once more for the convergence by iteration; the rest is for starting, the first
@@ -22,7 +22,7 @@ solves and the reference."""
 
 
 def measure(cell: Cell, repeats: int, time_limit: float) -> dict[str, Any]:
-    """The measured fields of a :class:`validation.rows.Row`, as far as the worker came within the time limit."""
+    """The measured fields of a :class:`scq.validation.rows.Row`, as far as the worker came within the time limit."""
     try:
         entry = _portable(cell.info)
     except ValueError as error:
@@ -43,7 +43,7 @@ def measure(cell: Cell, repeats: int, time_limit: float) -> dict[str, Any]:
             )
         )
         results.touch()
-        code = _run([sys.executable, "-m", "validation.worker", str(job), str(results)], output, time_limit)
+        code = _run([sys.executable, "-m", "scq.validation.worker", str(job), str(results)], output, time_limit)
         # A line without its end was being written when the process was killed.
         lines = [json.loads(line) for line in results.read_text().splitlines(keepends=True) if line.endswith("\n")]
         fields = {name: value for line in lines for name, value in line.items()}

@@ -10,20 +10,20 @@ from typing import Any
 import torch
 from rich.console import Console
 
-import solvers
+from scq import solvers
 from scq.training.environment import environment
-from validation.cells import measure
-from validation.config import CompareConfig
-from validation.earlier import earlier
-from validation.files import csv_text, new_folder, write_json, write_text, written_by_us
-from validation.latents import problem_files
-from validation.machine import machine
-from validation.plan import cells, key
-from validation.progress import cell_progress
-from validation.rendering import plainly, render
-from validation.row_table import brief_tables, notes, row_table
-from validation.rows import Outcome, Row
-from validation.shifted_means import means_table
+from scq.validation.cells import measure
+from scq.validation.config import CompareConfig
+from scq.validation.earlier import earlier
+from scq.validation.files import csv_text, new_folder, write_json, write_text, written_by_us
+from scq.validation.latents import problem_files
+from scq.validation.machine import machine
+from scq.validation.plan import cells, key
+from scq.validation.progress import cell_progress
+from scq.validation.rendering import plainly, render
+from scq.validation.row_table import brief_tables, notes, row_table
+from scq.validation.rows import Outcome, Row
+from scq.validation.shifted_means import means_table
 
 JSON = "compare.json"
 
@@ -49,7 +49,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
 
     Times and memory are of forward and backward of all N columns together, by the backend's default gradient; times are
     medians, a column. Backends of other packages solve ``config.peer_columns`` columns only. Errors are against an
-    answer in float64 whose relative KKT residual is at most 1e-12 in every column (:mod:`validation.reference`).
+    answer in float64 whose relative KKT residual is at most 1e-12 in every column (:mod:`scq.validation.reference`).
 
     Args:
         config: the settings.

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from scq.solvers import registry
 from scq.training.config import TrainConfig
-from solvers import registry
-from validation.presets import PRESETS
+from scq.validation.presets import PRESETS
 
 Family = Literal["random", "hull"]
 DType = Literal["float32", "float64"]

@@ -5,9 +5,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import solvers
-from solvers.attempt import compact, normalise
-from solvers.registry import BackendInfo
+from scq import solvers
+from scq.solvers.attempt import compact, normalise
+from scq.solvers.registry import BackendInfo
 
 COLUMNS = 16
 """The columns that a curve is of: it takes some twenty solves."""

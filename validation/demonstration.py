@@ -6,14 +6,14 @@ from typing import Any
 from rich.console import Console
 
 from scq.training import TrainConfig
-from validation.comparison import compare
-from validation.config import CompareConfig, DemoConfig, GapConfig
-from validation.latents import LATENTS
-from validation.metrics import metrics_table
-from validation.paired import paired_runs
-from validation.record import read_record
-from validation.reporting import report
-from validation.sentences import headline
+from scq.validation.comparison import compare
+from scq.validation.config import CompareConfig, DemoConfig, GapConfig
+from scq.validation.latents import LATENTS
+from scq.validation.metrics import metrics_table
+from scq.validation.paired import paired_runs
+from scq.validation.record import read_record
+from scq.validation.reporting import report
+from scq.validation.sentences import headline
 
 _TRAINING: dict[bool, dict[str, Any]] = {
     False: {"steps": 1000, "batch_size": 32, "log_every": 20},

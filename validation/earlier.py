@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from validation.config import CompareConfig
-from validation.files import read_json
-from validation.plan import Cell, key
-from validation.rows import Outcome, Row, read_rows
+from scq.validation.config import CompareConfig
+from scq.validation.files import read_json
+from scq.validation.plan import Cell, key
+from scq.validation.rows import Outcome, Row, read_rows
 
 _SAME = ("lam", "repeats", "peer_columns", "seed", "latents")
 """Settings without which rows cannot stand in one table. The lists say which rows there are, and may have grown."""

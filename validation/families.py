@@ -9,7 +9,7 @@ from jaxtyping import Float
 from safetensors import safe_open
 from torch import Tensor
 
-import solvers
+from scq import solvers
 from scq.training.reading import read_tensors
 
 Data = tuple[Float[Tensor, "N F"], Float[Tensor, "K F"]]

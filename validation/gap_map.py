@@ -10,14 +10,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-import solvers
-from scq import data
+from scq import data, solvers
 from scq.autoencoder import Autoencoder
 from scq.quantizers.layout import to_rows
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.quantizers.usage import SUPPORT
 from scq.training.reading import read_tensors
-from validation.latents import spread
+from scq.validation.latents import spread
 
 GAP_MAP = "gap_map.safetensors"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from validation.record import Record, RunRecord
-from validation.tables import Cell, Table, number, table, text
+from scq.validation.record import Record, RunRecord
+from scq.validation.tables import Cell, Table, number, table, text
 
 _QUANTITIES = {
     "gap/weights_l1": "distance of the weights, L1",

@@ -14,8 +14,8 @@ from scq import data
 from scq.autoencoder import Autoencoder
 from scq.training import build_model, evaluate, load_run
 from scq.training.reading import read_tensors
-from validation.latents import spread
-from validation.methods import METHODS
+from scq.validation.latents import spread
+from scq.validation.methods import METHODS
 
 PICTURES = "pictures.safetensors"
 ORIGINAL = "original"

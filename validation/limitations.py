@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from validation.record import Record
-from validation.rows import Outcome
+from scq.validation.record import Record
+from scq.validation.rows import Outcome
 
 
 def limitations(record: Record) -> list[str]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from validation.methods import METHODS
-from validation.tables import Cell, Table, number, table, text
+from scq.validation.methods import METHODS
+from scq.validation.tables import Cell, Table, number, table, text
 
 
 @dataclass(frozen=True)

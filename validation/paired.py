@@ -12,15 +12,15 @@ from scq.training import TrainConfig, load_run
 from scq.training.environment import environment
 from scq.training.folder import TEST, finished
 from scq.training.model import pick_device
-from validation.attempts import attempt, check_resumed
-from validation.config import GapConfig
-from validation.files import csv_text, new_folder, read_json, write_json, write_text
-from validation.gap_map import save_gap_map
-from validation.held_out import save_pictures, swap_test
-from validation.latents import save_latents
-from validation.machine import machine
-from validation.methods import METHODS
-from validation.metrics import metrics_table
+from scq.validation.attempts import attempt, check_resumed
+from scq.validation.config import GapConfig
+from scq.validation.files import csv_text, new_folder, read_json, write_json, write_text
+from scq.validation.gap_map import save_gap_map
+from scq.validation.held_out import save_pictures, swap_test
+from scq.validation.latents import save_latents
+from scq.validation.machine import machine
+from scq.validation.methods import METHODS
+from scq.validation.metrics import metrics_table
 
 RESULTS = "results.json"
 

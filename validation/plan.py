@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import solvers
-from solvers.registry import BackendInfo, get
-from validation.config import CompareConfig
-from validation.families import ProblemSpec, read_about, read_latents
-from validation.presets import PRESETS
-from validation.rows import Row
+from scq import solvers
+from scq.solvers.registry import BackendInfo, get
+from scq.validation.config import CompareConfig
+from scq.validation.families import ProblemSpec, read_about, read_latents
+from scq.validation.presets import PRESETS
+from scq.validation.rows import Row
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Cell:
     Attributes:
         info: the backend.
         variant: one of the names of ``info.variants``; empty for the settings that are ours.
-        preset: one of the names of :data:`validation.presets.PRESETS`; empty where the backend's promise is the
+        preset: one of the names of :data:`scq.validation.presets.PRESETS`; empty where the backend's promise is the
             tolerance, or where there is none.
         spec: the problem.
     """
@@ -51,7 +51,7 @@ class Cell:
 
     @property
     def row(self) -> dict[str, Any]:
-        """The fields of its :class:`validation.rows.Row` that are known before anything is measured."""
+        """The fields of its :class:`scq.validation.rows.Row` that are known before anything is measured."""
         spec = dataclasses.asdict(self.spec)
         known = ("family", "dtype", "lam", "columns", "features", "codewords", "step")
         cell = {"backend": self.info.name, "variant": self.variant, "preset": self.preset, "tol": self.tol}

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST, read_metrics
-from validation.comparison import JSON as COMPARISON
-from validation.files import read_json, written_by_us
-from validation.gap_map import GapMap, load_gap_map
-from validation.held_out import PICTURES, load_pictures
-from validation.methods import METHODS
-from validation.paired import RESULTS
-from validation.rows import Row, read_rows
+from scq.validation.comparison import JSON as COMPARISON
+from scq.validation.files import read_json, written_by_us
+from scq.validation.gap_map import GapMap, load_gap_map
+from scq.validation.held_out import PICTURES, load_pictures
+from scq.validation.methods import METHODS
+from scq.validation.paired import RESULTS
+from scq.validation.rows import Row, read_rows
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-import solvers
+from scq import solvers
 
 CERTIFIED = 1e-12
 """The relative KKT residual that every column of a reference must reach. With it the distance to p* is at most about
@@ -26,7 +26,7 @@ class UncertifiedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Errors:
-    """The errors of one answer, named as in :class:`validation.rows.Row`."""
+    """The errors of one answer, named as in :class:`scq.validation.rows.Row`."""
 
     weights_error_max: float
     weights_error_median: float

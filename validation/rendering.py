@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from validation.tables import NOTHING
+from scq.validation.tables import NOTHING
 
 
 def render(template: str, **values: Any) -> str:
@@ -35,7 +35,7 @@ def _plain(value: Any) -> str:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("validation"),
+        loader=PackageLoader("scq.validation"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -6,19 +6,19 @@ from typing import Any
 
 from rich.console import Console
 
-from validation.files import write_text
-from validation.gap_table import gap_table
-from validation.limitations import limitations
-from validation.methods import METHODS
-from validation.metrics import metrics_table, swap_table
-from validation.plots import draw_all
-from validation.record import Record, read_record
-from validation.rendering import plainly, render
-from validation.row_table import notes, row_table
-from validation.sentences import backend_sentence, gap_sentence, headline, swap_sentence
-from validation.shifted_means import means_table
-from validation.studies.page import study_page
-from validation.studies.record import is_study, read_study
+from scq.validation.files import write_text
+from scq.validation.gap_table import gap_table
+from scq.validation.limitations import limitations
+from scq.validation.methods import METHODS
+from scq.validation.metrics import metrics_table, swap_table
+from scq.validation.plots import draw_all
+from scq.validation.record import Record, read_record
+from scq.validation.rendering import plainly, render
+from scq.validation.row_table import notes, row_table
+from scq.validation.sentences import backend_sentence, gap_sentence, headline, swap_sentence
+from scq.validation.shifted_means import means_table
+from scq.validation.studies.page import study_page
+from scq.validation.studies.record import is_study, read_study
 
 _PRIVATE = ("out", "name", "data_root", "quantizer", "latents", "resume")
 """Settings that are paths of a machine, or differ between the runs."""
@@ -31,8 +31,8 @@ def report(folder: Path | str, progress: bool = True) -> Path:
     failed, a comparison that was not made) is named at its top. An earlier report of the folder is replaced.
 
     Args:
-        folder: of :func:`validation.gap`, :func:`validation.demo`, :func:`validation.compare`,
-            :func:`validation.study` or :func:`scq.training.train`.
+        folder: of :func:`scq.validation.gap`, :func:`scq.validation.demo`, :func:`scq.validation.compare`,
+            :func:`scq.validation.study` or :func:`scq.training.train`.
         progress: says where the page is.
 
     Returns:

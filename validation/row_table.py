@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from validation.rows import Outcome, Row
-from validation.tables import NOTHING, Cell, Table, number, table, text
+from scq.validation.rows import Outcome, Row
+from scq.validation.tables import NOTHING, Cell, Table, number, table, text
 
 
 def _failures(row: Row) -> Cell:

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping
 
-from solvers import registry
-from validation.gap_table import last
-from validation.record import Record
-from validation.rows import Outcome
+from scq.solvers import registry
+from scq.validation.gap_table import last
+from scq.validation.record import Record
+from scq.validation.rows import Outcome
 
 _LEVEL = 0.005
 """Decibels that two decimals do not show."""

@@ -11,8 +11,8 @@ Source: H. Mittelmann's benchmarks, https://plato.asu.edu/ftp/shgeom.html; qpben
 import math
 from collections.abc import Sequence
 
-from validation.rows import Outcome, Row
-from validation.tables import Cell, Table, number, table, text
+from scq.validation.rows import Outcome, Row
+from scq.validation.tables import Cell, Table, number, table, text
 
 SHIFT = 1e-5
 """Seconds a column."""

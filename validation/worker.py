@@ -1,7 +1,7 @@
-"""Measures one backend on one problem, in a process of its own: ``python -m validation.worker JOB RESULTS``.
+"""Measures one backend on one problem, in a process of its own: ``python -m scq.validation.worker JOB RESULTS``.
 
-What is known is appended to RESULTS at once, a JSON object of :class:`validation.rows.Row` fields a line, so that the
-process can be killed at any time.
+What is known is appended to RESULTS at once, a JSON object of :class:`scq.validation.rows.Row` fields a line, so that
+the process can be killed at any time.
 """
 
 import dataclasses
@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import solvers
-from solvers import registry
-from validation.convergence import COLUMNS, curve
-from validation.families import ProblemSpec
-from validation.memory import PeakMemory
-from validation.presets import ROUNDED
-from validation.reference import Reference, UncertifiedError
+from scq import solvers
+from scq.solvers import registry
+from scq.validation.convergence import COLUMNS, curve
+from scq.validation.families import ProblemSpec
+from scq.validation.memory import PeakMemory
+from scq.validation.presets import ROUNDED
+from scq.validation.reference import Reference, UncertifiedError
 
 
 def main(job_path: str, results_path: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from tyro.conf import Positional
 
 from scq.training.config import TrainConfig
-from validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
+from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _backends(config: BackendsConfig) -> None:
     from rich.console import Console
 
     from scq.cli.listing import show
-    from solvers import backends
+    from scq.solvers import backends
 
     show(backends(), Console())
 
@@ -139,7 +139,7 @@ def _with_its_settings(config: TrainCommandConfig) -> Path:
 
 
 def _compare(config: CompareConfig) -> None:
-    from validation import compare
+    from scq.validation import compare
 
     rows = compare(config).rows
     outcomes = Counter(str(row.outcome) for row in rows)
@@ -147,7 +147,7 @@ def _compare(config: CompareConfig) -> None:
 
 
 def _gap(config: GapConfig) -> None:
-    from validation import gap
+    from scq.validation import gap
 
     folder = gap(config)
     print(_summary(folder))
@@ -155,7 +155,7 @@ def _gap(config: GapConfig) -> None:
 
 
 def _study(config: StudyConfig) -> None:
-    from validation import study
+    from scq.validation import study
 
     folder = study(config)
     print(_summary(folder))
@@ -163,7 +163,7 @@ def _study(config: StudyConfig) -> None:
 
 
 def _report(config: ReportConfig) -> None:
-    from validation import report
+    from scq.validation import report
 
     page = report(config.folder, progress=False)
     print(_summary(config.folder))
@@ -172,10 +172,10 @@ def _report(config: ReportConfig) -> None:
 
 def _summary(folder: Path) -> str:
     """What the folder shows, in short: of a study, of the training runs when there are any, or of the backends."""
-    from validation.record import read_record
-    from validation.sentences import backend_sentence, headline
-    from validation.studies import record as studies
-    from validation.studies import sentences
+    from scq.validation.record import read_record
+    from scq.validation.sentences import backend_sentence, headline
+    from scq.validation.studies import record as studies
+    from scq.validation.studies import sentences
 
     if studies.is_study(folder):
         return sentences.headline(studies.read_study(folder))
@@ -184,7 +184,7 @@ def _summary(folder: Path) -> str:
 
 
 def _demo(config: DemoConfig) -> None:
-    from validation import demo
+    from scq.validation import demo
 
     demo(config)
 

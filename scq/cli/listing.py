@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scq.quantizers.registry import QuantizerInfo
-from solvers.registry import BackendInfo
+from scq.solvers.registry import BackendInfo
 
 _WIDE = 110
 """Columns in which the table fits with a row on one line."""

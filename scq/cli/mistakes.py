@@ -3,10 +3,9 @@
 import dis
 from types import TracebackType
 
-from solvers.errors import BackendMissingError, SolveError
+from scq.solvers.errors import BackendMissingError, SolveError
 
 _RAISE = dis.opmap["RAISE_VARARGS"]
-_OURS = ("scq", "solvers", "validation")
 _PLACES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, ConnectionError)
 
 
@@ -29,7 +28,7 @@ def _refused_by_us(traceback: TracebackType | None) -> bool:
         traceback = traceback.tb_next
     frame = traceback.tb_frame
     module = frame.f_globals.get("__name__", "").partition(".")[0]
-    return module in _OURS and frame.f_code.co_code[traceback.tb_lasti] == _RAISE
+    return module == "scq" and frame.f_code.co_code[traceback.tb_lasti] == _RAISE
 
 
 def one_line(error: Exception) -> str:

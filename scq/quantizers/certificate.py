@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-import solvers
-from solvers.weights import Weights
+from scq import solvers
+from scq.solvers.weights import Weights
 
 NAMES = (
     "kkt_primal",

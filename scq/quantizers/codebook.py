@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from solvers.finite import finite_rows
-from solvers.nearest import nearest_codeword
+from scq.solvers.finite import finite_rows
+from scq.solvers.nearest import nearest_codeword
 
 INITS = ("normal", "uniform", "kmeans")
 

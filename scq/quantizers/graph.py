@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-import solvers
+from scq import solvers
 from scq.quantizers.certificate import NAMES, certificate
 from scq.quantizers.layout import spread
 from scq.quantizers.solving import Solved, SolverSettings, solution_of, solve_rows
-from solvers.attempt import normalise
-from solvers.finite import finite_rows
-from solvers.implicit import pull_back_weights
-from solvers.methods import Instance, relaxed
-from solvers.nearest import nearest_codeword
-from solvers.registry import get
-from solvers.support import Support
-from solvers.weights import Weights
+from scq.solvers.attempt import normalise
+from scq.solvers.finite import finite_rows
+from scq.solvers.implicit import pull_back_weights
+from scq.solvers.methods import Instance, relaxed
+from scq.solvers.nearest import nearest_codeword
+from scq.solvers.registry import get
+from scq.solvers.support import Support
+from scq.solvers.weights import Weights
 
 
 def solve_rows_in_graph(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-import solvers
+from scq import solvers
 from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
 from scq.quantizers.certificate import NAMES as CERTIFICATE
 from scq.quantizers.certificate import certificate
@@ -22,7 +22,7 @@ from scq.quantizers.regularizers.regularizer import total
 from scq.quantizers.scalars import Scalar
 from scq.quantizers.solving import Solved, SolverSettings, solve_rows
 from scq.quantizers.usage import SUPPORT, counts, perplexity
-from solvers.registry import DEFAULT_BACKEND, get
+from scq.solvers.registry import DEFAULT_BACKEND, get
 
 
 class SoftConvexQuantizer(CodebookQuantizer):

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-import solvers
+from scq import solvers
 from scq.quantizers.checks import OnFailure
 from scq.quantizers.layout import spread
-from solvers.weights import Weights
+from scq.solvers.weights import Weights
 
 
 class SolverSettings(NamedTuple):
-    """What :func:`solvers.solve` is told besides the problem, and what happens to latents without a solution."""
+    """What :func:`scq.solvers.solve` is told besides the problem, and what happens to latents without a solution."""
 
     backend: str
     tol: float | None
@@ -30,7 +30,7 @@ class Solved(NamedTuple):
         weights: differentiable; 0 at padded positions.
         reconstruction: (N, F), weights times codebook, differentiable.
         anchor: the nearest codeword of each.
-        status: codes of :class:`solvers.Status`; SOLVED at padded positions.
+        status: codes of :class:`scq.solvers.Status`; SOLVED at padded positions.
         iterations: as the backend counts them; 0 at padded positions.
     """
 

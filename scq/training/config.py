@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from scq.quantizers import registry as quantizers
 from scq.quantizers.checks import OnFailure, known_on_failure
-from solvers import registry as backends
+from scq.solvers import registry as backends
 
 Init = Literal["normal", "uniform", "kmeans"]
 Precision = Literal["no", "bf16", "fp16"]

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from scq.quantizers.layout import to_rows
 from scq.quantizers.soft_convex import SoftConvexQuantizer
+from scq.solvers.clock import now
 from scq.training.folder import write_bytes
-from solvers.clock import now
 
 PROBLEMS = "problems"
 """The folder, inside that of the run."""

@@ -9,7 +9,7 @@ from scq.autoencoder import Autoencoder
 from scq.data import to_float
 from scq.quantizers.base import CodebookQuantizer
 from scq.quantizers.usage import Usage
-from solvers.clock import now
+from scq.solvers.clock import now
 
 
 @torch.no_grad()

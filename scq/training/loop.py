@@ -14,6 +14,7 @@ from rich.console import Console
 from scq import data
 from scq.autoencoder import Autoencoder
 from scq.quantizers import processes, registry
+from scq.solvers import registry as backends
 from scq.training import checkpoint, trackers
 from scq.training import folder as folders
 from scq.training.acceleration import accelerated, original
@@ -27,7 +28,6 @@ from scq.training.progress import TrainingProgress
 from scq.training.resuming import explained, restore, save, writing
 from scq.training.state import TrainingState, serialised
 from scq.training.step import Step
-from solvers import registry as backends
 
 
 @dataclass(frozen=True)

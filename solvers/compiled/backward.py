@@ -1,4 +1,4 @@
-"""The derivative of exact weights and of their combination, compiled: see :mod:`solvers.implicit` for the formulas."""
+"""The derivative of exact weights and of their combination, compiled: :mod:`scq.solvers.implicit` has the formulas."""
 
 import math
 
@@ -6,9 +6,9 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from solvers.compiled.inverse import HELPER, JIT
-from solvers.compiled.lanes import at, axpy, fma, lanes, load, load_double, padded, pointer, splat, store, total
-from solvers.compiled.tensors import aligned, in_chunks, numpy
+from scq.solvers.compiled.inverse import HELPER, JIT
+from scq.solvers.compiled.lanes import at, axpy, fma, lanes, load, load_double, padded, pointer, splat, store, total
+from scq.solvers.compiled.tensors import aligned, in_chunks, numpy
 
 _GRAM_CODEWORDS = 2048
 """Up to this many codewords their products are computed once: (K, K) in float64 is 32 MB then."""
@@ -28,7 +28,7 @@ def pull_back(
     d_values: Tensor | None,
     d_combined: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What :func:`solvers.implicit.pull_back_by_tensors` returns, for anchors that are codeword numbers, on the CPU.
+    """As :func:`scq.solvers.implicit.pull_back_by_tensors`, for anchors that are codeword numbers, on the CPU.
 
     Args:
         latents, codebook, lam, anchor: the instance, (N, F) and (K, F); anchor (N,) codeword numbers.

@@ -10,8 +10,8 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from solvers.compiled.gradient import error, gradient_on_support, kkt_residual, still_violating
-from solvers.compiled.inverse import (
+from scq.solvers.compiled.gradient import error, gradient_on_support, kkt_residual, still_violating
+from scq.solvers.compiled.inverse import (
     ENTERING,
     HELPER,
     JIT,
@@ -25,7 +25,7 @@ from solvers.compiled.inverse import (
     rebuild,
     start,
 )
-from solvers.compiled.lanes import (
+from scq.solvers.compiled.lanes import (
     BYTES,
     add,
     at,
@@ -40,7 +40,7 @@ from solvers.compiled.lanes import (
     store,
     total,
 )
-from solvers.compiled.search import CANDIDATES, best_first, candidates, extremes, products_of_four, worst
+from scq.solvers.compiled.search import CANDIDATES, best_first, candidates, extremes, products_of_four, worst
 
 BOLD = 0.1
 """Codewords that enter violate optimality by at least this share of what the worst one does."""
@@ -103,7 +103,7 @@ def solve_columns(
 
     Args:
         Z, C: latents (N, Fp) and codebook (K, Fp), padded with zeros to whole vectors.
-        tiles: the codebook for passes, see :func:`solvers.compiled.tensors.tiled`.
+        tiles: the codebook for passes, see :func:`scq.solvers.compiled.tensors.tiled`.
         G: (K, K) products of codewords, or (0, 0) to compute them as needed.
         lam, anchor: regularisation weight, and codeword numbers (N,).
         tol, floor: codewords enter while the dual residual exceeds tol * max(floor, max_k |g_k|).

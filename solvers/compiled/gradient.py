@@ -4,8 +4,8 @@ of what a pass gave. Compiled."""
 import numpy as np
 from numba import njit
 
-from solvers.compiled.inverse import HELPER, dot
-from solvers.compiled.lanes import at, axpy, fma, lanes, load, load_double, splat, store, total
+from scq.solvers.compiled.inverse import HELPER, dot
+from scq.solvers.compiled.lanes import at, axpy, fma, lanes, load, load_double, splat, store, total
 
 
 @njit(**HELPER)

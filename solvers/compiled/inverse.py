@@ -10,7 +10,7 @@ from collections import namedtuple
 
 from numba import njit
 
-from solvers.compiled.lanes import add, at, axpy, fma, lanes, load, splat, store, total
+from scq.solvers.compiled.lanes import add, at, axpy, fma, lanes, load, splat, store, total
 
 # Without "nnan", which would let the compiler assume away the NaN that a breakdown leaves.
 JIT = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "arcp", "contract", "afn"}}

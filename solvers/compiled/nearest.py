@@ -4,10 +4,10 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from solvers.compiled.inverse import JIT
-from solvers.compiled.lanes import add, at, lanes, load, pointer, store
-from solvers.compiled.search import products_of_four, smallest
-from solvers.compiled.tensors import aligned, in_chunks, numpy, tiled
+from scq.solvers.compiled.inverse import JIT
+from scq.solvers.compiled.lanes import add, at, lanes, load, pointer, store
+from scq.solvers.compiled.search import products_of_four, smallest
+from scq.solvers.compiled.tensors import aligned, in_chunks, numpy, tiled
 
 
 def nearest_columns(latents: Tensor, codebook: Tensor) -> Tensor:

@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
-from solvers.compiled.inverse import HELPER
-from solvers.compiled.lanes import (
+from scq.solvers.compiled.inverse import HELPER
+from scq.solvers.compiled.lanes import (
     at,
     axpy,
     below,
@@ -28,8 +28,8 @@ FEW = 2
 
 @njit(**HELPER)
 def products_of_four(tiles, F, Kp, x, stride, g, apart):
-    """g = C x for four x that are ``stride`` apart, with g ``apart``; C comes as :func:`solvers.compiled.tensors.tiled`
-    has it."""
+    """g = C x for four x that are ``stride`` apart, with g ``apart``; C comes as
+    :func:`scq.solvers.compiled.tensors.tiled` has it."""
     w, zero = lanes(tiles), splat(tiles, 0.0)
     x0, x1, x2, x3 = x, at(x, stride), at(x, 2 * stride), at(x, 3 * stride)
     g0, g1, g2, g3 = g, at(g, apart), at(g, 2 * apart), at(g, 3 * apart)

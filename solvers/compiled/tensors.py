@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from solvers.compiled.lanes import BYTES, padded
+from scq.solvers.compiled.lanes import BYTES, padded
 
 
 def aligned(x: Tensor) -> Tensor:

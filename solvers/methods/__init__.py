@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from solvers.weights import Weights
+from scq.solvers.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Result:
     weights: Float[Tensor, "N K"] | Weights
     """Dense, or compact when they are exact on a support that the backend knows."""
     status: Int[Tensor, " N"]
-    """Codes of :class:`solvers.Status`."""
+    """Codes of :class:`scq.solvers.Status`."""
     iterations: Int[Tensor, " N"]
     certified: bool = False
     """True when the backend has checked the KKT residual of every column over all K; otherwise ``solve`` does."""

@@ -5,10 +5,10 @@ towards the weights that solve the KKT system of the support, and what reaches z
 finished when no codeword of all K would lower the objective. Every step lowers the objective, so no support occurs
 twice and the method ends: it is Lawson and Hanson's, with several codewords at a time and the constraint sum(p) = 1.
 
-On the CPU a compiled kernel (:mod:`solvers.compiled.columns`) runs on all of torch's threads, with the inverse of the
-support's matrix updated in place. It computes in the dtype of the latents, with errors and weights in float64; in
+On the CPU a compiled kernel (:mod:`scq.solvers.compiled.columns`) runs on all of torch's threads, with the inverse of
+the support's matrix updated in place. It computes in the dtype of the latents, with errors and weights in float64; in
 float32, columns that it cannot certify are solved again in float64, and what is left by the tensor path,
-:mod:`solvers.polish`, which is the only one on other devices.
+:mod:`scq.solvers.polish`, which is the only one on other devices.
 
 Limits: below lam of about 1e-9 of the longest codeword's square (from the codebook's mean) float64 does not resolve the
 support's matrix, and above codewords of about 1e3 it does not resolve multipliers to 1e-9 near the hull. A column that
@@ -22,10 +22,10 @@ Source: C. L. Lawson and R. J. Hanson, "Solving Least Squares Problems" (1974), 
 import torch
 from torch import Tensor
 
-from solvers.methods import Instance, Result, interior_point
-from solvers.polish import polish
-from solvers.status import Status
-from solvers.weights import Weights
+from scq.solvers.methods import Instance, Result, interior_point
+from scq.solvers.polish import polish
+from scq.solvers.status import Status
+from scq.solvers.weights import Weights
 
 _COLUMNS_PER_CHUNK = 64, 512
 """At least and at most: enough chunks that all threads end together, and few enough to be handed out."""
@@ -99,8 +99,8 @@ def _compiled_in_double(problem: Instance, tol: float, max_iter: Tensor) -> tupl
 def _compiled(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor]:
     """The same by the compiled kernel; the residual is infinite where it gave up."""
     # Here, because importing Numba takes a second that other backends need not pay.
-    from solvers.compiled.columns import scratch, solve_columns
-    from solvers.compiled.tensors import aligned, in_chunks, numpy, tiled
+    from scq.solvers.compiled.columns import scratch, solve_columns
+    from scq.solvers.compiled.tensors import aligned, in_chunks, numpy, tiled
 
     latents, codebook, dtype = problem.latents, problem.codebook, problem.latents.dtype
     (N, F), K = latents.shape, codebook.shape[0]

@@ -18,9 +18,9 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from solvers.errors import OptionError
-from solvers.methods import Instance, Result
-from solvers.status import Status
+from scq.solvers.errors import OptionError
+from scq.solvers.methods import Instance, Result
+from scq.solvers.status import Status
 
 _TIGHTEST = 1e-13
 """Below this, Clarabel stops for lack of progress where lam outweighs the codebook, and returns a worse iterate."""

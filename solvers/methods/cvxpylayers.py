@@ -35,9 +35,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from solvers.errors import OptionError
-from solvers.methods import Instance, Result
-from solvers.status import Status
+from scq.solvers.errors import OptionError
+from scq.solvers.methods import Instance, Result
+from scq.solvers.status import Status
 
 _MODES = ("dense", "lsqr", "lsmr", "lpgd", "lpgd_left", "lpgd_right")
 

@@ -19,11 +19,11 @@ import daqp
 import numpy as np
 import torch
 
-from solvers.errors import OptionError
-from solvers.methods import Instance, Result
-from solvers.status import Status
-from solvers.support import Support
-from solvers.weights import Weights
+from scq.solvers.errors import OptionError
+from scq.solvers.methods import Instance, Result
+from scq.solvers.status import Status
+from scq.solvers.support import Support
+from scq.solvers.weights import Weights
 
 _EQUALITY = 5
 """DAQP's code of a constraint that always holds with equality."""

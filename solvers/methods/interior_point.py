@@ -3,7 +3,7 @@ r"""Batched primal-dual interior point, finished by an active-set polish. Ours; 
 Mehrotra's predictor-corrector on all columns at once, from a strictly feasible start. The KKT matrix of a column is
 C C^T + D with D = diag(lam + mu / p), so by Woodbury only the F x F matrix I + C^T D^{-1} C is factored; for all
 columns these come from one matrix product of the (N, K) weights D^{-1} with the products of codebook columns. The
-iteration stops early, when it has told active from inactive codewords; :mod:`solvers.polish` then finds the exact
+iteration stops early, when it has told active from inactive codewords; :mod:`scq.solvers.polish` then finds the exact
 weights on that support in float64 and checks all K multipliers. A poor guess costs rounds there, never accuracy.
 
 Warm start: none. Gradient: the shared implicit differentiation.
@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from solvers.methods import Instance, Result
-from solvers.polish import polish
-from solvers.status import Status
-from solvers.weights import Weights
+from scq.solvers.methods import Instance, Result
+from scq.solvers.polish import polish
+from scq.solvers.status import Status
+from scq.solvers.weights import Weights
 
 _CHUNK_ELEMENTS = 2**24
 """Entries of all of a chunk's arrays, about ten of (n, K) and three of (n, F, F): 64 MB in float32."""

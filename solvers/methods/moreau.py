@@ -23,9 +23,9 @@ import moreau
 import torch
 from moreau.torch import Solver
 
-from solvers.errors import OptionError
-from solvers.methods import Instance, Result
-from solvers.status import Status
+from scq.solvers.errors import OptionError
+from scq.solvers.methods import Instance, Result
+from scq.solvers.status import Status
 
 _TIGHTEST = 1e-14
 """Below this, a tolerance is within the solver's rounding errors."""

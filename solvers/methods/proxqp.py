@@ -20,9 +20,9 @@ import proxsuite
 import torch
 from torch.autograd.function import once_differentiable
 
-from solvers.errors import OptionError
-from solvers.methods import Instance, Result
-from solvers.status import Status
+from scq.solvers.errors import OptionError
+from scq.solvers.methods import Instance, Result
+from scq.solvers.status import Status
 
 _proxqp = proxsuite.proxqp
 

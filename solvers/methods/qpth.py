@@ -21,9 +21,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from solvers.errors import OptionError
-from solvers.methods import Instance, Result
-from solvers.status import Status
+from scq.solvers.errors import OptionError
+from scq.solvers.methods import Instance, Result
+from scq.solvers.status import Status
 
 with warnings.catch_warnings():
     # A docstring of qpth's has a backslash that Python warns of: DeprecationWarning until 3.11, then SyntaxWarning.

@@ -17,7 +17,7 @@ from conformance import (
 )
 from oracles import central_differences, enumerate_supports
 
-from solvers import BackendInfo, Problem
+from scq.solvers import BackendInfo, Problem
 
 BOTH = ("implicit", "native")
 

@@ -20,7 +20,7 @@ from conformance import (
     tolerance,
 )
 
-from solvers import BackendInfo, Problem, SolveError, Status
+from scq.solvers import BackendInfo, Problem, SolveError, Status
 
 
 def between_two(info: BackendInfo, case: Case, dtype: torch.dtype = torch.float64) -> np.ndarray:

@@ -16,7 +16,7 @@ from conformance import (
     tolerance,
 )
 
-from solvers import BackendInfo, Problem
+from scq.solvers import BackendInfo, Problem
 
 
 @check()

@@ -9,8 +9,8 @@ import torch
 from oracles import enumerate_supports, least_distance, multipliers
 from torch import Tensor
 
-import solvers
-from solvers import BackendInfo, Problem, Solution, Status
+from scq import solvers
+from scq.solvers import BackendInfo, Problem, Solution, Status
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-import solvers
+from scq import solvers
 
 
 def hull(

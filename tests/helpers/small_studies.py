@@ -6,9 +6,9 @@ from typing import Any
 
 from tiny_runs import TINY
 
-from validation import StudyConfig
-from validation.studies.plan import Plan
-from validation.studies.plan_files import read_plan
+from scq.validation import StudyConfig
+from scq.validation.studies.plan import Plan
+from scq.validation.studies.plan_files import read_plan
 
 TRAIN = TINY | {"log_every": 1, "gap": False}
 

@@ -5,8 +5,8 @@ import time
 
 import torch
 
-from solvers.methods import Instance, Result
-from solvers.status import Status
+from scq.solvers.methods import Instance, Result
+from scq.solvers.status import Status
 
 
 def anchors(problem: Instance, *, tol: float, max_iter: int | None = None) -> Result:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from validation.studies.cells import Cell, final_cells, untuned
-from validation.studies.plan_files import read_plan
-from validation.studies.record import StudyRecord
-from validation.studies.runner import SETTINGS
+from scq.validation.studies.cells import Cell, final_cells, untuned
+from scq.validation.studies.plan_files import read_plan
+from scq.validation.studies.record import StudyRecord
+from scq.validation.studies.runner import SETTINGS
 
 PLAN = """
 title = "Made up"

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import scq.cli
-import solvers
+from scq import solvers
 from scq.cli import main
 from scq.cli.commands import COMMANDS, BackendsConfig, Command
 from scq.cli.listing import show, show_quantizers

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import mse_loss
 
-import solvers
+from scq import solvers
 from scq.diagnostics import measure_gap
 from scq.quantizers import SoftConvexQuantizer
 

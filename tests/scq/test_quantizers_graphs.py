@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import solvers
-import solvers.registry
+from scq import solvers
 from scq.quantizers import entries
 
 GRAPHS = Path(__file__).parents[1] / "helpers" / "graphs.py"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import solvers
+from scq import solvers
 from scq.quantizers import graph
 from scq.quantizers.graph import certificate_in_graph, solve_rows_in_graph
 from scq.quantizers.solving import SolverSettings, solve_rows

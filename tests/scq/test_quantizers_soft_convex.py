@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-import solvers
+from scq import solvers
 from scq.quantizers import SoftConvexQuantizer
-from solvers.weights import Weights
+from scq.solvers.weights import Weights
 
 K, F = 12, 4
 KKT = ("kkt_primal", "kkt_dual", "kkt_complementarity", "kkt_relative")

@@ -13,11 +13,10 @@ import torch
 from small_runs import METHODS, SMALL, config, few_photos
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import solvers
-from scq import data
+from scq import data, solvers
+from scq.solvers.registry import get
 from scq.training import evaluate, load_run, loop, train
 from scq.training.folder import read_metrics
-from solvers.registry import get
 
 
 @pytest.fixture(autouse=True)

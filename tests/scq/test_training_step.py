@@ -7,8 +7,7 @@ import torch
 from small_runs import config, few_photos
 from torch.nn.functional import mse_loss
 
-import solvers
-from scq import data
+from scq import data, solvers
 from scq.quantizers import SoftConvexQuantizer
 from scq.training import acceleration, train
 from scq.training.model import build_model, calibrate, seeds

@@ -8,12 +8,12 @@ import torch
 from problems import hull
 from threads import torch_threads
 
-import solvers
-from solvers import Problem, Status
-from solvers.attempt import normalise
-from solvers.implicit import pull_back_by_tensors
-from solvers.methods import Instance
-from solvers.methods.active_set import solve_by_tensors
+from scq import solvers
+from scq.solvers import Problem, Status
+from scq.solvers.attempt import normalise
+from scq.solvers.implicit import pull_back_by_tensors
+from scq.solvers.methods import Instance
+from scq.solvers.methods.active_set import solve_by_tensors
 
 SIZES = [(40, 1, 1), (40, 3, 2), (40, 16, 128), (40, 33, 60), (20, 64, 512), (10, 512, 100), (10, 200, 700)]
 """N, F, K: with fewer codewords than features, and numbers that are no multiple of a vector."""
@@ -54,7 +54,7 @@ def test_float32_and_float64_agree_to_the_weights_bound(N: int, F: int, K: int) 
 def test_compiled_and_tensor_derivatives_agree(dtype: torch.dtype, what: str) -> None:
     problem = Problem(*hull(300, 20, 150, dtype), 0.1)
     compact = solvers.solve(problem).compact
-    from solvers.compiled.backward import pull_back
+    from scq.solvers.compiled.backward import pull_back
 
     one = instance(problem)
     active = compact.values > 1e-9
@@ -151,9 +151,10 @@ def test_weights_are_built_only_when_asked_for() -> None:
 def test_65536_codewords_need_little_memory_and_few_passes_over_them() -> None:
     """In a process of its own, so that memory kept by an allocator is not used again unseen."""
     code = """
-import torch, solvers
+import torch
+from scq import solvers
 from problems import hull
-from validation.memory import PeakMemory
+from scq.validation.memory import PeakMemory
 latents, codebook = hull(8192, 8, 512, torch.float32)
 codebook = 0.3 * torch.randn(65536, 8, generator=torch.Generator().manual_seed(0))
 solvers.solve(solvers.Problem(latents[:8], codebook, 0.1))

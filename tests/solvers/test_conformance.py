@@ -11,7 +11,7 @@ import torch
 from conformance import CHECKS, draw
 from oracles import enumerate_supports, least_distance
 
-import solvers
+from scq import solvers
 
 MODULES = ("checks_solutions", "checks_gradients", "checks_inputs")
 pytest.register_assert_rewrite(*MODULES)

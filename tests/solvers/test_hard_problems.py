@@ -9,8 +9,8 @@ from drawn import CODEBOOKS, LATENTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import solvers
-from solvers import Status
+from scq import solvers
+from scq.solvers import Status
 
 HARD = {
     "F": st.one_of(st.integers(1, 12), st.sampled_from([31, 64, 128, 512])),

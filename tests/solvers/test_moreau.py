@@ -4,8 +4,8 @@ import pytest
 import torch
 from conformance import draw
 
-import solvers
-from solvers.errors import OptionError
+from scq import solvers
+from scq.solvers.errors import OptionError
 
 pytest.importorskip("moreau", reason="moreau is not installed")
 

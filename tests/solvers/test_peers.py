@@ -9,10 +9,10 @@ import pytest
 import torch
 from problems import hull, simplex
 
-import solvers
-from solvers import Problem, Status
-from solvers.errors import OptionError
-from solvers.registry import get
+from scq import solvers
+from scq.solvers import Problem, Status
+from scq.solvers.errors import OptionError
+from scq.solvers.registry import get
 
 PEERS = ("cvxpylayers", "qpth", "daqp", "clarabel")
 
@@ -61,7 +61,7 @@ def test_chunks_change_neither_weights_nor_gradients(backend: str, monkeypatch: 
     latents, codebook = hull(5, 3, 8)
     whole = derivatives(latents, codebook, backend)
     weights = solvers.solve(Problem(latents, codebook), backend).weights
-    monkeypatch.setattr(f"solvers.methods.{backend}._CHUNK_ELEMENTS", 2 * 8 * (8 if backend == "qpth" else 3))
+    monkeypatch.setattr(f"scq.solvers.methods.{backend}._CHUNK_ELEMENTS", 2 * 8 * (8 if backend == "qpth" else 3))
     assert (solvers.solve(Problem(latents, codebook), backend).weights - weights).abs().max() < 1e-8
     assert error(derivatives(latents, codebook, backend), whole) < 1e-5
 
@@ -169,7 +169,7 @@ def test_a_column_that_cvxpylayers_raises_for_is_told_apart(monkeypatch: pytest.
 
 
 def test_cvxpylayers_builds_a_layer_once_a_shape() -> None:
-    from solvers.methods.cvxpylayers import _layer
+    from scq.solvers.methods.cvxpylayers import _layer
 
     solvers.solve(Problem(*hull(2, 3, 6)), "cvxpylayers")
     built = _layer.cache_info().misses
@@ -195,7 +195,7 @@ def _printing(text: str) -> Callable:
 def test_what_qpth_prints_counts_for_the_columns_that_the_certificate_does_not_clear(
     text: str, expected: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("solvers.methods.qpth.QPFunction", _printing(text))
+    monkeypatch.setattr("scq.solvers.methods.qpth.QPFunction", _printing(text))
     solution = solvers.solve(Problem(*hull(3, 4, 12)), "qpth", throw=False)
     assert solution.status.tolist() == [Status.SOLVED, Status.SOLVED, expected]
 
@@ -208,7 +208,7 @@ def test_a_column_that_qpth_returns_as_nan_has_failed(monkeypatch: pytest.Monkey
 
         return layer
 
-    monkeypatch.setattr("solvers.methods.qpth.QPFunction", make)
+    monkeypatch.setattr("scq.solvers.methods.qpth.QPFunction", make)
     solution = solvers.solve(Problem(*hull(3, 4, 12)), "qpth", throw=False)
     assert solution.status.tolist() == [Status.SOLVED, Status.SOLVED, Status.FAILED]
 

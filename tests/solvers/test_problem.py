@@ -4,7 +4,7 @@ import pytest
 import torch
 from problems import hull, simplex
 
-from solvers import Problem
+from scq.solvers import Problem
 
 Z, C = hull(4, 3, 7)
 OFF = simplex(4, 7) * 1.1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oracles import least_distance
 from problems import objective
 
-import solvers
+from scq import solvers
 
 OURS = pytest.mark.parametrize("backend", ["interior_point", "active_set"])
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from problems import hull
 
-import solvers
-from solvers.methods import Instance, Result
+from scq import solvers
+from scq.solvers.methods import Instance, Result
 
 INFO = solvers.BackendInfo(
     name="vertex",

@@ -8,7 +8,7 @@ import pytest
 import torch
 from problems import hull, objective, simplex
 
-import solvers
+from scq import solvers
 
 
 def by_hand(problem: solvers.Problem, weights: torch.Tensor) -> dict[str, np.ndarray]:
@@ -131,7 +131,8 @@ def test_no_columns_give_no_residuals() -> None:
 @pytest.mark.slow
 def test_a_large_certificate_takes_under_a_gigabyte_extra() -> None:
     program = """
-import resource, torch, solvers
+import resource, torch
+from scq import solvers
 N, F, K = 65536, 64, 1024
 problem = solvers.Problem(torch.randn(N, F), torch.randn(K, F))
 weights = problem.dense_anchor()

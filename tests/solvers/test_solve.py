@@ -6,10 +6,10 @@ import pytest
 import torch
 from problems import hull
 
-import solvers
-from solvers import Problem, Status, solve
-from solvers.methods import Instance, Result
-from solvers.registry import get
+from scq import solvers
+from scq.solvers import Problem, Status, solve
+from scq.solvers.methods import Instance, Result
+from scq.solvers.registry import get
 
 
 @pytest.mark.usefixtures("as_a_user")

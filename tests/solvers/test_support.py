@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from solvers.support import Support, solve_on_support
+from scq.solvers.support import Support, solve_on_support
 
 
 @pytest.mark.parametrize(("S", "F"), [(3, 8), (8, 8), (12, 3)], ids=["small", "square", "woodbury"])

@@ -7,9 +7,9 @@ import pytest
 import torch
 from problems import hull
 
-import solvers
-from solvers.errors import OptionError
-from solvers.registry import get
+from scq import solvers
+from scq.solvers.errors import OptionError
+from scq.solvers.registry import get
 
 N, F, K = 8, 16, 64
 VARIANTS = [(info.name, name) for info in solvers.backends() for name in info.variants]

@@ -2,13 +2,13 @@
 
 import pytest
 
-import solvers
-from solvers.registry import get
-from validation.convergence import curve
-from validation.families import ProblemSpec
-from validation.plots.iterations import convergence_answer
-from validation.plots.problem import Problem
-from validation.rows import Outcome, Row
+from scq import solvers
+from scq.solvers.registry import get
+from scq.validation.convergence import curve
+from scq.validation.families import ProblemSpec
+from scq.validation.plots.iterations import convergence_answer
+from scq.validation.plots.problem import Problem
+from scq.validation.rows import Outcome, Row
 
 PROBLEM = ProblemSpec("hull", 6, 4, 20, "float64", 0.1, 0).make()
 

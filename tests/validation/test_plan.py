@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from solvers.registry import get
-from validation import CompareConfig
-from validation.plan import cells, key
+from scq.solvers.registry import get
+from scq.validation import CompareConfig
+from scq.validation.plan import cells, key
 
 TINY = {"families": ("hull",), "sizes": ((16, 4, 12),), "dtypes": ("float64",)}
 

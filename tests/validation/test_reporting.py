@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from folders import row, write_comparison, write_complete, write_results, write_run
 
-from validation import report
-from validation.record import read_record
-from validation.sentences import backend_sentence, headline, swap_sentence
+from scq.validation import report
+from scq.validation.record import read_record
+from scq.validation.sentences import backend_sentence, headline, swap_sentence
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
         "solver",
         "backends",
     )
-    monkeypatch.setattr("validation.reporting.draw_all", lambda *_: {section: [] for section in sections})
+    monkeypatch.setattr("scq.validation.reporting.draw_all", lambda *_: {section: [] for section in sections})
 
 
 class Addresses(HTMLParser):

@@ -11,7 +11,7 @@ from tiny_runs import few
 
 from scq import data
 from scq.training import train
-from validation.studies.cells import (
+from scq.validation.studies.cells import (
     CENTRE,
     Choice,
     final_cells,
@@ -22,7 +22,7 @@ from validation.studies.cells import (
     untuned,
     weight_setting,
 )
-from validation.studies.summary import choice_of, choose, recovery, summarize
+from scq.validation.studies.summary import choice_of, choose, recovery, summarize
 
 
 def test_the_grid_is_the_same_for_all_that_have_a_weight(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from validation.studies.engines import workers
-from validation.studies.engines.local import Here, Processes, usable
+from scq.validation.studies.engines import workers
+from scq.validation.studies.engines.local import Here, Processes, usable
 
 
 def double(number: int) -> int:
@@ -77,7 +77,7 @@ def test_ray_gives_the_same_and_reports_a_worker_that_dies() -> None:
 _RAY = """
 import os, signal
 from concurrent.futures import wait
-from validation.studies.engines import workers
+from scq.validation.studies.engines import workers
 
 def double(number):
     return 2 * number

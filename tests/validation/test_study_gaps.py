@@ -9,11 +9,11 @@ import pytest
 from matplotlib.figure import Figure
 from studies_made_up import Row, fail, made_up
 
-from validation.plots.series import Axis, points
-from validation.studies.questions import answers
-from validation.studies.questions.rule import PREDICTORS, Point, derive
-from validation.studies.record import StudyRecord
-from validation.studies.sentences import headline
+from scq.validation.plots.series import Axis, points
+from scq.validation.studies.questions import answers
+from scq.validation.studies.questions.rule import PREDICTORS, Point, derive
+from scq.validation.studies.record import StudyRecord
+from scq.validation.studies.sentences import headline
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def _checked(monkeypatch: pytest.MonkeyPatch) -> None:
                     assert scale != "log" or (np.asarray(values, dtype=float) > 0).all(), f"{name} loses a zero"
         return ""
 
-    monkeypatch.setattr("validation.studies.questions.answer.save", look_through)
+    monkeypatch.setattr("scq.validation.studies.questions.answer.save", look_through)
 
 
 def said(record: StudyRecord) -> dict[str, str]:

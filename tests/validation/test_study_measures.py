@@ -10,15 +10,14 @@ import pytest
 import torch
 from safetensors import safe_open
 
-import solvers
-from scq import data
+from scq import data, solvers
 from scq.autoencoder import Autoencoder
 from scq.training import TrainConfig, evaluate, train
 from scq.training.folder import read_metrics
-from validation.held_out import swapped
-from validation.studies.measures import Trained, measure
-from validation.studies.measures.rate import quantized
-from validation.studies.measures.swap import STEPS
+from scq.validation.held_out import swapped
+from scq.validation.studies.measures import Trained, measure
+from scq.validation.studies.measures.rate import quantized
+from scq.validation.studies.measures.swap import STEPS
 
 TINY = TrainConfig(
     steps=2,

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from small_studies import plan, plan_file
 
-from validation import StudyConfig
-from validation.studies.cells import Choice, final_cells, places
-from validation.studies.plan_files import plan_names, read_plan
+from scq.validation import StudyConfig
+from scq.validation.studies.cells import Choice, final_cells, places
+from scq.validation.studies.plan_files import plan_names, read_plan
 
 
 @pytest.mark.parametrize("name", plan_names())

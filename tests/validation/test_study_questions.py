@@ -7,9 +7,9 @@ import torch
 from matplotlib.figure import Figure
 
 from scq import data
-from validation import StudyConfig, report, study
-from validation.studies.questions.rule import PREDICTORS, Point, derive, order
-from validation.studies.record import read_study
+from scq.validation import StudyConfig, report, study
+from scq.validation.studies.questions.rule import PREDICTORS, Point, derive, order
+from scq.validation.studies.record import read_study
 
 PLAN = """
 title = "What does the relaxation cost?"
@@ -72,7 +72,7 @@ def test_every_question_that_the_plan_has_runs_for_is_a_heading_with_figures(
         drawn.add(name)
         return ""
 
-    monkeypatch.setattr("validation.studies.questions.answer.save", drawing)
+    monkeypatch.setattr("scq.validation.studies.questions.answer.save", drawing)
     page = report(folder, progress=False).read_text()
     for name in ("quality", "distance", "swap", "strength", "size", "usage", "rate", "annealing", "rule"):
         assert f'<h2 id="{name}">' in page
@@ -88,7 +88,7 @@ def test_every_question_that_the_plan_has_runs_for_is_a_heading_with_figures(
 
 
 def test_a_difference_is_between_runs_of_the_same_seed(folder: Path) -> None:
-    from validation.studies.questions.answer import differences
+    from scq.validation.studies.questions.answer import differences
 
     record = read_study(folder)
     exact, vq = record.centre("exact", "photos"), record.centre("vq", "photos")
@@ -103,7 +103,7 @@ def test_a_difference_is_between_runs_of_the_same_seed(folder: Path) -> None:
 
 
 def test_a_slice_has_the_centre_too(folder: Path) -> None:
-    from validation.studies.questions.answer import slice_of
+    from scq.validation.studies.questions.answer import slice_of
 
     series = slice_of(read_study(folder), "exact", "lam", "psnr")
     assert sorted(series.x) == [0.1, 1.0]

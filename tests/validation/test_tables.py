@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from validation.files import read_json, write_json
-from validation.rendering import plainly, render
-from validation.tables import number, table, text
+from scq.validation.files import read_json, write_json
+from scq.validation.rendering import plainly, render
+from scq.validation.tables import number, table, text
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from validation.plots import backends, gap_map, held_out, iterations
-from validation.plots.panel import Panel
-from validation.plots.problem import Problem, problems
-from validation.plots.sections import SECTIONS
-from validation.plots.style import figure, save, style
-from validation.record import Record
-from validation.rows import Row
+from scq.validation.plots import backends, gap_map, held_out, iterations
+from scq.validation.plots.panel import Panel
+from scq.validation.plots.problem import Problem, problems
+from scq.validation.plots.sections import SECTIONS
+from scq.validation.plots.style import figure, save, style
+from scq.validation.record import Record
+from scq.validation.rows import Row
 
 Draw = Callable[[Sequence[Row], Problem, Axes], bool]
 Answer = Callable[[Sequence[Row], Problem], str]

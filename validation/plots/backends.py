@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from validation.plots.labels import label
-from validation.plots.problem import FLOOR, Problem, heading, looks
-from validation.plots.style import SOFT, log_axis
-from validation.rows import Row
+from scq.validation.plots.labels import label
+from scq.validation.plots.problem import FLOOR, Problem, heading, looks
+from scq.validation.plots.style import SOFT, log_axis
+from scq.validation.rows import Row
 
 _SIZES = {"low": 5.0, "mid": 7.5, "high": 10.0, "": 8.0}
 """Of a marker, by tolerance preset."""

@@ -7,9 +7,9 @@ colour is the training.
 
 from matplotlib.axes import Axes
 
-from validation.methods import METHODS
-from validation.plots.style import SOFT, legend, log_axis, smooth, steps_axis
-from validation.record import Record
+from scq.validation.methods import METHODS
+from scq.validation.plots.style import SOFT, legend, log_axis, smooth, steps_axis
+from scq.validation.record import Record
 
 _FROM = {"exact": "exact run", "relaxed": "relaxed run"}
 _DASHES = {"exact": "solid", "relaxed": (0, (4, 1.6))}

@@ -4,10 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from validation.gap_map import GapMap
-from validation.methods import METHODS
-from validation.plots.style import legend
-from validation.record import Record
+from scq.validation.gap_map import GapMap
+from scq.validation.methods import METHODS
+from scq.validation.plots.style import legend
+from scq.validation.record import Record
 
 _BINS = 50
 

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from validation.held_out import ORIGINAL
-from validation.methods import METHODS
-from validation.plots.style import SOFT
-from validation.record import Record
+from scq.validation.held_out import ORIGINAL
+from scq.validation.methods import METHODS
+from scq.validation.plots.style import SOFT
+from scq.validation.record import Record
 
 
 def psnr(record: Record, axes: Axes) -> bool:

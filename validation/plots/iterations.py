@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 
-from validation.plots.labels import label
-from validation.plots.problem import FLOOR, Problem, heading, looks
-from validation.plots.style import log_axis, steps_axis
-from validation.rows import Row
+from scq.validation.plots.labels import label
+from scq.validation.plots.problem import FLOOR, Problem, heading, looks
+from scq.validation.plots.style import log_axis, steps_axis
+from scq.validation.rows import Row
 
 
 def convergence(rows: Sequence[Row], problem: Problem, axes: Axes) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from validation.plots.style import INK
+from scq.validation.plots.style import INK
 
 Point = tuple[float | int, float | int]
 

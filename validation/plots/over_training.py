@@ -2,9 +2,9 @@
 
 from matplotlib.axes import Axes
 
-from validation.methods import METHODS, MethodInfo
-from validation.plots.style import legend, log_axis, smooth, steps_axis
-from validation.record import Record, RunRecord
+from scq.validation.methods import METHODS, MethodInfo
+from scq.validation.plots.style import legend, log_axis, smooth, steps_axis
+from scq.validation.record import Record, RunRecord
 
 
 def training_mse(record: Record, axes: Axes) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from validation.rows import Row
+from scq.validation.rows import Row
 
 FLOOR = 1e-16
 """Errors below float64's rounding are drawn here: a logarithm has no zero."""

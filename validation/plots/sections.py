@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from matplotlib.axes import Axes
 
-from validation.plots import gap, gap_map, held_out, over_training
-from validation.record import Record
+from scq.validation.plots import gap, gap_map, held_out, over_training
+from scq.validation.record import Record
 
 Draw = Callable[[Record, Axes], bool]
 """Draws into a panel; False when the record has nothing for it."""

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike
 
-from validation.metrics import Metric
-from validation.plots.style import log_axis
-from validation.studies.summary import Summary
+from scq.validation.metrics import Metric
+from scq.validation.plots.style import log_axis
+from scq.validation.studies.summary import Summary
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5A5A5A")
 """Okabe and Ito's, but for the yellow, which white paper swallows."""

@@ -1,6 +1,6 @@
 """What the terms of smoothed vector quantization see: weights on the simplex, and the value of each term.
 
-``python -m validation.plots.simplex docs/simplex.png`` writes the figure of the documentation.
+``python -m scq.validation.plots.simplex docs/simplex.png`` writes the figure of the documentation.
 """
 
 import sys
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from scq.quantizers.regularizers import KNNCE, KNNL2, MeanPerplexity, Quantized
-from validation.plots.style import GRID, INK, SOFT, style
+from scq.validation.plots.style import GRID, INK, SOFT, style
 
 SAMPLES, SEED = 400, 0
 _CORNERS = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 3**0.5 / 2]])

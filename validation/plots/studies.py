@@ -7,12 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from validation.plots.panel import Panel
-from validation.plots.series import dots, look
-from validation.plots.style import SOFT, log_axis, save, steps_axis, style
-from validation.studies.record import StressRun, StudyRecord
-from validation.studies.summary import COLLAPSED_BELOW
-from validation.studies.tables import SHOWN
+from scq.validation.plots.panel import Panel
+from scq.validation.plots.series import dots, look
+from scq.validation.plots.style import SOFT, log_axis, save, steps_axis, style
+from scq.validation.studies.record import StressRun, StudyRecord
+from scq.validation.studies.summary import COLLAPSED_BELOW
+from scq.validation.studies.tables import SHOWN
 
 _CAPTIONS = {
     "mse": "Mean squared error of held-out pictures at scale [0, 1]; soft codes carry more bits than hard ones",

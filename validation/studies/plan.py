@@ -14,7 +14,7 @@ Value = int | float | str | bool
 
 MEASURES = ("swap", "relaxations", "rate", "replays")
 """What a plan may have measured on its final runs, beside the test metrics and what they cost: modules of
-:mod:`validation.studies.measures`."""
+:mod:`scq.validation.studies.measures`."""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from validation.studies import kinds
-from validation.studies.kinds import check_kinds
-from validation.studies.plan import Arm, Plan, Slice, Stress, Tuning
-from validation.studies.settings import check_free, check_keys, settings, train_config
+from scq.validation.studies import kinds
+from scq.validation.studies.kinds import check_kinds
+from scq.validation.studies.plan import Arm, Plan, Slice, Stress, Tuning
+from scq.validation.studies.settings import check_free, check_keys, settings, train_config
 
 SHIPPED = Path(__file__).parent / "plans"
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from scq.training.folder import METRICS, read_metrics
-from validation.files import read_json
-from validation.studies.summary import Row, Summary, numbers, place_of, recovery, summarize
+from scq.validation.files import read_json
+from scq.validation.studies.summary import Row, Summary, numbers, place_of, recovery, summarize
 
 JSON = "study.json"
 

@@ -8,10 +8,10 @@ from typing import Any
 from rich.progress import Progress, TaskID
 
 from scq.training.folder import finished
-from validation.attempts import check_resumed
-from validation.studies.cells import Cell, weight_setting
-from validation.studies.engines.base import Workers
-from validation.studies.work import complete, outcome_of, perform
+from scq.validation.attempts import check_resumed
+from scq.validation.studies.cells import Cell, weight_setting
+from scq.validation.studies.engines.base import Workers
+from scq.validation.studies.work import complete, outcome_of, perform
 
 _SETTLED_BY_FOLDER = ("out", "name", "data_root", "device")
 

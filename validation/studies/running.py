@@ -11,18 +11,18 @@ from scq import data
 from scq.training import build_model
 from scq.training.environment import environment
 from scq.training.model import pick_device
-from validation.config import StudyConfig
-from validation.files import new_folder, write_json, write_text
-from validation.machine import machine
-from validation.progress import cell_progress
-from validation.studies.cells import final_cells, stress_cells, tuning_cells, untuned
-from validation.studies.engines import workers
-from validation.studies.plan_files import read_plan
-from validation.studies.record import JSON, read_study
-from validation.studies.runner import Runner
-from validation.studies.sheets import points_csv, runs_csv
-from validation.studies.summary import choice_of, choose
-from validation.studies.tables import markdown
+from scq.validation.config import StudyConfig
+from scq.validation.files import new_folder, write_json, write_text
+from scq.validation.machine import machine
+from scq.validation.progress import cell_progress
+from scq.validation.studies.cells import final_cells, stress_cells, tuning_cells, untuned
+from scq.validation.studies.engines import workers
+from scq.validation.studies.plan_files import read_plan
+from scq.validation.studies.record import JSON, read_study
+from scq.validation.studies.runner import Runner
+from scq.validation.studies.sheets import points_csv, runs_csv
+from scq.validation.studies.summary import choice_of, choose
+from scq.validation.studies.tables import markdown
 
 
 def study(config: StudyConfig, progress: bool = True) -> Path:

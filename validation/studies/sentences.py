@@ -1,7 +1,7 @@
 """What a study says in words, computed from its numbers."""
 
-from validation.studies.record import StudyRecord
-from validation.studies.summary import Summary
+from scq.validation.studies.record import StudyRecord
+from scq.validation.studies.summary import Summary
 
 
 def headline(record: StudyRecord) -> str:

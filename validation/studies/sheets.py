@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from validation.files import csv_text
-from validation.studies.summary import Row, numbers
+from scq.validation.files import csv_text
+from scq.validation.studies.summary import Row, numbers
 
 _LONG = ("test", "log", "measures", "unmeasured", "varied", "traceback")
 _WHOSE = ("stage", "run", "arm", "data", "seed")

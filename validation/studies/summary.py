@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from validation.studies.cells import Choice, Place, Varied
+from scq.validation.studies.cells import Choice, Place, Varied
 
 Row = Mapping[str, Any]
 
@@ -37,7 +37,7 @@ class Summary:
     """One arm on one data set at one point of a slice.
 
     Attributes:
-        settings: of its runs: those of :data:`validation.studies.runner.SETTINGS`.
+        settings: of its runs: those of :data:`scq.validation.studies.runner.SETTINGS`.
         seeds: how many seeds the numbers are of.
         failed: how many more were tried in vain.
         numbers: by the name of the metric; without those that do not apply.

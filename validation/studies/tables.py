@@ -1,10 +1,10 @@
 """The tables of a study."""
 
-from validation.metrics import METRICS, Metric
-from validation.studies.cells import Varied
-from validation.studies.record import StudyRecord
-from validation.studies.summary import Spread, Summary, choose, chosen_by, place_of
-from validation.tables import NOTHING, Cell, Table, number, table, text
+from scq.validation.metrics import METRICS, Metric
+from scq.validation.studies.cells import Varied
+from scq.validation.studies.record import StudyRecord
+from scq.validation.studies.summary import Spread, Summary, choose, chosen_by, place_of
+from scq.validation.tables import NOTHING, Cell, Table, number, table, text
 
 SHOWN = {
     metric.name: metric

@@ -6,10 +6,10 @@ from typing import Any
 from rich.console import Console
 
 from scq.training.folder import TEST, finished, read_metrics
-from validation.attempts import attempt
-from validation.files import read_json, write_json
-from validation.studies.cells import Cell
-from validation.studies.measures import Trained, measure
+from scq.validation.attempts import attempt
+from scq.validation.files import read_json, write_json
+from scq.validation.studies.cells import Cell
+from scq.validation.studies.measures import Trained, measure
 
 
 def complete(cell: Cell) -> bool:

@@ -11,7 +11,7 @@ from scq.quantizers.assignments.assignment import Assigned, Assignment
 from scq.quantizers.assignments.softmax import closeness, mixture
 from scq.quantizers.checks import at_least_one
 from scq.quantizers.scalars import Geometric
-from solvers.nearest import nearest_codeword
+from scq.solvers.nearest import nearest_codeword
 
 
 class Gumbel(Assignment):

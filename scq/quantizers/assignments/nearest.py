@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from scq.quantizers.assignments.assignment import Assigned, Assignment
-from solvers.nearest import nearest_codeword
+from scq.solvers.nearest import nearest_codeword
 
 
 class Nearest(Assignment):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from scq.quantizers import processes
 from scq.quantizers.checks import nonnegative
 from scq.quantizers.codebooks.kind import Codebook
-from solvers.finite import finite_rows
+from scq.solvers.finite import finite_rows
 
 _SMOOTHING = 1e-5
 """Of the counts, so that no codeword is divided by 0; the reference code's."""

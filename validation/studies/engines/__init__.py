@@ -1,9 +1,9 @@
 """Where the cells of a study are worked on."""
 
-from validation.config import Engine
-from validation.studies.engines.base import Workers
-from validation.studies.engines.cluster import Cluster
-from validation.studies.engines.local import Here, Processes, usable
+from scq.validation.config import Engine
+from scq.validation.studies.engines.base import Workers
+from scq.validation.studies.engines.cluster import Cluster
+from scq.validation.studies.engines.local import Here, Processes, usable
 
 __all__ = ["Workers", "workers"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from scq.training.model import pick_device
-from validation.studies.engines.base import Workers
+from scq.validation.studies.engines.base import Workers
 
 INSTALL = "pip install 'scq[ray]'"
 

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from scq.autoencoder import Autoencoder
-from solvers.clock import now
-from validation.memory import PeakMemory
-from validation.studies.measures import Trained
+from scq.solvers.clock import now
+from scq.validation.memory import PeakMemory
+from scq.validation.studies.measures import Trained
 
 _REPEATS = 7
 _PICTURES = 64

@@ -21,7 +21,7 @@ from scq.autoencoder import Autoencoder
 from scq.data import to_float
 from scq.quantizers.base import CodebookQuantizer
 from scq.quantizers.usage import counts, perplexity
-from validation.studies.measures import Trained
+from scq.validation.studies.measures import Trained
 
 CAPS = (2, 4, 8, 16)
 

@@ -8,8 +8,8 @@ from scq.data import to_float
 from scq.diagnostics import measure_gap
 from scq.quantizers import SoftConvexQuantizer
 from scq.quantizers.layout import from_rows, to_rows
-from validation.latents import spread
-from validation.studies.measures import Trained
+from scq.validation.latents import spread
+from scq.validation.studies.measures import Trained
 
 STEPS = (1, 5, 20, 200)
 """m, the clip-and-shift steps."""

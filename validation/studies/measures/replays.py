@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-import solvers
+from scq import solvers
 from scq.training.dumps import PROBLEMS, dumped
-from validation.studies.measures import Trained
+from scq.validation.studies.measures import Trained
 
 _COLUMNS = {True: 512, False: 32}
 """Columns of a dump that a backend solves: a batched one, and another one. Most of those are slow."""

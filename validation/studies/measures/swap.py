@@ -3,9 +3,9 @@
 from typing import Any
 
 from scq.quantizers import SoftConvexQuantizer
+from scq.solvers.registry import DEFAULT_BACKEND, get
 from scq.training import evaluate
-from solvers.registry import DEFAULT_BACKEND, get
-from validation.studies.measures import Trained
+from scq.validation.studies.measures import Trained
 
 STEPS = 20
 """Of the relaxation that an exactly trained model is evaluated with."""

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from validation.metrics import METRICS
-from validation.plots.series import Axis, dots
-from validation.studies.questions.answer import Answer, over, shown, spread
-from validation.studies.record import StudyRecord
-from validation.studies.summary import Summary
-from validation.studies.tables import SHOWN, described
+from scq.validation.metrics import METRICS
+from scq.validation.plots.series import Axis, dots
+from scq.validation.studies.questions.answer import Answer, over, shown, spread
+from scq.validation.studies.record import StudyRecord
+from scq.validation.studies.summary import Summary
+from scq.validation.studies.tables import SHOWN, described
 
 _SHOWN = (METRICS["hard_mse"], SHOWN["hard_perplexity"], SHOWN["tightness"])
 

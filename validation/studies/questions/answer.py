@@ -7,13 +7,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from validation.metrics import Metric
-from validation.plots.panel import Panel
-from validation.plots.series import Axis, Series, lines
-from validation.plots.style import save
-from validation.studies.record import StudyRecord
-from validation.studies.summary import Summary
-from validation.tables import Table
+from scq.validation.metrics import Metric
+from scq.validation.plots.panel import Panel
+from scq.validation.plots.series import Axis, Series, lines
+from scq.validation.plots.style import save
+from scq.validation.studies.record import StudyRecord
+from scq.validation.studies.summary import Summary
+from scq.validation.tables import Table
 
 
 @dataclass

@@ -6,11 +6,11 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
-from solvers.registry import DEFAULT_BACKEND
-from validation.plots.series import Axis, Series, lines
-from validation.studies.questions.answer import Answer, spread
-from validation.studies.record import StudyRecord
-from validation.tables import number, table, text
+from scq.solvers.registry import DEFAULT_BACKEND
+from scq.validation.plots.series import Axis, Series, lines
+from scq.validation.studies.questions.answer import Answer, spread
+from scq.validation.studies.record import StudyRecord
+from scq.validation.tables import number, table, text
 
 _CONVERGED, _WEAK = "quantizer/converged_share", "quantizer/weakly_active_share"
 

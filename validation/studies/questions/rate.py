@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from validation.plots.series import Axis, points
-from validation.studies.questions.answer import Answer, spread
-from validation.studies.record import StudyRecord
+from scq.validation.plots.series import Axis, points
+from scq.validation.studies.questions.answer import Answer, spread
+from scq.validation.studies.record import StudyRecord
 
 Trace = list[list[tuple[float, float]]]
 

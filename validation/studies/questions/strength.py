@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from validation.plots.series import Axis
-from validation.studies.questions.answer import Answer, over, spread
-from validation.studies.record import StudyRecord
+from scq.validation.plots.series import Axis
+from scq.validation.studies.questions.answer import Answer, over, spread
+from scq.validation.studies.record import StudyRecord
 
 _FIGURES = {
     "psnr": (Axis("PSNR, dB"), "Reconstruction of held-out pictures"),

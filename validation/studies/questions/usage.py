@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from validation.plots.series import Axis, dots
-from validation.studies.questions.answer import Answer, over, spread
-from validation.studies.record import StudyRecord
-from validation.studies.summary import COLLAPSED_BELOW
-from validation.studies.tables import SHOWN
+from scq.validation.plots.series import Axis, dots
+from scq.validation.studies.questions.answer import Answer, over, spread
+from scq.validation.studies.record import StudyRecord
+from scq.validation.studies.summary import COLLAPSED_BELOW
+from scq.validation.studies.tables import SHOWN
 
 
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
