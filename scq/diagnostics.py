@@ -1,7 +1,7 @@
 """The gap: the same latents quantized exactly and by the relaxation, and what the difference does."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,10 +10,67 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss
 
 from scq import solvers
+from scq.autoencoder import Autoencoder, AutoencoderOutput
+from scq.programme import Programme, Side
+from scq.quantizers.layout import from_rows
 from scq.quantizers.means import mean_square
+from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.quantizers.usage import SUPPORT
 from scq.solvers.clock import now
 from scq.solvers.registry import DEFAULT_BACKEND, get
+from scq.training.config import TrainConfig
+
+
+def gap_of(
+    model: Autoencoder,
+    pictures: Float[Tensor, "B channels H W"],
+    config: TrainConfig,
+    variance: float,
+    *,
+    output: AutoencoderOutput | None = None,
+    **relaxation: Any,
+) -> dict[str, float]:
+    r"""The gap of a model on a batch: everything that a training step uses, by the exact solve and by the relaxation.
+
+    Gradients are those of the loss that the model is trained with, as a function of latents Z and codebook C,
+
+        L(Z, C) = ||decode(z_q) - pictures||^2 / variance + loss of the quantizer (w ||z_q - z||^2 + regularizers),
+
+    with z_q = C^T p(Z, C), through each solver's own derivative. lam, the weights of the terms, the solver and its
+    options are those of the model; what the model does not have (the relaxation, of one that solves exactly) is in the
+    settings of its run. Nothing is accumulated into any parameter.
+
+    Args:
+        model: with a soft convex quantizer.
+        pictures: (B, channels, H, W), as the model takes them.
+        config: the settings of its run.
+        variance: of the data, by which the training loss divides the pictures' error.
+        output: what the model made of the pictures, where it is there already: in a training step, whose lam it has.
+            Otherwise the pictures are encoded.
+        **relaxation: ``steps`` or ``projection`` of the relaxation, in place of the run's.
+
+    Returns:
+        The numbers of :func:`measure_gap`.
+
+    Raises:
+        TypeError: the model's quantizer is not a soft convex one.
+
+    Source: arXiv 2310.03004, Eq. 7 against Algorithm 2.
+    """
+    quantizer = model.quantizer
+    if not isinstance(quantizer, SoftConvexQuantizer):
+        raise TypeError(f"model has a {type(quantizer).__name__}, must have a SoftConvexQuantizer: others have no gap")
+    if output is None:
+        with torch.no_grad():
+            x, lam = model.encode(pictures), None
+    else:
+        x, lam = output.latents, float(output.quantized.info["lam"])
+
+    def loss(z: Tensor, solution: solvers.Solution) -> tuple[Tensor, Tensor]:
+        mse = mse_loss(model.decode(from_rows(solution.reconstruction, x, quantizer.channel_dim)), pictures)
+        return mse / variance + quantizer.loss_of(z, solution), mse.detach()
+
+    return _gap(Programme.of(quantizer, x, config, lam, **relaxation), loss)
 
 
 def measure_gap(
@@ -23,16 +80,16 @@ def measure_gap(
     *,
     decode: Callable[[Tensor], Tensor] | None = None,
     target: Float[Tensor, "..."] | None = None,
-    variance: float = 1.0,
+    variance: float | None = None,
     quantization_weight: float = 1.0,
     backend: str = DEFAULT_BACKEND,
     tol: float | None = None,
     steps: int = 20,
     projection: str = "alternating",
 ) -> dict[str, float]:
-    r"""Solves the same latents exactly and by the relaxation and compares everything that a training step uses.
+    r"""The gap on bare latents and a codebook; of a model that was trained here, :func:`gap_of` has all arguments.
 
-    Gradients are those of the training loss as a function of latents Z and codebook C,
+    Gradients are those of
 
         L(Z, C) = ||decode(z_q) - target||^2 / variance + w ||z_q - z||^2      (means, not sums),   z_q = C^T p(Z, C),
 
@@ -45,7 +102,8 @@ def measure_gap(
         lam: the regularisation weight of Eq. 7.
         decode: maps quantized latents (N, F) to pictures. None leaves the pictures' term and its numbers out.
         target: the pictures that ``decode`` should give; needed with ``decode``.
-        variance: of the data, by which the training loss divides the pictures' error.
+        variance: by which the loss divides the pictures' error; needed with ``decode``, since the direction of every
+            gradient depends on it.
         quantization_weight: w.
         backend: the exact solver.
         tol: of the exact solver; None for its default.
@@ -70,35 +128,40 @@ def measure_gap(
         seconds: what this call cost.
 
     Raises:
-        ValueError: decode without target, an unknown backend, or one that is not exact.
+        ValueError: decode, target and variance not given together, an unknown backend, or one that is not exact.
 
     Source: arXiv 2310.03004, Eq. 7 against Algorithm 2.
     """
-    if (decode is None) != (target is None):
-        raise ValueError("decode and target must be given together")
+    if not (decode is None) == (target is None) == (variance is None):
+        raise ValueError("decode, target and variance must be given together")
     if not get(backend).exact:
         raise ValueError(f"backend is {backend!r}, must be exact: the gap is measured from an exact solution")
-    # Otherwise the first number to be read would pay for the training step before.
-    start = now(latents.device)
 
-    def loss(z: Tensor, quantized: Tensor) -> tuple[Tensor, Tensor]:
-        quantization = quantization_weight * mean_square(quantized - z)
-        if decode is None or target is None:
-            return quantization, torch.zeros_like(quantization)
-        mse = mse_loss(decode(quantized), target)
+    def loss(z: Tensor, solution: solvers.Solution) -> tuple[Tensor, Tensor | None]:
+        quantization = quantization_weight * mean_square(solution.reconstruction - z)
+        if decode is None or target is None or variance is None:
+            return quantization, None
+        mse = mse_loss(decode(solution.reconstruction), target)
         return mse / variance + quantization, mse.detach()
 
-    dtype = torch.promote_types(latents.dtype, torch.float32)
-    z, c = latents.detach().to(dtype), codebook.detach().to(dtype)
-    exact = _Side.of(z, c, lam, loss, backend, tol=tol)
-    relaxed = _Side.of(z, c, lam, loss, "relaxed", steps=steps, projection=projection)
+    exact = {"backend": backend, "tol": tol}
+    relaxed = {"backend": "relaxed", "steps": steps, "projection": projection}
+    return _gap(Programme(latents.detach(), codebook.detach(), lam, exact, relaxed), loss)
+
+
+Loss = Callable[[Tensor, solvers.Solution], tuple[Tensor, Tensor | None]]
+"""From latents and their solution to the loss, and the error of the pictures where there are any."""
+
+
+def _gap(programme: Programme, loss: Loss) -> dict[str, float]:
+    # Otherwise the first number to be read would pay for the training step before.
+    start = now(programme.latents.device)
+    exact, relaxed = _Side.of(programme, "exact", loss), _Side.of(programme, "relaxed", loss)
     gap = exact.numbers("exact") | relaxed.numbers("relaxed") | _differences(exact, relaxed)
     gap["converged_share"] = exact.solution.converged.double().mean()
-    if decode is None:
-        gap = {name: value for name, value in gap.items() if not name.startswith("decoded")}
     # One transfer for all numbers: each costs a wait for the device.
     values = torch.stack([value.double() for value in gap.values()]).tolist()
-    return dict(zip(gap, values, strict=True)) | {"seconds": now(latents.device) - start}
+    return dict(zip(gap, values, strict=True)) | {"seconds": now(programme.latents.device) - start}
 
 
 @dataclass(frozen=True)
@@ -107,18 +170,18 @@ class _Side:
 
     solution: solvers.Solution
     error: Tensor
-    picture_mse: Tensor
+    picture_mse: Tensor | None
     gradients: tuple[Tensor, Tensor]
 
     @staticmethod
-    def of(latents: Tensor, codebook: Tensor, lam: float, loss: Callable, backend: str, **options: Any) -> "_Side":
-        z, c = latents.clone().requires_grad_(), codebook.clone().requires_grad_()
+    def of(programme: Programme, side: Side, loss: Loss) -> "_Side":
+        dtype = torch.promote_types(programme.latents.dtype, torch.float32)
+        z, c = (x.to(dtype).clone().requires_grad_() for x in (programme.latents, programme.codebook))
         with torch.enable_grad(), torch.autocast(z.device.type, enabled=False):
-            solution = solvers.solve(solvers.Problem(z, c, lam), backend, throw=False, **options)
-            quantized = solution.reconstruction
-            value, picture_mse = loss(z, quantized)
+            solution = replace(programme, latents=z, codebook=c).solve(side)
+            value, picture_mse = loss(z, solution)
             gradients = torch.autograd.grad(value, (z, c))
-        return _Side(solution, (quantized - z).detach(), picture_mse, gradients)
+        return _Side(solution, (solution.reconstruction - z).detach(), picture_mse, gradients)
 
     @property
     def weights(self) -> Tensor:
@@ -130,10 +193,10 @@ class _Side:
 
     def numbers(self, name: str) -> dict[str, Tensor]:
         residuals = self.solution.residuals
-        return {
+        decoded = {} if self.picture_mse is None else {f"decoded_mse_{name}": self.picture_mse}
+        return decoded | {
             f"support_{name}": self.support.sum(1).double().mean(),
             f"quantization_mse_{name}": mean_square(self.error),
-            f"decoded_mse_{name}": self.picture_mse,
             f"kkt_{name}": residuals.relative.amax(),
             f"primal_{name}": residuals.primal.amax(),
             f"duality_gap_{name}": residuals.gap.mean(),
@@ -149,8 +212,9 @@ def _differences(exact: _Side, relaxed: _Side) -> dict[str, Tensor]:
         "weights_l1": difference.abs().sum(1).mean(),
         "weights_l2": difference.norm(dim=1).mean(),
         "support_overlap": (common / union.clamp_min(1)).mean(),
-        "decoded_mse_difference": relaxed.picture_mse - exact.picture_mse,
     }
+    if exact.picture_mse is not None and relaxed.picture_mse is not None:
+        numbers["decoded_mse_difference"] = relaxed.picture_mse - exact.picture_mse
     for name, of_exact, of_relaxed in zip(("latents", "codebook"), exact.gradients, relaxed.gradients, strict=True):
         a, b = of_exact.flatten().double(), of_relaxed.flatten().double()
         numbers[f"gradient_{name}_cosine"] = cosine_similarity(a, b, dim=0)

@@ -9,7 +9,7 @@ register(
         run="scq.solvers.methods.active_set:solve",
         devices=("cpu", "cuda"),
         dtypes=("float32", "float64"),
-        accuracy={"float32": 1e-5, "float64": 1e-9},
+        accuracy={"float32": 1e-6, "float64": 1e-9},
         citation="Lawson and Hanson, Solving Least Squares Problems (1974), chapter 23",
     )
 )

@@ -10,11 +10,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from scq import data, solvers
+from scq import data
 from scq.autoencoder import Autoencoder
-from scq.quantizers.layout import to_rows
+from scq.programme import Programme
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.quantizers.usage import SUPPORT
+from scq.training.config import TrainConfig
 from scq.training.reading import read_tensors
 from scq.validation.latents import spread
 
@@ -46,14 +47,14 @@ class GapMap:
 
 
 @torch.no_grad()
-def save_gap_map(folder: Path, model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], steps: int) -> None:
+def save_gap_map(folder: Path, model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], config: TrainConfig) -> None:
     """Solves the latents of at most 256 pictures, spread evenly over ``images``, both ways, and writes the gap.
 
     Args:
         folder: of the run, which gets ``gap_map.safetensors``.
         model: with a soft convex quantizer.
         images: held-out pictures.
-        steps: m of the relaxation.
+        config: the settings of its run.
     """
     quantizer = model.quantizer
     assert isinstance(quantizer, SoftConvexQuantizer)
@@ -63,10 +64,8 @@ def save_gap_map(folder: Path, model: Autoencoder, images: UInt8[Tensor, "N 3 H 
     for batch in chosen.split(_AT_ONCE):
         pictures = data.to_float(batch.to(device))
         latents = model.encode(pictures)
-        rows = to_rows(latents, quantizer.dim, quantizer.channel_dim)
-        problem = solvers.Problem(rows, quantizer.codebook.detach(), float(quantizer.lam))
-        exact = solvers.solve(problem, throw=False, gradient="none")
-        relaxed = solvers.solve(problem, "relaxed", steps=steps, gradient="none")
+        programme = Programme.of(quantizer, latents, config)
+        exact, relaxed = programme.solve("exact", "none"), programme.solve("relaxed", "none")
         distance = (exact.weights - relaxed.weights).norm(dim=1).float()
         shape = (len(batch), *latents.shape[2:])
         parts.append(

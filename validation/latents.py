@@ -11,6 +11,7 @@ from scq.quantizers.base import CodebookQuantizer
 from scq.quantizers.layout import to_rows
 from scq.training import load_run
 from scq.training.dumps import dumped
+from scq.training.images import images_of
 
 LATENTS = "latents.safetensors"
 
@@ -31,7 +32,7 @@ def save_latents(folder: Path, model: Autoencoder, images: torch.Tensor) -> Path
     codebook = quantizer.codebook.detach()
     chosen = images[spread(len(images), _PICTURES)]
     latents = model.encode(data.to_float(chosen).to(codebook.device))
-    rows = to_rows(latents, quantizer.dim, quantizer.channel_dim)
+    rows = quantizer.kind.enter(quantizer, to_rows(latents, quantizer.dim, quantizer.channel_dim))
     path = folder / LATENTS
     save_file({"latents": rows.cpu().contiguous(), "codebook": codebook.cpu().contiguous()}, path)
     return path
@@ -62,7 +63,7 @@ def latents_file(path: Path) -> Path:
     if (path / LATENTS).is_file():
         return (path / LATENTS).resolve()
     config, model = load_run(path)
-    return save_latents(path, model, data.load(config.data, config.data_root).test).resolve()
+    return save_latents(path, model, images_of(config).test).resolve()
 
 
 def spread(available: int, wanted: int) -> torch.Tensor:

@@ -87,7 +87,7 @@ def paired_runs(config: GapConfig, progress: bool) -> Path:
         methods[method]["test"] = read_json(folder / method / TEST)
         if METHODS[method].quantizer.startswith("scq"):
             save_latents(folder / method, models[method], images.test)
-            save_gap_map(folder / method, models[method], images.test, config.train.relaxation_steps)
+            save_gap_map(folder / method, models[method], images.test, plans[method])
     save_pictures(folder, models, images.test)
     results = {
         "config": dataclasses.asdict(config),

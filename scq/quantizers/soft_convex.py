@@ -130,7 +130,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
             lam = self.lam() if isinstance(self.lam, Scalar) else self.lam
             solved = (solve_rows_in_graph if compiling else solve_rows)(latents, codebook, lam, valid, settings)
             weights = solved.weights.dense() if self.return_weights or self.regularizers else None
-            loss = self._loss(latents, solved, weights, valid)
+            loss = self.loss_of(latents, solved, valid, weights)
             largest, indices = solved.weights.detach().largest()
             info = self._info(solved, indices, largest, valid)
             info["lam"] = torch.as_tensor(lam, dtype=torch.float64, device=x.device).detach()
@@ -149,20 +149,31 @@ class SoftConvexQuantizer(CodebookQuantizer):
             info,
         )
 
-    def _loss(
+    def loss_of(
         self,
         latents: Float[Tensor, "N F"],
-        solved: Solved,
-        weights: Float[Tensor, "N K"] | None,
-        valid: Bool[Tensor, " N"] | None,
+        solved: Solved | solvers.Solution,
+        valid: Bool[Tensor, " N"] | None = None,
+        weights: Float[Tensor, "N K"] | None = None,
     ) -> Float[Tensor, ""]:
-        """The quantization error, to which failed latents add 0, and the further terms, of what was solved."""
+        """The layer's term of the training loss, of latents and whatever solution of theirs.
+
+            w ||z_q - z||^2 + regularizers,   to which latents that are not solved add 0
+
+        Args:
+            latents: (N, F), as the codebook takes them.
+            solved: their solution.
+            valid: False at padded positions, which add 0 too.
+            weights: (N, K), those of the solution where they are there already.
+        """
         counts = ~solved.failed if valid is None else ~solved.failed & valid
         # where, not a product: NaN times 0 is NaN, in the gradient too.
         z, reconstruction = (torch.where(counts[:, None], rows, 0.0) for rows in (latents, solved.reconstruction))
         loss = self.quantization_weight * mean_square(reconstruction - z, valid)
         if not self.regularizers:
             return loss
+        if weights is None:
+            weights = solved.weights.dense() if isinstance(solved, Solved) else solved.weights
         return loss + total(self.regularizers, Quantized(z, reconstruction, weights, valid=counts))
 
     @torch.no_grad()

@@ -27,7 +27,7 @@ def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tenso
         folder: the run's.
         step: the optimiser step, whose update has not been made.
         quantizer: whose codebook it is.
-        latents: as the quantizer gets them.
+        latents: as the quantizer gets them; a codebook that normalises them does so before they are written.
         lam: with which it solved them.
 
     Returns:
@@ -38,7 +38,7 @@ def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tenso
     """
     start = now(latents.device)
     rows = to_rows(latents.detach(), quantizer.dim, quantizer.channel_dim)
-    rows = rows[:: -(-rows.shape[0] // _COLUMNS)]
+    rows = quantizer.kind.enter(quantizer, rows[:: -(-rows.shape[0] // _COLUMNS)])
     tensors = {"latents": rows.cpu().contiguous(), "codebook": quantizer.codebook.detach().cpu().contiguous()}
     path = folder / PROBLEMS / f"step-{step:06d}.safetensors"
     path.parent.mkdir(exist_ok=True)

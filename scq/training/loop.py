@@ -1,7 +1,6 @@
 """The training loop."""
 
 import contextlib
-import dataclasses
 import json
 import time
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from scq.training.acceleration import accelerated, original
 from scq.training.config import TrainConfig
 from scq.training.environment import environment
 from scq.training.evaluation import evaluate
+from scq.training.images import images_of
 from scq.training.interruption import Interruption
 from scq.training.log import MetricLog
 from scq.training.model import build_model, calibrate, displace, load_run, noise_seed, seeds
@@ -104,7 +104,7 @@ def _train(config: TrainConfig, before: Path | None, progress: bool) -> RunResul
         trackers.check_installed(config.trackers)
         if registry.get(config.quantizer).convex:
             _check_backend(config.backend, device)
-        images = _split(data.load(config.data, config.data_root), config.validation_share)
+        images = images_of(config)
         model = build_model(config).to(device).train()
         if first:
             checkpoint.check_space(before or config.out, model)
@@ -211,23 +211,3 @@ def _shared_path(path: Path | None, device: torch.device) -> Path:
     """The path that the first process has, in all of them."""
     text = torch.tensor(list(str(path or "").encode()), dtype=torch.uint8, device=device)
     return Path(bytes(processes.gathered(text).tolist()).decode())
-
-
-def _split(images: data.ImageData, share: float) -> data.ImageData:
-    """The same pictures with a share of the training pictures in place of the test pictures.
-
-    The last ones in the order of the data set, so that of photographs, whose tiles follow each other, at most one is
-    on both sides.
-
-    Raises:
-        ValueError: nothing would be left on one side.
-    """
-    if share == 0:
-        return images
-    kept = len(images.train) - round(share * len(images.train))
-    if not 0 < kept < len(images.train):
-        raise ValueError(
-            f"validation_share is {share}, must leave at least one of the {len(images.train)} training pictures on "
-            "either side"
-        )
-    return dataclasses.replace(images, train=images.train[:kept], test=images.train[kept:])

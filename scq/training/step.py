@@ -8,10 +8,8 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from scq.autoencoder import Autoencoder, AutoencoderOutput
-from scq.diagnostics import measure_gap
+from scq.diagnostics import gap_of
 from scq.quantizers import processes, registry
-from scq.quantizers.base import CodebookQuantizer
-from scq.quantizers.layout import from_rows, to_rows
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.training.config import TrainConfig
 from scq.training.dumps import dump
@@ -79,7 +77,7 @@ class Step:
                     self.aside += self._dump(step, output)
                 if logged:
                     # Before the update: the gap belongs to the codebook that quantized this batch.
-                    gap = self._measure_gap(part, output) if self._gap else {}
+                    gap = gap_of(self._model, part, self._config, self._variance, output=output) if self._gap else {}
                     seconds += gap.pop("seconds", 0.0)
                     pooled.add(loss, mse, output.quantized, {f"gap/{name}": value for name, value in gap.items()})
                 # Of all but the last part, accelerate makes the next three do nothing.
@@ -106,20 +104,3 @@ class Step:
         # Before the update, and with the lam of this batch: a schedule has gone on.
         with writing(self._folder, step):
             return dump(self._folder, step, quantizer, output.latents, float(output.quantized.info["lam"]))
-
-    def _measure_gap(self, pictures: Tensor, output: AutoencoderOutput) -> dict[str, float]:
-        """The gap on these pictures, through this step's decoder."""
-        config, quantizer, latents = self._config, self._model.quantizer, output.latents
-        assert isinstance(quantizer, CodebookQuantizer)  # every convex entry of the registry is one
-        return measure_gap(
-            to_rows(latents, config.dim, quantizer.channel_dim),
-            quantizer.codebook,
-            float(output.quantized.info["lam"]),
-            decode=lambda rows: self._model.decode(from_rows(rows, latents, quantizer.channel_dim)),
-            target=pictures,
-            variance=self._variance,
-            quantization_weight=config.quantization_weight,
-            backend=config.backend,
-            steps=config.relaxation_steps,
-            projection=config.relaxation_projection,
-        )

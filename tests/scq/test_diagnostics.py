@@ -103,7 +103,7 @@ def test_nothing_is_left_behind(case):
     latents, codebook, decoder, target = case
     latents.requires_grad_(), codebook.requires_grad_()
     with torch.no_grad():
-        measure_gap(latents, codebook, decode=decoder, target=target)
+        measure_gap(latents, codebook, decode=decoder, target=target, variance=1.0)
     assert latents.grad is None and codebook.grad is None
     assert all(parameter.grad is None for parameter in decoder.parameters())
 
@@ -118,7 +118,11 @@ def test_half_precision_latents_and_no_decoder(case):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"decode": torch.nn.Identity()}, "decode and target must be given together"),
+        ({"decode": torch.nn.Identity()}, "decode, target and variance must be given together"),
+        (
+            {"decode": torch.nn.Identity(), "target": torch.zeros(())},
+            "decode, target and variance must be given together",
+        ),
         ({"backend": "relaxed"}, "backend is 'relaxed', must be exact"),
         ({"backend": "simplex"}, "backend is 'simplex', must be one of"),
         ({"steps": 0}, "steps"),

@@ -10,13 +10,15 @@ from scq.training import TrainConfig, build_model
 from scq.validation.gap_map import load_gap_map, save_gap_map
 from scq.validation.plots.gap_map import _edges
 
-CONFIG = TrainConfig(dim=4, codebook_size=8, width=8, residual_width=4, residual_layers=1, init="normal", lam=0.2)
+CONFIG = TrainConfig(
+    dim=4, codebook_size=8, width=8, residual_width=4, residual_layers=1, init="normal", lam=0.2, relaxation_steps=3
+)
 
 
 def test_every_latent_has_the_distance_of_its_two_solutions(tmp_path: Path) -> None:
     model = build_model(CONFIG).eval()
     images = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    save_gap_map(tmp_path, model, images, steps=3)
+    save_gap_map(tmp_path, model, images, CONFIG)
     found = load_gap_map(tmp_path)
     assert found is not None
     assert (found.pictures == images.permute(0, 2, 3, 1).numpy()).all()

@@ -13,9 +13,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from scq import data
 from scq.autoencoder import Autoencoder
+from scq.data import ImageData
 from scq.training import TrainConfig, load_run
+from scq.training.images import images_of
 from scq.training.model import pick_device
 
 
@@ -40,9 +41,14 @@ class Trained:
         return load_run(self.run)[1].to(self.device)
 
     @cached_property
+    def images(self) -> ImageData:
+        """What it was trained and is tested on."""
+        return images_of(self.config)
+
+    @property
     def pictures(self) -> UInt8[Tensor, "N 3 H W"]:
         """The held-out pictures."""
-        return data.load(self.config.data, self.config.data_root).test
+        return self.images.test
 
 
 def measure(name: str, trained: Trained) -> dict[str, Any]:

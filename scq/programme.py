@@ -1,0 +1,77 @@
+"""What a model with a soft convex quantizer solves, and the two ways to solve it: exactly, and by the relaxation."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from scq import solvers
+from scq.quantizers.layout import to_rows
+from scq.quantizers.soft_convex import SoftConvexQuantizer
+from scq.solvers.registry import DEFAULT_BACKEND, get
+from scq.training.config import TrainConfig
+
+Side = Literal["exact", "relaxed"]
+
+
+@dataclass(frozen=True)
+class Programme:
+    """The programme of Eq. 7 that a quantizer has for the latents of a batch, and what either solver is told.
+
+    The quantizer's own solver is told what the quantizer tells it; the other one what the run's settings say.
+
+    Attributes:
+        latents: (N, F), as the codebook takes them: a spherical one normalises them.
+        codebook: (K, F).
+        lam: of this batch.
+        exact: of an exact solver, arguments of ``solvers.solve``.
+        relaxed: of the relaxation, arguments of ``solvers.solve``.
+
+    Source: arXiv 2310.03004, Eq. 7 and Algorithm 2.
+    """
+
+    latents: Float[Tensor, "N F"]
+    codebook: Float[Tensor, "K F"]
+    lam: float
+    exact: dict[str, Any]
+    relaxed: dict[str, Any]
+
+    @staticmethod
+    def of(
+        quantizer: SoftConvexQuantizer,
+        x: Float[Tensor, "..."],
+        config: TrainConfig,
+        lam: float | None = None,
+        **relaxation: Any,
+    ) -> "Programme":
+        """Reads it off a quantizer.
+
+        Args:
+            quantizer: the layer.
+            x: what the layer was given.
+            config: of the run. It has the relaxation of a quantizer that solves exactly, and the exact solver of one
+                that does not.
+            lam: with which the layer quantized x, where a schedule has gone on since; None for its value now.
+            **relaxation: steps or projection, in place of those.
+        """
+        own = {"backend": quantizer.backend, **quantizer.backend_options}
+        if get(quantizer.backend).exact:
+            exact = own | {"tol": quantizer.tol, "max_iter": quantizer.max_iter}
+            relaxed = {"steps": config.relaxation_steps, "projection": config.relaxation_projection}
+        else:
+            exact = {"backend": config.backend if get(config.backend).exact else DEFAULT_BACKEND}
+            relaxed = own
+        rows = to_rows(x.detach(), quantizer.dim, quantizer.channel_dim)
+        return Programme(
+            quantizer.kind.enter(quantizer, rows),
+            quantizer.codebook.detach(),
+            float(quantizer.lam) if lam is None else lam,
+            exact,
+            relaxed | {"backend": "relaxed"} | relaxation,
+        )
+
+    def solve(self, side: Side, gradient: str | None = None) -> solvers.Solution:
+        """The solution of one side; columns that fail are in its status."""
+        problem = solvers.Problem(self.latents, self.codebook, self.lam)
+        return solvers.solve(problem, throw=False, gradient=gradient, **getattr(self, side))

@@ -1,0 +1,29 @@
+"""The pictures of a run."""
+
+import dataclasses
+
+from scq import data
+from scq.training.config import TrainConfig
+
+
+def images_of(config: TrainConfig) -> data.ImageData:
+    """The pictures that a run trains and is tested on.
+
+    With ``config.validation_share`` that share of the training pictures stands in place of the test pictures: the last
+    ones in the order of the data set, so that of photographs, whose tiles follow each other, at most one is on both
+    sides.
+
+    Raises:
+        FileNotFoundError: the data is not where it is looked for.
+        ValueError: nothing would be left on one side.
+    """
+    images, share = data.load(config.data, config.data_root), config.validation_share
+    if share == 0:
+        return images
+    kept = len(images.train) - round(share * len(images.train))
+    if not 0 < kept < len(images.train):
+        raise ValueError(
+            f"validation_share is {share}, must leave at least one of the {len(images.train)} training pictures on "
+            "either side"
+        )
+    return dataclasses.replace(images, train=images.train[:kept], test=images.train[kept:])
