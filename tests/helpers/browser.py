@@ -17,7 +17,7 @@ def needed() -> None:
     """Skips the test where there is no browser to ask."""
     pytest.importorskip("playwright", reason="playwright is not installed")
     if CHROMIUM is None:
-        pytest.skip("there is no Chromium here")
+        pytest.skip("there is no Chromium here", allow_module_level=True)
 
 
 @dataclass
