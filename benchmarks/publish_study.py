@@ -10,6 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import study_tables
+
 from scq.validation.studies.record import StudyRecord, read_study
 from scq.validation.studies.tables import centre_table, choice_table, result_tables, stress_table
 
@@ -44,7 +46,8 @@ def _tables(record: StudyRecord, plan: str) -> dict[str, str]:
         results = {data: centre_table(record, data) for data in record.datasets}
     whole = {name: f"{table.caption}.\n\n{table.markdown()}" for name, table in results.items()}
     rest = {"choices": choice_table(record), "stress": stress_table(record)}
-    return whole | {name: table.markdown() for name, table in rest.items() if table is not None}
+    whole |= {name: table.markdown() for name, table in rest.items() if table is not None}
+    return whole | (study_tables.tables(record) if plan == "relaxation" else {})
 
 
 if __name__ == "__main__":

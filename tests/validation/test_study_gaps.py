@@ -118,5 +118,5 @@ def test_a_zero_makes_a_logarithmic_axis_linear() -> None:
 
 
 def test_a_threshold_lets_in_no_unsafe_point_with_the_same_number() -> None:
-    equal = [Point(True, dict.fromkeys(PREDICTORS, value), 0.0, safe) for value, safe in ((0.1, True), (0.1, False))]
+    equal = [Point(True, dict.fromkeys(PREDICTORS, value), 0.0, 1.0, safe) for value, safe in ((0.1, True), (0.1, False))]
     assert derive(equal).threshold is None

@@ -111,7 +111,7 @@ def test_a_slice_has_the_centre_too(folder: Path) -> None:
 
 
 def point(value: float, safe: bool) -> Point:
-    return Point(True, dict.fromkeys(PREDICTORS, value), 0.0, safe)
+    return Point(True, dict.fromkeys(PREDICTORS, value), 0.0, 1.0, safe)
 
 
 def test_the_rule_has_only_safe_points_below_its_threshold() -> None:
@@ -129,6 +129,6 @@ def test_a_number_orders_points_by_the_share_of_pairs_in_the_right_order() -> No
 
 def test_the_rule_is_of_the_number_that_tells_most_safe_points() -> None:
     first, second = list(PREDICTORS)[:2]
-    good = Point(True, {**dict.fromkeys(PREDICTORS, 1.0), first: 2.0, second: 0.1}, 0.0, safe=True)
-    bad = Point(True, {**dict.fromkeys(PREDICTORS, 0.5), first: 1.0, second: 0.2}, 1.0, safe=False)
+    good = Point(True, {**dict.fromkeys(PREDICTORS, 1.0), first: 2.0, second: 0.1}, 0.0, 1.0, safe=True)
+    bad = Point(True, {**dict.fromkeys(PREDICTORS, 0.5), first: 1.0, second: 0.2}, 1.0, 0.5, safe=False)
     assert derive([good, bad]).predictor == second

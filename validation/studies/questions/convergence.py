@@ -51,7 +51,7 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
         )
     headings = ("backend", "iterations, mean", "relative KKT residual, largest", "converged, %, least")
     told.tables.append(table(f"{data}: all dumped problems", headings, rows))
-    told.sentences += _sentences(record, str(arm), data, points)
+    told.sentences += sentences(record, str(arm), data, points)
     return told
 
 
@@ -67,7 +67,7 @@ def _over_steps(points: list[Mapping[str, Any]], backend: str, name: str) -> Ser
     return Series(backend, [float(s) for s in steps], [[p[name] for p in own if p["step"] == step] for step in steps])
 
 
-def _sentences(record: StudyRecord, arm: str, data: str, points: list[Mapping[str, Any]]) -> list[str]:
+def sentences(record: StudyRecord, arm: str, data: str, points: list[Mapping[str, Any]]) -> list[str]:
     """Where the derivative needs strict complementarity and convergence: of the dumps, and of every exact run's log."""
     ours = [point for point in points if point["backend"] == DEFAULT_BACKEND]
     told = []

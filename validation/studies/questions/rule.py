@@ -35,12 +35,14 @@ class Point:
         derived: whether the rule may look at it: of the first data set at the centre.
         predictors: by name.
         harm: relative change of the decoded error.
+        cosine: of the latents' gradients; None where one of them is 0.
         safe: see :data:`CHANGE`.
     """
 
     derived: bool
     predictors: dict[str, float]
     harm: float
+    cosine: float | None
     safe: bool
 
 
@@ -55,7 +57,7 @@ class Rule:
 
 
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
-    found = _points(record)
+    found = points_of(record)
     seen = [point for point in found if point.derived]
     new = [point for point in found if not point.derived]
     if not seen or not new:
@@ -138,7 +140,7 @@ def _orders(new: Sequence[Point]) -> Table:
     return table("How well a number tells the safe pairs: area under the ROC curve, 0.5 is chance", headings, rows)
 
 
-def _points(record: StudyRecord) -> list[Point]:
+def points_of(record: StudyRecord) -> list[Point]:
     found = []
     for row in record.stage("final"):
         derived = row["data"] == record.datasets[0] and not row["varied"]
@@ -149,5 +151,5 @@ def _points(record: StudyRecord) -> list[Point]:
             harm = abs(point["decoded_mse_relaxed"] / point["decoded_mse_exact"] - 1)
             cosine = point.get("gradient_latents_cosine")
             safe = harm <= CHANGE and cosine is not None and cosine >= COSINE
-            found.append(Point(derived, {name: point[name] for name in PREDICTORS}, harm, safe))
+            found.append(Point(derived, {name: point[name] for name in PREDICTORS}, harm, cosine, safe))
     return found
