@@ -1,12 +1,15 @@
-"""What the benchmarks share: problems, plain baselines, medians, the machine, and the tables that are written."""
+"""What the benchmarks share: problems, plain baselines, rounds, the machine, and the tables that are written."""
 
 import csv
 import datetime
 import importlib.metadata
+import json
 import platform
 import re
 import statistics
-import time
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,9 +18,20 @@ import torch
 from torch import Tensor
 
 from scq import solvers
+from scq.solvers.clock import now
+from scq.validation.timing import Repeated, in_turns
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
+
+ROUNDS = 3
+"""Processes in which everything is measured, one after the other: a ratio moves more between processes than in one."""
+
+LOAD = psutil.getloadavg()[0]
+"""Of the machine before anything was measured."""
+
+Round = dict[str, dict[str, float]]
+"""What one process measured: for each row of a table its numbers by name."""
 
 LAM, STEPS = 0.1, 20
 """The regularisation weight, and m, the steps of the relaxation."""
@@ -77,25 +91,50 @@ def both(latents: Tensor, codebook: Tensor, backend: str = "active_set") -> None
 
 
 def medians(
-    functions: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.perf_counter
+    functions: dict[str, Callable[[], object]], repeats: int, clock: Callable[[torch.device], float] = now
 ) -> dict[str, float]:
-    """Median seconds of each function, after one call that is not counted; they take turns, so that a machine that
-    slows down slows all of them. ``clock=time.process_time`` leaves out what a CPU did for other programs."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for turn in range(repeats + 1):
-        for name, function in functions.items():
-            _wait()
-            start = clock()
-            function()
-            _wait()
-            if turn:
-                seconds[name].append(clock() - start)
+    """Median seconds of each function in this process, in turns, after one call that is not counted. A clock of CPU
+    time leaves out what a CPU did for other programs."""
+    seconds = in_turns(functions, repeats, torch.device("cpu"), clock=clock)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def run(measure: Callable[[], Round], publish: Callable[[list[Round]], object]) -> None:
+    """``python NAME.py`` measures in rounds, each a process of its own, and publishes what they found together;
+    ``python NAME.py FILE`` is one round, which goes into the file."""
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_text(json.dumps(measure()))
+    else:
+        publish(in_rounds(Path(sys.argv[0])))
+
+
+def in_rounds(script: Path) -> list[Round]:
+    """What a script measures in each of its rounds."""
+    found = []
+    for number in range(1, ROUNDS + 1):
+        print(f"{script.stem}: round {number} of {ROUNDS}", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            result = Path(folder) / "round.json"
+            subprocess.run([sys.executable, str(script), str(result)], check=True)
+            found.append(json.loads(result.read_text()))
+    return found
+
+
+def together(rounds: Sequence[Round]) -> dict[str, dict[str, Repeated]]:
+    """For each row and name the number of every round."""
+    return {
+        row: {name: Repeated(tuple(one[row][name] for one in rounds)) for name in numbers}
+        for row, numbers in rounds[0].items()
+    }
+
+
+def verdict(value: Repeated, reach: float, aim: float = 0.0) -> str:
+    """How the rounds stand to a target: on one side of it all of them, or nothing is said."""
+    if value.maximum <= aim:
+        return "aim"
+    if value.maximum <= reach:
+        return "pass"
+    return f"short by {value.median / reach - 1:.0%}" if value.minimum > reach else "open: in the range"
 
 
 def about() -> str:
@@ -104,25 +143,45 @@ def about() -> str:
     return (
         f"{datetime.date.today().isoformat()}; {platform.machine()}, {psutil.cpu_count(logical=False)} cores, "
         f"{torch.get_num_threads()} torch threads; Python {platform.python_version()}, {versions}; load average "
-        f"{psutil.getloadavg()[0]:.1f} at the end."
+        f"{LOAD:.1f} before and {psutil.getloadavg()[0]:.1f} after."
     )
 
 
 def write(name: str, title: str, headings: Sequence[str], rows: Sequence[Sequence[object]], notes: str) -> Path:
-    """Writes a table as Markdown and CSV, puts it into the page of docs/ where that has a place for it, prints it."""
+    """Writes a table as Markdown and CSV, puts it into the page of docs/ where that has a place for it, prints it.
+
+    What was repeated is shown with its range, which in the CSV has columns of its own.
+    """
     table = [
         f"| {' | '.join(headings)} |",
         "|---" * len(headings) + "|",
-        *(f"| {' | '.join(map(str, row))} |" for row in rows),
+        *(f"| {' | '.join(_shown(value) for value in row)} |" for row in rows),
     ]
-    lines = [about(), "", *table, "", notes]
+    n = max((value.n for row in rows for value in row if isinstance(value, Repeated)), default=0)
+    how = f" Median (smallest to largest) of {n} rounds, each in a process of its own." if n else ""
+    lines = [about() + how, "", *table, "", notes]
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.md"
     path.write_text("\n".join([f"# {title}", "", *lines, ""]))
     with path.with_suffix(".csv").open("w", newline="") as file:
-        csv.writer(file).writerows([headings, *rows])
+        csv.writer(file).writerows(_flat(headings, rows))
     place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
     PAGE.write_text(place.sub(lambda found: "\n".join([found[1], *lines, "", found[2]]), PAGE.read_text()))
     print("\n".join([f"# {title}", "", *lines]))
     print(f"Written: {path}, {path.with_suffix('.csv')}, {PAGE}")
     return path
+
+
+def _shown(value: object) -> str:
+    return value.words() if isinstance(value, Repeated) else str(value)
+
+
+def _flat(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[list[object]]:
+    """With three columns, of median, smallest and largest, for each that was repeated."""
+    columns: list[list[object]] = []
+    for heading, values in zip(headings, zip(*rows, strict=True), strict=True):
+        columns.append([heading, *(value.median if isinstance(value, Repeated) else value for value in values)])
+        if any(isinstance(value, Repeated) for value in values):
+            for end in ("minimum", "maximum"):
+                columns.append([f"{heading}, {end}", *(getattr(value, end, "") for value in values)])
+    return [list(line) for line in zip(*columns, strict=True)]

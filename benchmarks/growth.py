@@ -4,8 +4,23 @@ from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import PAGE, both, forward, hull, medians, plain_relaxation, plain_vq, relaxation_both, write
+from common import (
+    PAGE,
+    Round,
+    both,
+    forward,
+    hull,
+    medians,
+    plain_relaxation,
+    plain_vq,
+    relaxation_both,
+    run,
+    together,
+    write,
+)
 from rich.progress import track
+
+from scq.validation.timing import Repeated
 
 CENTRE = {"N": 2048, "F": 16, "K": 512}
 VALUES = {
@@ -26,11 +41,10 @@ LARGEST = {"relaxation": 2**25, "relaxation, forward + backward": 2**23, "exact,
 """Entries N K above which a curve ends: (N, K) arrays, of which each of these has many."""
 
 
-def main() -> None:
-    figure, axes = plt.subplots(1, 3, figsize=(14, 4.6), sharey=True, layout="constrained")
-    rows = []
-    for axis, (variable, values) in zip(axes, track(VALUES.items(), "variables"), strict=True):
-        seconds: dict[str, dict[int, float]] = {name: {} for name in CURVES}
+def measure() -> Round:
+    """Milliseconds of each curve along each variable."""
+    found: Round = {}
+    for variable, values in track(VALUES.items(), "variables"):
         for value in values:
             size = CENTRE | {variable: value}
             latents, codebook = hull(**size)
@@ -40,28 +54,46 @@ def main() -> None:
                 if size["N"] * size["K"] <= LARGEST.get(name, 2**40)
             }
             for name, median in medians(fit, 3).items():
-                seconds[name][value] = median
-        for name, points in seconds.items():
-            x, y = np.array(list(points)), np.array(list(points.values()))
-            # From the middle on, where the work and not the calls take the time.
-            half = x >= np.median(x)
-            exponent = np.polyfit(np.log(x[half]), np.log(y[half]), 1)[0]
-            style, family = "--" if "backward" in name else "-", name.removesuffix(", forward + backward")
-            axis.loglog(x, y, style, marker="o", markersize=4, color=COLOURS[family], label=f"{name}: {exponent:.2f}")
-            rows.append(
-                (variable, name, f"{exponent:.2f}", ", ".join(f"{v}: {t * 1e3:.1f}" for v, t in points.items()))
-            )
+                found.setdefault(f"{variable}: {name}", {})[str(value)] = 1e3 * median
+    return found
+
+
+def exponent(x: np.ndarray, y: np.ndarray) -> float:
+    """From the middle on, where the work and not the calls take the time."""
+    half = x >= np.median(x)
+    return float(np.polyfit(np.log(x[half]), np.log(y[half]), 1)[0])
+
+
+def publish(rounds: list[Round]) -> None:
+    figure, axes = plt.subplots(1, 3, figsize=(14, 4.6), sharey=True, layout="constrained")
+    panels = dict(zip(VALUES, axes, strict=True))
+    rows = []
+    for place, points in together(rounds).items():
+        variable, name = place.split(": ", 1)
+        axis, x = panels[variable], np.array([float(value) for value in points])
+        fitted = Repeated(tuple(exponent(x, np.array(list(one[place].values()))) for one in rounds))
+        style, family = "--" if "backward" in name else "-", name.removesuffix(", forward + backward")
+        label = f"{name}: {fitted.median:.2f} ({fitted.minimum:.2f} to {fitted.maximum:.2f})"
+        low, middle, high = (
+            [getattr(point, end) / 1e3 for point in points.values()] for end in ("minimum", "median", "maximum")
+        )
+        axis.loglog(x, middle, style, marker="o", markersize=4, color=COLOURS[family], label=label)
+        axis.fill_between(x, low, high, color=COLOURS[family], alpha=0.2, linewidth=0)
+        rows.append((variable, name, fitted, ", ".join(f"{v}: {point.words()}" for v, point in points.items())))
+    for variable, axis in panels.items():
         others = ", ".join(f"{name} = {value}" for name, value in CENTRE.items() if name != variable)
         axis.set(xlabel=f"{variable}   ({others})", title=f"Growth with {variable}")
         axis.grid(alpha=0.3, which="major")
         axis.legend(fontsize=7, title="exponent, upper half", title_fontsize=7)
-    axes[0].set_ylabel("seconds a call")
+    axes[0].set_ylabel("seconds a call, median and range of rounds")
     path = PAGE.with_name("growth.png")
     figure.savefig(path, dpi=130)
-    notes = "Float32, lam 0.1, medians of three turns; the exponent is fitted to the upper half of each curve."
+    notes = (
+        "Float32, lam 0.1, in each round medians of three turns; exponents are fitted to the upper half of each curve."
+    )
     write("growth", "Growth with N, K and F", ("variable", "curve", "exponent", "ms"), rows, notes)
     print(f"Written: {path}")
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, publish)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from common import medians, write
+from common import Round, medians, run, together, write
 from torch import Tensor
 
 from scq.quantizers.regularizers import KNNCE, KNNL2, Entropy, MeanPerplexity, Quantized
@@ -18,8 +18,9 @@ def both(forward: Callable[[], Tensor], source: Tensor, upstream: Tensor | None 
     torch.autograd.grad(forward(), source, upstream)
 
 
-def main() -> None:
-    rows = []
+def measure() -> Round:
+    """Milliseconds, in turns."""
+    found: Round = {}
     for N, K in SIZES:
         logits, nothing = torch.randn(N, K).requires_grad_(), torch.zeros(N, 1)
         softmax = partial(logits.softmax, 1)
@@ -36,8 +37,19 @@ def main() -> None:
                 "term, both": partial(both, value, source),
             }
             seconds = medians(functions, REPEATS)
-            ratios = seconds["term"] / seconds["softmax"], seconds["term, both"] / seconds["softmax, both"]
-            rows.append((N, K, term.name, *(f"{1e3 * x:.0f}" for x in seconds.values()), *(f"{x:.2f}" for x in ratios)))
+            found[f"{N}, {K}, {term.name}"] = {name: 1e3 * value for name, value in seconds.items()}
+    return found
+
+
+def publish(rounds: list[Round]) -> None:
+    rows = [
+        (
+            *place.split(", "),
+            *own.values(),
+            *(own[f"term{part}"].over(own[f"softmax{part}"]) for part in ("", ", both")),
+        )
+        for place, own in together(rounds).items()
+    ]
     headings = (
         "N",
         "K",
@@ -60,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, publish)

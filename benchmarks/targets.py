@@ -1,9 +1,24 @@
 """The price of an exact solve: against the relaxation and plain VQ of the same run, and against the least work."""
 
 import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
-from common import both, forward, hull, medians, plain_relaxation, plain_vq, relaxation_both, write
+from common import (
+    Round,
+    both,
+    forward,
+    hull,
+    medians,
+    plain_relaxation,
+    plain_vq,
+    relaxation_both,
+    run,
+    together,
+    verdict,
+    write,
+)
 from rich.progress import track
 from safetensors.torch import load_file
 from torch import Tensor
@@ -21,22 +36,30 @@ LARGE, TIMES_VQ = (8192, 8, 65536), 3.0
 """A codebook so large that plain VQ is the baseline, and the multiple of its forward time to stay below."""
 
 
-def verdict(ratio: float, reach: float, aim: float) -> str:
-    """How a ratio stands to its target."""
-    if ratio <= aim:
-        return "aim"
-    return "pass" if ratio <= reach else f"short by {ratio / reach - 1:.0%}"
-
-
 def multiply_adds_a_second() -> float:
     """What this machine does in float32 at its best: a large matrix product."""
     a = torch.randn(2048, 2048)
     return 2048**3 / medians({"product": lambda: a @ a}, 5)["product"]
 
 
-def measure(
-    latents: Tensor, codebook: Tensor, name: str, rate: float, reach_forward: tuple, reach_both: tuple
-) -> list[str]:
+def problems() -> dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], Sequence[tuple[float, float]]]]:
+    """By name: what makes latents and codebook, and the targets."""
+    found: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], Sequence[tuple[float, float]]]]
+    found = {_named(size): (partial(hull, *size), reach) for size, *reach in TARGETS}
+    if "SCQ_LATENTS" in os.environ:
+        file = load_file(os.environ["SCQ_LATENTS"])
+        latents, codebook = file["latents"][:8192], file["codebook"]
+        name = f"{_named((*latents.shape, len(codebook)))}, trained"
+        found[name] = (lambda: (latents, codebook)), TARGETS[0][1:]
+    return found
+
+
+def _named(size: Iterable[int]) -> str:
+    return ", ".join(map(str, size))
+
+
+def timed(latents: Tensor, codebook: Tensor, rate: float) -> dict[str, float]:
+    """Milliseconds of each function, and what the problem has in common in all rounds."""
     N, F = latents.shape
     seconds = medians(
         {
@@ -52,30 +75,38 @@ def measure(
     k = float((solution.compact.values > 0).sum(1).double().mean())
     # One solve with the support known, and one pass over the codebook.
     floor = N * (k**2 * F + k**3 / 3 + F * codebook.shape[0]) / rate
-    ratio, ratio_both = seconds["exact"] / seconds["relaxed"], seconds["exact both"] / seconds["relaxed both"]
-    return [
-        name,
-        f"{k:.0f}",
-        *(f"{seconds[x] * 1e3:.1f}" for x in ("vq", "relaxed", "exact", "relaxed both", "exact both")),
-        f"{ratio:.2f}",
-        verdict(ratio, *reach_forward),
-        f"{ratio_both:.2f}",
-        verdict(ratio_both, *reach_both),
-        f"{seconds['exact'] / seconds['vq']:.1f}",
-        f"{seconds['exact'] / floor:.1f}",
-        f"{solution.residuals.relative.max():.0e}",
-    ]
+    facts = {"support": k, "floor": 1e3 * floor, "relative": float(solution.residuals.relative.max())}
+    return {name: 1e3 * value for name, value in seconds.items()} | facts
 
 
-def main() -> None:
-    rate, rows = multiply_adds_a_second(), []
-    for size, *reach in track(TARGETS, "sizes"):
-        rows.append(measure(*hull(*size), ", ".join(map(str, size)), rate, *reach))
-    if "SCQ_LATENTS" in os.environ:
-        file = load_file(os.environ["SCQ_LATENTS"])
-        latents, codebook = file["latents"][:8192], file["codebook"]
-        name = f"{', '.join(map(str, (*latents.shape, len(codebook))))}, trained"
-        rows.append(measure(latents, codebook, name, rate, *TARGETS[0][1:]))
+def measure() -> Round:
+    rate = multiply_adds_a_second()
+    found = {name: timed(*make(), rate) for name, (make, _) in track(problems().items(), "sizes")}
+    latents, codebook = hull(*LARGE)
+    large = medians({"vq": lambda: plain_vq(latents, codebook), "exact": lambda: forward(latents, codebook)}, 3)
+    return found | {"large": large, "machine": {"rate": rate / 1e9}}
+
+
+def publish(rounds: list[Round]) -> None:
+    found = together(rounds)
+    rows = []
+    for name, (_, (reach_forward, reach_both)) in problems().items():
+        own = found[name]
+        ratio, ratio_both = own["exact"].over(own["relaxed"]), own["exact both"].over(own["relaxed both"])
+        rows.append(
+            [
+                name,
+                f"{own['support'].median:.0f}",
+                *(own[x] for x in ("vq", "relaxed", "exact", "relaxed both", "exact both")),
+                ratio,
+                verdict(ratio, *reach_forward),
+                ratio_both,
+                verdict(ratio_both, *reach_both),
+                own["exact"].over(own["vq"]),
+                own["exact"].over(own["floor"]),
+                f"{own['relative'].maximum:.0e}",
+            ]
+        )
     headings = (
         "N, F, K",
         "support",
@@ -93,33 +124,26 @@ def main() -> None:
         "relative KKT",
     )
     notes = (
-        "Float32, lam 0.1, medians of seven turns; random problems near the codebook's hull. *Relaxation*: plain "
-        "tensor code, m = 20, its gradient by autograd; *exact*: `solvers.solve` with the default backend, checks and "
-        "the search of nearest codewords included. *Floor*: one solve with the support known (k^2 F + k^3 / 3 "
-        f"multiply-adds) and one pass over the codebook (F K), at the {rate / 1e9:.0f} G multiply-adds a second that a "
-        "large matrix product reaches here. KKT residuals are those of the float32 weights."
+        "Float32, lam 0.1, in each round medians of seven turns, and ratios of those; random problems near the "
+        "codebook's hull. A target that lies in the range is neither reached nor missed. *Relaxation*: plain tensor "
+        "code, m = 20, its gradient by autograd; *exact*: `solvers.solve` with the default backend, checks and the "
+        "search of nearest codewords included. *Floor*: one solve with the support known (k^2 F + k^3 / 3 "
+        f"multiply-adds) and one pass over the codebook (F K), at the {found['machine']['rate'].words()} G "
+        "multiply-adds a second that a large matrix product reaches here. KKT residuals are those of the float32 "
+        "weights."
     )
     write("targets", "Exact against relaxed", headings, rows, notes)
 
-    latents, codebook = hull(*LARGE)
-    seconds = medians({"vq": lambda: plain_vq(latents, codebook), "exact": lambda: forward(latents, codebook)}, 3)
-    ratio = seconds["exact"] / seconds["vq"]
+    vq, exact = found["large"]["vq"], found["large"]["exact"]
+    ratio = exact.over(vq)
     write(
         "large",
         "A large codebook",
         ("N, F, K", "plain VQ, s", "exact, s", "exact / VQ", "target"),
-        [
-            (
-                ", ".join(map(str, LARGE)),
-                f"{seconds['vq']:.2f}",
-                f"{seconds['exact']:.2f}",
-                f"{ratio:.2f}",
-                "pass" if ratio <= TIMES_VQ else f"short by {ratio / TIMES_VQ - 1:.0%}",
-            )
-        ],
+        [[_named(LARGE), vq, exact, ratio, verdict(ratio, TIMES_VQ)]],
         "Forward only, float32. Plain VQ goes 256 latents at a time.",
     )
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, publish)

@@ -21,8 +21,15 @@ _TIMING_SHARE = 1 / 4
 solves and the reference."""
 
 
-def measure(cell: Cell, repeats: int, time_limit: float) -> dict[str, Any]:
-    """The measured fields of a :class:`scq.validation.rows.Row`, as far as the worker came within the time limit."""
+def measure(cell: Cell, repeats: int, time_limit: float, again: bool = False) -> dict[str, Any]:
+    """The measured fields of a :class:`scq.validation.rows.Row`, as far as the worker came within the time limit.
+
+    Args:
+        cell: what is measured.
+        repeats: timings.
+        time_limit: seconds, start of the process included.
+        again: only the times, for a further round.
+    """
     try:
         entry = _portable(cell.info)
     except ValueError as error:
@@ -37,6 +44,7 @@ def measure(cell: Cell, repeats: int, time_limit: float) -> dict[str, Any]:
                     "options": cell.options,
                     "tol": cell.tol,
                     "curve": cell.curved,
+                    "again": again,
                     "repeats": repeats,
                     "seconds": time_limit * _TIMING_SHARE,
                 }

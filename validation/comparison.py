@@ -1,8 +1,11 @@
 """Every backend on every problem: time, memory, residuals and errors, in a table."""
 
 import dataclasses
+import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -24,8 +27,12 @@ from scq.validation.rendering import plainly, render
 from scq.validation.row_table import brief_tables, notes, row_table
 from scq.validation.rows import Outcome, Row
 from scq.validation.shifted_means import means_table
+from scq.validation.timing import circumstances
 
 JSON = "compare.json"
+ROUNDS = 2
+"""Processes in which each cell is timed, the others' in between: a time of one process differs from that of another by
+more than its repeats do."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +54,11 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
     tables on disk are complete after every row, so that a killed comparison loses nothing, and ``config.resume`` goes
     on with it.
 
-    Times and memory are of forward and backward of all N columns together, by the backend's default gradient; times are
-    medians, a column. Backends of other packages solve ``config.peer_columns`` columns only. Errors are against an
-    answer in float64 whose relative KKT residual is at most 1e-12 in every column (:mod:`scq.validation.reference`).
+    Times and memory are of forward and backward of all N columns together, by the backend's default gradient. Times are
+    a column, medians with the smallest and the largest, of ``config.repeats`` in each of two rounds, A B C A B C ...:
+    every cell is timed again, in a new process, when all have been. Backends of other packages solve
+    ``config.peer_columns`` columns only. Errors are against an answer in float64 whose relative KKT residual is at most
+    1e-12 in every column (:mod:`scq.validation.reference`).
 
     Args:
         config: the settings.
@@ -60,7 +69,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
             settings or elsewhere; before anything is measured.
     """
     plan = list(cells(config, [] if config.latents is None else problem_files(config.latents)))
-    environ = environment(torch.device("cpu")) | machine()
+    environ = environment(torch.device("cpu")) | machine() | {"load_before": circumstances()["load"]}
     found: dict[tuple[Any, ...], Row] = {}
     before = 0.0
     if config.resume is not None:
@@ -79,16 +88,23 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
     rows = save()
     try:
         with cell_progress("compare", disable=not progress) as bar:
-            task = bar.add_task("", total=len(plan), completed=len(found))
+            task = bar.add_task("", total=ROUNDS * len(plan), completed=len(found))
             for cell in plan:
                 if key(cell.row) in found:
                     continue
                 row = Row(**cell.row, outcome=Outcome.MISSING, note=cell.info.why_not or "")
                 bar.update(task, description=f"{row.label} on {row.where}")
                 if cell.info.available:
-                    row = Row(**cell.row | measure(cell, config.repeats, config.time_limit))
+                    row = Row(**cell.row | {"rounds": 1} | measure(cell, config.repeats, config.time_limit))
                 found[key(cell.row)] = row
                 rows = save()
+                bar.advance(task)
+            for number, cell in product(range(2, ROUNDS + 1), plan):
+                row = found[key(cell.row)]
+                bar.update(task, description=f"{row.label} on {row.where}, round {number}")
+                if not _timed(row, number):
+                    found[key(cell.row)] = _joined(row, measure(cell, config.repeats, config.time_limit, True), number)
+                    rows = save()
                 bar.advance(task)
     except KeyboardInterrupt:
         done = f"{len(found)} of {len(plan)} measurements are in {folder}"
@@ -102,6 +118,27 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
             console.print(note, markup=False)
         console.print(f"Tables: {folder / 'compare.html'}, and as csv, md and json beside it", soft_wrap=True)
     return Comparison(folder, rows)
+
+
+def _timed(row: Row, number: int) -> bool:
+    """Whether that round has nothing to time: it was done, or the first one found no times."""
+    return not row.forwards or (row.rounds or 1) >= number
+
+
+def _joined(row: Row, again: Mapping[str, Any], number: int) -> Row:
+    """The row with the times of a further round."""
+    forwards, backwards = [*row.forwards, *again.get("forwards", ())], [*row.backwards, *again.get("backwards", ())]
+    missed = "" if again["outcome"] == Outcome.OK else f"times of round {number} are missing: {again.get('note', '')}"
+    return dataclasses.replace(
+        row,
+        forward=statistics.median(forwards),
+        backward=statistics.median(backwards),
+        repeats=len(forwards),
+        forwards=forwards,
+        backwards=backwards,
+        rounds=number,
+        note="; ".join(part for part in (row.note, missed) if part),
+    )
 
 
 def _write(folder: Path, config: CompareConfig, facts: dict[str, Any], rows: list[Row]) -> None:
@@ -132,11 +169,19 @@ def _write(folder: Path, config: CompareConfig, facts: dict[str, Any], rows: lis
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
-    """A line a row, without its curve."""
-    names = [field.name for field in dataclasses.fields(Row) if field.name != "curve"]
+    """A line a row, without its curve, and of its times the smallest and the largest beside the median."""
+    names = [field.name for field in dataclasses.fields(Row) if field.name not in ("curve", *_TIMES.values())]
     lines = [
         {name: row[name] for name in names}
         | {"statuses": " ".join(f"{name}={n}" for name, n in row["statuses"].items())}
+        | {
+            f"{time}_{end}": pick(row[times], default=None)
+            for time, times in _TIMES.items()
+            for end, pick in (("min", min), ("max", max))
+        }
         for row in rows
     ]
-    return csv_text(names, lines)
+    return csv_text([*names, *(f"{time}_{end}" for time in _TIMES for end in ("min", "max"))], lines)
+
+
+_TIMES = {"forward": "forwards", "backward": "backwards"}

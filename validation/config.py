@@ -40,7 +40,7 @@ class CompareConfig:
     lam: float = 0.1
     """Regularisation weight; a dumped problem has its own."""
     repeats: int = 5
-    """Timed repeats, of which the median counts; fewer when they would take a quarter of the time limit."""
+    """Timed repeats in each of two rounds; fewer when they would take a quarter of the time limit."""
     peer_columns: int = 32
     """Columns that a backend of another package solves: most are slow, and times are reported a column."""
     time_limit: float = 60.0

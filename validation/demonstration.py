@@ -56,7 +56,7 @@ def demo(config: DemoConfig | None = None, progress: bool = True) -> Path:
     if progress:
         record = read_record(folder)
         console = Console()
-        console.print(metrics_table(record.tests).transposed().rich())
+        console.print(metrics_table(record.tests, record.speeds and record.speeds.forward).transposed().rich())
         console.print(headline(record), soft_wrap=True)
         console.print(f"Report: {page}", soft_wrap=True)
     return page

@@ -23,8 +23,6 @@ _QUANTITIES = {
     "gap/gradient_latents_ratio": "norm ratio of the gradients, ∂L/∂Z",
     "gap/gradient_codebook_cosine": "cosine of the gradients, ∂L/∂C",
     "gap/gradient_codebook_ratio": "norm ratio of the gradients, ∂L/∂C",
-    "time/step": "time of a step, s",
-    "time/gap": "time of measuring the gap, s",
 }
 
 _TENTH = 10

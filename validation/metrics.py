@@ -6,6 +6,7 @@ from typing import Any
 
 from scq.validation.methods import METHODS
 from scq.validation.tables import Cell, Table, number, table, text
+from scq.validation.timing import Repeated, cell
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,20 @@ METRICS = {
         Metric("support_size", "support a latent"),
         Metric("tightness", "distance to a vertex"),
         Metric("converged_share", "converged, %", scale=100.0),
-        Metric("pictures_per_second", "pictures/s"),
     )
 }
 
 
-def metrics_table(tests: Mapping[str, Mapping[str, float | None]]) -> Table:
-    """The metrics of every method."""
-    rows = ([text(METHODS[method].title), *_cells(test, method)] for method, test in tests.items())
-    return table("Held-out pictures", ("method", *(metric.title for metric in METRICS.values())), rows)
+def metrics_table(
+    tests: Mapping[str, Mapping[str, float | None]], speeds: Mapping[str, Repeated] | None = None
+) -> Table:
+    """The metrics of every method, and where they were measured in turns their pictures a second."""
+    rows = (
+        [text(METHODS[method].title), *_cells(test, method), *([cell(speeds.get(method))] if speeds else [])]
+        for method, test in tests.items()
+    )
+    last = ("pictures/s, median (range)",) if speeds else ()
+    return table("Held-out pictures", ("method", *(metric.title for metric in METRICS.values()), *last), rows)
 
 
 def swap_table(swap: Sequence[Mapping[str, Any]]) -> Table:

@@ -21,6 +21,7 @@ from scq.validation.latents import save_latents
 from scq.validation.machine import machine
 from scq.validation.methods import METHODS
 from scq.validation.metrics import metrics_table
+from scq.validation.speeds import measure_speeds, read_speeds
 
 RESULTS = "results.json"
 
@@ -33,8 +34,9 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
     Each method is a run of :func:`scq.training.train` in ``folder/method``. Then the swap test evaluates the models of
     exact and relaxed soft convex quantization with the other's solver in place of their own, and everything is written
     to results.json and results.csv, with the reconstructions of some held-out pictures beside, and in the folders of
-    both soft models their latents and a map of the gap. A method that fails does not stop the others: results.json says
-    what happened. Runs that an earlier call finished are left as they are (``config.resume``).
+    both soft models their latents and a map of the gap. At the end the trained models are timed in turns. A method that
+    fails does not stop the others: results.json says what happened. Runs that an earlier call finished are left as they
+    are (``config.resume``).
 
     Args:
         config: the settings.
@@ -50,9 +52,10 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
     """
     folder = paired_runs(config, progress)
     if progress:
-        methods = read_json(folder / RESULTS)["methods"]
-        tests = {method: outcome["test"] for method, outcome in methods.items() if "test" in outcome}
-        Console().print(metrics_table(tests).transposed().rich())
+        results = read_json(folder / RESULTS)
+        tests = {method: outcome["test"] for method, outcome in results["methods"].items() if "test" in outcome}
+        speeds = read_speeds(results["speeds"])
+        Console().print(metrics_table(tests, speeds and speeds.forward).transposed().rich())
         Console().print(f"Runs: {folder}", soft_wrap=True)
     return folder
 
@@ -100,6 +103,8 @@ def paired_runs(config: GapConfig, progress: bool) -> Path:
         "environment": environment(device) | machine(),
         "methods": methods,
         "swap": swap_test(folder, {method: methods[method]["test"] for method in done}, images.test, device),
+        # Last: nothing else is done with the models.
+        "speeds": measure_speeds(models, images.test, config.train.batch_size, device),
     }
     write_json(folder / RESULTS, results)
     write_text(folder / "results.csv", _csv(results["methods"], results["swap"]))

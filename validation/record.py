@@ -9,12 +9,14 @@ import numpy as np
 
 from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST, read_metrics
 from scq.validation.comparison import JSON as COMPARISON
+from scq.validation.comparison import ROUNDS
 from scq.validation.files import read_json, written_by_us
 from scq.validation.gap_map import GapMap, load_gap_map
 from scq.validation.held_out import PICTURES, load_pictures
 from scq.validation.methods import METHODS
 from scq.validation.paired import RESULTS
 from scq.validation.rows import Row, read_rows
+from scq.validation.speeds import Speeds, read_speeds
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Record:
         runs: by name of the method, in the order in which methods are shown.
         errors: what stopped the methods that failed.
         swap: the pairs of the swap test.
+        speeds: of the trained models, in turns; None of a folder from before that was measured.
         data: the data set's name, description and number of test pictures.
         environment: of the runs.
         rows: of the comparison of backends.
@@ -62,6 +65,7 @@ class Record:
     runs: dict[str, RunRecord]
     errors: dict[str, str] = field(default_factory=dict)
     swap: list[dict[str, Any]] = field(default_factory=list)
+    speeds: Speeds | None = None
     data: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
@@ -85,6 +89,9 @@ class Record:
         planned = self.comparison.get("planned", len(self.rows))
         rest = planned - len(self.rows)
         missing = [f"{rest} of {planned} measurements of backends are still to be made"] if rest else []
+        once = sum(row.rounds is not None and row.rounds < ROUNDS and bool(row.forwards) for row in self.rows)
+        if once:
+            missing.append(f"the times of {once} of {planned} measurements of backends are of one round")
         if not self.runs and not self.errors:
             return missing
         for name, method in METHODS.items():
@@ -98,6 +105,8 @@ class Record:
                 missing.append(f"{method.title} did not finish; its log ends at step {step}")
         if not self.evaluated:
             missing.append("the runs were not evaluated together, so there is no swap test")
+        elif self.speeds is None:
+            missing.append("the trained models were not timed in turns, so no speeds are shown")
         if not self.pictures:
             missing.append("there are no reconstructions of held-out pictures")
         for name, run in self.soft.items():
@@ -138,6 +147,7 @@ def _read(folder: Path) -> Record:
         runs=runs,
         errors={name: m["error"] for name, m in results.get("methods", {}).items() if m["state"] == "failed"},
         swap=results.get("swap", []),
+        speeds=read_speeds(results.get("speeds", {})),
         data=results.get("data", {}),
         environment=environment,
         rows=read_rows(comparison),

@@ -68,7 +68,7 @@ def _values(record: Record) -> dict[str, Any]:
         "missing": record.missing,
         "errors": {METHODS[name].title: error for name, error in record.errors.items()},
         "data": record.data,
-        "metrics": metrics_table(record.tests) if record.tests else None,
+        "metrics": metrics_table(record.tests, record.speeds and record.speeds.forward) if record.tests else None,
         "swap": swap_table(record.swap) if record.swap else None,
         "gap": gap_table(record),
         "rows": row_table(record.rows) if record.rows else None,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from scq.validation.rows import Outcome, Row
 from scq.validation.tables import NOTHING, Cell, Table, number, table, text
+from scq.validation.timing import cell, repeated
 
 
 def _failures(row: Row) -> Cell:
@@ -11,6 +12,12 @@ def _failures(row: Row) -> Cell:
         return text(None)
     words = ", ".join(f"{n} {name.lower().replace('_', ' ')}" for name, n in row.failures.items())
     return Cell(words or "0", sum(row.failures.values()))
+
+
+def _time(values: Sequence[float], median: float | None) -> Cell:
+    """Microseconds; of an older file, which has no range, the median alone."""
+    found = repeated(values)
+    return number(median, scale=1e6) if found is None else cell(found, scale=1e6)
 
 
 _COLUMNS: dict[str, Callable[[Row], Cell]] = {
@@ -23,8 +30,8 @@ _COLUMNS: dict[str, Callable[[Row], Cell]] = {
     "F": lambda row: Cell(str(row.features), row.features),
     "K": lambda row: Cell(str(row.codewords), row.codewords),
     "gradient": lambda row: text(row.gradient),
-    "forward, µs a column": lambda row: number(row.forward, scale=1e6),
-    "backward, µs a column": lambda row: number(row.backward, scale=1e6),
+    "forward, µs a column": lambda row: _time(row.forwards, row.forward),
+    "backward, µs a column": lambda row: _time(row.backwards, row.backward),
     "peak memory, MiB": lambda row: number(row.memory, scale=2**-20),
     "iterations": lambda row: number(row.iterations),
     "KKT, largest": lambda row: number(row.kkt_max),
@@ -43,8 +50,7 @@ _BRIEF: dict[str, Callable[[Row], Cell]] = {
     "backend": lambda row: text(f"  {row.variant}" if row.variant else row.backend),
     "tol": lambda row: text(row.preset),
     "bits": lambda row: text(row.dtype.removeprefix("float")),
-    "forward µs": lambda row: number(row.forward, scale=1e6),
-    "backward µs": lambda row: number(row.backward, scale=1e6),
+    "µs (range)": lambda row: number(row.total, scale=1e6) if row.timing is None else cell(row.timing, 2, 1e6),
     "KKT": lambda row: number(row.kkt_max, 2),
     "weights error": lambda row: number(row.weights_error_max, 2),
     "dL/dC error": lambda row: number(row.codebook_gradient_error, 2),
@@ -75,7 +81,7 @@ def brief_tables(rows: Sequence[Row]) -> list[Table]:
         columns = {name: show for name, show in _BRIEF.items() if name != "tol" or any(row.preset for row in own)}
         cells = ([show(row) for show in columns.values()] for row in own)
         where = family if step is None else f"{family} of step {step}"
-        tables.append(table(f"Backends on {where}, F {F}, K {K}; times a column", columns, cells))
+        tables.append(table(f"Backends on {where}, F {F}, K {K}; times a column, both passes", columns, cells))
     return tables
 
 

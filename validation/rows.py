@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from scq.validation.tables import number
+from scq.validation.timing import Repeated, distinguishable, repeated
+
 
 class Outcome(StrEnum):
     """How a row came to be."""
@@ -34,6 +37,8 @@ class Row:
         gradient: ``"implicit"`` or ``"native"``, the backend's default.
         forward, backward: median seconds a column. Forward makes the problem, solves it and combines the codewords.
         repeats: how many timings the medians are of.
+        forwards, backwards: those timings, in the order measured. Empty in a file from before they were kept.
+        rounds: in how many processes they were tried, each after all others of the round before.
         memory: bytes by which the process grew at most during one forward and backward of all columns.
         kkt_max, kkt_median: relative KKT residual over columns.
         certificate: the largest upper bound of ||p - p*|| that the weights prove by themselves.
@@ -65,6 +70,9 @@ class Row:
     forward: float | None = None
     backward: float | None = None
     repeats: int | None = None
+    forwards: Sequence[float] = ()
+    backwards: Sequence[float] = ()
+    rounds: int | None = None
     memory: int | None = None
     kkt_max: float | None = None
     kkt_median: float | None = None
@@ -101,9 +109,28 @@ class Row:
         return {name: n for name, n in self.statuses.items() if name not in ("SOLVED", "APPROXIMATE")}
 
     @property
+    def timing(self) -> Repeated | None:
+        """Seconds a column, forward and backward; None where it has no spread, as from before repeats were kept."""
+        return repeated([a + b for a, b in zip(self.forwards, self.backwards, strict=True)])
+
+    @property
     def total(self) -> float | None:
-        """Seconds a column, forward and backward."""
+        """The median of that; of an older file the sum of both medians."""
+        if self.timing is not None:
+            return self.timing.median
         return None if self.forward is None or self.backward is None else self.forward + self.backward
+
+    @property
+    def microseconds(self) -> str:
+        """That in words, with its range."""
+        if self.timing is not None:
+            return f"{self.timing.words(scale=1e6)} µs"
+        return f"{number(self.total, scale=1e6).text} µs (spread not kept)"
+
+
+def told_apart(a: Row, b: Row) -> bool:
+    """Whether the times of two rows tell which is the faster."""
+    return a.timing is not None and b.timing is not None and distinguishable(a.timing, b.timing)
 
 
 def read_rows(content: Mapping[str, Any]) -> list[Row]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from scq.solvers import registry
 from scq.validation.gap_table import last
 from scq.validation.record import Record
-from scq.validation.rows import Outcome
+from scq.validation.rows import Outcome, told_apart
 
 _LEVEL = 0.005
 """Decibels that two decimals do not show."""
@@ -79,17 +79,18 @@ def backend_sentence(record: Record) -> str | None:
         return None
     best = min(ours, key=lambda row: row.total or 0)
     where = f"On {family} (F = {best.features}, K = {best.codewords}, float64)"
-    sentence = f"{where}, {best.backend} takes {_microseconds(best.total)} a column, forward and backward"
+    sentence = f"{where}, {best.backend} takes {best.microseconds} a column, forward and backward"
     peers = [row for row in peers if (row.features, row.codewords) == (best.features, best.codewords)]
     if peers and best.total:
-        peer = min(peers, key=lambda row: row.total or 0)
-        ratio = (peer.total or 0) / best.total
-        sentence += (
-            f"; the fastest exact peer, {peer.backend}, {_microseconds(peer.total)} ({ratio:,.1f} times as long)"
-        )
+        peers.sort(key=lambda row: row.total or 0)
+        peer, *others = peers
+        ratio = f"{(peer.total or 0) / best.total:,.1f} times as long" if told_apart(best, peer) else "not told apart"
+        level = [row.backend for row in others if not told_apart(peer, row)]
+        also = f", with which {_list(level)} may be level" if level else ""
+        sentence += f"; the fastest exact peer, {peer.backend}{also}, {peer.microseconds}: {ratio}"
     relaxed = next((r for r in rows if r.backend == "relaxed" and r.codewords == best.codewords), None)
     if relaxed:
-        sentence += f"; the relaxation {_microseconds(relaxed.total)}"
+        sentence += f"; the relaxation {relaxed.microseconds}"
         if relaxed.weights_error_median is not None:
             sentence += f", with a median weights error of {relaxed.weights_error_median:.2g}"
     return sentence + "."
@@ -109,8 +110,3 @@ def _difference(decibels: float) -> str:
 
 def _list(parts: list[str]) -> str:
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] if parts else ""
-
-
-def _microseconds(seconds: float | None) -> str:
-    value = (seconds or 0) * 1e6
-    return f"{value:,.0f} µs" if value >= 10 else f"{value:.2g} µs"

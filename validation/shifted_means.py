@@ -9,30 +9,46 @@ Source: H. Mittelmann's benchmarks, https://plato.asu.edu/ftp/shgeom.html; qpben
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from scq.validation.rows import Outcome, Row
 from scq.validation.tables import Cell, Table, number, table, text
+from scq.validation.timing import Repeated, cell, distinguishable
 
 SHIFT = 1e-5
 """Seconds a column."""
 
 
-def shifted_mean(rows: Sequence[Row], limit: float) -> float:
+def shifted_mean(
+    rows: Sequence[Row], limit: float, time: Callable[[Row], float | None] = lambda row: row.total
+) -> float:
     """The shifted geometric mean of seconds a column, forward and backward.
 
     Args:
         rows: of one backend, one for each problem.
         limit: seconds that a column without a solution counts with.
+        time: which of a row's times, by default the median.
     """
     logs = []
     for row in rows:
-        lost = 1.0 if row.outcome != Outcome.OK or row.total is None else sum(row.failures.values()) / row.columns
+        seconds = time(row)
+        lost = 1.0 if row.outcome != Outcome.OK or seconds is None else sum(row.failures.values()) / row.columns
         log = lost * math.log(limit + SHIFT)
-        if row.total is not None and lost < 1.0:
-            log += (1 - lost) * math.log(row.total + SHIFT)
+        if seconds is not None and lost < 1.0:
+            log += (1 - lost) * math.log(seconds + SHIFT)
         logs.append(log)
     return math.exp(sum(logs) / len(logs)) - SHIFT
+
+
+def _spread(rows: Sequence[Row], limit: float) -> Repeated | None:
+    """The mean as if every problem had taken its shortest, its median and its longest time; None where one has no
+    spread."""
+    if any(row.timing is None and row.total is not None for row in rows):
+        return None
+    ends = (lambda t: t.minimum, lambda t: t.median, lambda t: t.maximum)
+    return Repeated(
+        tuple(shifted_mean(rows, limit, lambda row, end=end: end(row.timing) if row.timing else None) for end in ends)
+    )
 
 
 def means_table(rows: Sequence[Row], time_limit: float) -> Table:
@@ -45,11 +61,15 @@ def means_table(rows: Sequence[Row], time_limit: float) -> Table:
     for row in rows:
         groups.setdefault((row.dtype, row.title, row.preset), []).append(row)
     means = {group: shifted_mean(own, limit) for group, own in groups.items()}
-    fastest = {dtype: min(mean for group, mean in means.items() if group[0] == dtype) for dtype, *_ in groups}
+    spreads = {group: _spread(own, limit) for group, own in groups.items()}
+    fastest = {dtype: min((g for g in groups if g[0] == dtype), key=lambda g: means[g]) for dtype, *_ in groups}
     order = sorted(groups, key=lambda group: (group[0] != "float64", means[group]))
     lines = []
     for dtype, title, preset in order:
-        own, mean = groups[dtype, title, preset], means[dtype, title, preset]
+        group, first = (dtype, title, preset), fastest[dtype]
+        own, mean, spread = groups[group], means[group], spreads[group]
+        # Not told apart from the fastest, it is no multiple of it.
+        apart = bool(spread and spreads[first] and distinguishable(spread, spreads[first]))
         judged = [row for row in own if row.within is not None]
         columns, failed = sum(row.columns for row in own), sum(_lost(row) for row in own)
         within = sum(row.within or 0 for row in judged) / sum(row.columns for row in judged) if judged else None
@@ -60,8 +80,8 @@ def means_table(rows: Sequence[Row], time_limit: float) -> Table:
                 text(preset),
                 text(dtype),
                 Cell(str(len(own)), len(own)),
-                number(mean, scale=1e6),
-                number(mean / fastest[dtype]),
+                number(mean, scale=1e6) if spread is None else cell(spread, scale=1e6),
+                number(mean / means[first] if apart or group == first else None),
                 number(failed / columns, scale=100.0),
                 number(within, scale=100.0),
                 number(worst, 2),
@@ -80,7 +100,8 @@ def means_table(rows: Sequence[Row], time_limit: float) -> Table:
     )
     caption = (
         f"Shifted geometric means over problems, forward and backward, shift {SHIFT * 1e6:g} µs; a failed column "
-        f"counts as {limit:.3g} s"
+        f"counts as {limit:.3g} s. In brackets the means of the shortest and of the longest times; a dash where these "
+        "overlap with the fastest's"
     )
     return table(caption, headings, lines)
 

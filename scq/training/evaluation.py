@@ -9,7 +9,6 @@ from scq.autoencoder import Autoencoder
 from scq.data import to_float
 from scq.quantizers.base import CodebookQuantizer
 from scq.quantizers.usage import Usage
-from scq.solvers.clock import now
 
 
 @torch.no_grad()
@@ -30,7 +29,6 @@ def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: i
         hard_perplexity, soft_perplexity, active_codes, support_size, tightness: over all pictures, as
             :meth:`scq.quantizers.usage.Usage.compute` defines them.
         converged_share: of the solver, over all latents.
-        pictures_per_second: of the forward pass alone.
         What does not apply is NaN: for the plain autoencoder all that needs a codebook, and the solver's share for
         every quantizer that has no solver.
 
@@ -47,16 +45,13 @@ def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: i
     ssim = StructuralSimilarityIndexMeasure(data_range=1.0, sync_on_compute=False).to(device)
     quantizer = model.quantizer if isinstance(model.quantizer, CodebookQuantizer) else None
     usage = Usage(quantizer.codebook_size) if quantizer else None
-    square, hard_square, converged, seconds = 0.0, 0.0, 0.0, 0.0
+    square, hard_square, converged = 0.0, 0.0, 0.0
     training = model.training
     model.eval()
     try:
-        model(to_float(images[:batch_size].to(device)))  # the first call also pays for allocations
         for batch in images.split(batch_size):
             pictures = to_float(batch.to(device))
-            start = now(device)
             output = model(pictures)
-            seconds += now(device) - start
             target, reconstruction = pictures + 0.5, _clip(output.reconstruction)
             square += float((reconstruction - target).square().sum())
             psnr.update(reconstruction, target)
@@ -79,7 +74,6 @@ def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: i
     unused = dict.fromkeys(names, float("nan"))
     numbers |= usage.compute() if usage else unused
     numbers["converged_share"] = converged / len(images) if quantizer else float("nan")
-    numbers["pictures_per_second"] = len(images) / seconds
     return numbers
 
 

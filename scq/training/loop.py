@@ -178,7 +178,7 @@ def _run(
                 save(state, folder, log)
             if interruption.asked:
                 raise KeyboardInterrupt
-        # Otherwise the test's pictures per second would pay for residuals that nobody reads.
+        # Otherwise the test would pay for residuals that nobody reads.
         model.quantizer.diagnose = False
         return log.history if log else []
 

@@ -101,7 +101,8 @@ def _row(cell: Cell, number: int) -> Row:
         log |= {"quantizer/converged_share": 1.0}
     gap = {f"gap/{name}": value for name, value in _GAP.items()} if config.gap else {}
     rate = {"points": [{"cap": cap, "bits": 3.0 * cap, "mse": mse / cap} for cap in ((1, 2) if soft else (1,))]}
-    measures: dict[str, Any] = {"cost": {"step_seconds": 0.01, "pictures_per_second": 900.0, "memory": 1e6}}
+    cost = {"forward": [0.02, 0.03], "plain_forward": [0.01, 0.01], "step": [0.04, 0.06], "plain_step": [0.02, 0.02]}
+    measures: dict[str, Any] = {"cost": {**cost, "pictures": 64, "load": 0.5, "threads": 1, "memory": 1e6}}
     measures["rate"] = rate if config.quantizer != "none" else {}
     other = "relaxed" if arm in ("exact", "annealed") else "exact"
     measures["swap"] = {"solver": other, "test": {**test, "psnr": test["psnr"] - 1}} if soft else {}

@@ -53,7 +53,7 @@ def test_errors_are_those_of_the_clipped_reconstruction(quantizer, images):
         for a, b in zip(target, reconstruction, strict=True)
     ]
     assert numbers["ssim"] == pytest.approx(sum(ssim) / len(ssim), abs=2e-3)
-    assert numbers["pictures_per_second"] > 0
+    assert not [name for name in numbers if "second" in name]  # one pass is no measurement of a time
 
 
 def test_usage_and_hard_decoding_are_counted_over_all_pictures(images):

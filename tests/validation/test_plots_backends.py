@@ -23,6 +23,7 @@ def row(backend: str, microseconds: float = 10.0, error: float = 1e-12, **fields
     known = {"family": "hull", "dtype": "float64", "lam": 0.1, "columns": 10, "features": 4, "codewords": 12}
     seconds = microseconds * 1e-6 / 2
     measured = {"forward": seconds, "backward": seconds, "weights_error_max": error, "codebook_gradient_error": error}
+    measured |= {"forwards": [0.9 * seconds, 1.1 * seconds], "backwards": [0.9 * seconds, 1.1 * seconds]}
     return Row(backend, outcome=Outcome.OK, **known | measured | fields)
 
 
@@ -37,10 +38,31 @@ def test_the_caption_names_the_fastest_that_is_accurate_and_who_is_not() -> None
         row("clarabel", 1.0, dtype="float32"),
     ]
     answer = weights_answer(rows, HULL)
-    assert "Hull, F = 4, K = 12: fastest with weights within 1e-6 is active_set, 8 µs a column" in answer
+    assert (
+        "Hull, F = 4, K = 12: fastest with weights within 1e-6 is active_set, 8.00 (7.20 to 8.80) µs a column" in answer
+    )
     assert "; next qpth, 100.0 times as long." in answer
     assert "Not within it: relaxed, qpth (in float32), daqp." in answer
     assert "none has ∂L/∂C within 1e-3" in gradient_answer([row("relaxed", error=0.5)], HULL)
+
+
+def test_backends_whose_times_overlap_are_not_ranked() -> None:
+    answer = weights_answer([row("active_set", 10.0), row("qpth", 11.0), row("daqp", 40.0)], HULL)
+    assert "10.0 (9.00 to 11.0) µs a column; not told apart from it by their times: qpth." in answer
+    assert "times as long" not in answer
+
+
+def test_the_range_of_the_times_is_a_line_through_the_point() -> None:
+    _, axes = figure(large=True)
+    assert weights_accuracy([row("qpth", 10.0)], HULL, axes)
+    (span,) = [line for line in axes.lines if line.get_linestyle() == "-" and len(set(line.get_xdata())) == 2]
+    assert list(span.get_xdata()) == pytest.approx([9.0, 11.0])
+
+
+def test_a_file_without_repeats_is_shown_and_ranks_nothing() -> None:
+    old = {"forwards": (), "backwards": ()}
+    answer = weights_answer([row("active_set", 10.0, **old), row("qpth", 800.0, **old)], HULL)
+    assert "active_set, 10.0 µs (spread not kept) a column; not told apart from it by their times: qpth." in answer
 
 
 def test_a_point_for_every_row_and_a_name_for_every_backend() -> None:
@@ -49,7 +71,7 @@ def test_a_point_for_every_row_and_a_name_for_every_backend() -> None:
     assert weights_accuracy(rows, HULL, axes)
     assert sum(line.get_linestyle() == "None" for line in axes.lines) == 4
     assert {text.get_text() for text in axes.texts} == {"qpth", "mine"}
-    assert not weights_accuracy([row("qpth", forward=None)], HULL, figure()[1])
+    assert not weights_accuracy([row("qpth", forward=None, forwards=(), backwards=())], HULL, figure()[1])
 
 
 def test_of_the_steps_of_a_training_the_last_is_compared_and_all_are_followed() -> None:

@@ -54,6 +54,61 @@ def test_a_killed_comparison_goes_on_where_it_was(
     assert [(row.backend, row.forward) for row in rows] == [("relaxed", 1.0), ("daqp", None)]
 
 
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Who was timed, and whether again; each takes as many microseconds as were timed before it. Killed at "daqp"."""
+    done: list[tuple[str, bool]] = []
+
+    def measure(cell: Cell, repeats: int, limit: float, again: bool = False) -> dict[str, Any]:
+        done.append((cell.info.name, again))
+        times = [1e-6 * len(done)] * repeats
+        fields = {"outcome": Outcome.OK, "forward": times[0], "forwards": times, "backwards": times, "backward": 0.0}
+        if again and done.count((cell.info.name, True)) == 1 and cell.info.name == "interior_point":
+            raise KeyboardInterrupt
+        return fields | ({} if again else {"kkt_max": 1e-12})
+
+    monkeypatch.setattr("scq.validation.comparison.measure", measure)
+    return done
+
+
+def test_backends_take_turns_and_a_round_that_is_missing_is_made_up_for(
+    tmp_path: Path, rounds: list[tuple[str, bool]]
+) -> None:
+    config = dataclasses.replace(CONFIG, out=tmp_path, variants=False)
+    with pytest.raises(KeyboardInterrupt):
+        compare(config, progress=False)
+    assert rounds == [("interior_point", False), ("relaxed", False), ("interior_point", True)]
+    assert read_record(tmp_path / "compare").missing == [
+        "the times of 2 of 2 measurements of backends are of one round"
+    ]
+    first, second = compare(dataclasses.replace(config, resume=tmp_path / "compare"), progress=False).rows
+    assert rounds[3:] == [("interior_point", True), ("relaxed", True)]
+    assert [(row.rounds, row.repeats, row.kkt_max) for row in (first, second)] == [(2, 2, 1e-12)] * 2
+    assert first.forwards == pytest.approx([1e-6, 4e-6]) and first.forward == pytest.approx(2.5e-6)
+    assert second.timing is not None
+    assert second.timing.values == pytest.approx((4e-6, 10e-6))
+    assert read_record(tmp_path / "compare").missing == []
+    lines = (tmp_path / "compare" / "compare.csv").read_text().splitlines()
+    assert lines[0].endswith("forward_min,forward_max,backward_min,backward_max")
+    assert [float(x) for x in lines[1].split(",")[-4:]] == pytest.approx([1e-6, 4e-6, 1e-6, 4e-6])
+
+
+def test_a_second_round_that_fails_leaves_the_first_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(*told: object) -> dict[str, Any]:
+        if told[3:] == (True,):
+            return {"outcome": Outcome.TIME_LIMIT, "note": "killed after 60 s, during the timing"}
+        return {"outcome": Outcome.OK, "forward": 1.0, "backward": 1.0, "forwards": [1.0], "backwards": [1.0]}
+
+    monkeypatch.setattr("scq.validation.comparison.measure", measure)
+    config = dataclasses.replace(CONFIG, backends=("relaxed",), out=tmp_path)
+    (row,) = compare(config, progress=False).rows
+    assert (row.outcome, row.forward, row.rounds) == (Outcome.OK, 1.0, 2)
+    assert row.note == "times of round 2 are missing: killed after 60 s, during the timing"
+    assert row.timing is None  # one repeat is no measurement
+
+
 def test_one_that_was_killed_before_its_first_measurement_goes_on_too(
     tmp_path: Path, measured: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,9 @@ def row(backend: str, microseconds: float | None, **fields: object) -> Row:
     seconds = None if microseconds is None else microseconds * 1e-6 / 2
     known = {"family": "hull", "dtype": "float64", "lam": 0.1, "columns": 10, "features": 4, "codewords": 12}
     measured = {"outcome": Outcome.OK, "forward": seconds, "backward": seconds, "statuses": {"SOLVED": 10}}
+    if seconds is not None:
+        repeats = [0.9 * seconds, seconds, 1.1 * seconds]
+        measured |= {"forwards": repeats, "backwards": repeats}
     return Row(backend=backend, **known | measured | fields)
 
 
@@ -43,7 +46,15 @@ def test_the_table_has_a_line_a_way_the_fastest_first() -> None:
     shown = [[cell.text for cell in line] for line in table.rows]
     assert [line[0] for line in shown] == ["fast", "slow (its defaults)", "slow", "relaxed"]
     assert [line[1] for line in shown] == ["low", "—", "—", "—"]
-    assert shown[2][3:] == ["2", "200", "20.0", "0", "75.0", "0.0010"]
+    # Every column takes 180 to 220 us.
+    assert shown[2][3:] == ["2", "200 (180 to 220)", "20.0", "0", "75.0", "0.0010"]
     assert shown[3][5] == "1.00"
     assert shown[3][7] == "—"
     assert "counts as 6 s" in table.caption
+
+
+def test_a_multiple_of_the_fastest_is_shown_only_where_the_ranges_are_apart() -> None:
+    rows = [row("fast", 100.0), row("level", 110.0), row("slow", 130.0), row("old", 500.0, forwards=(), backwards=())]
+    shown = [[cell.text for cell in line] for line in means_table(rows, time_limit=60.0).rows]
+    assert [line[5] for line in shown] == ["1.00", "—", "1.30", "—"]
+    assert [line[4] for line in shown][-1] == "500"

@@ -40,7 +40,8 @@ def test_every_registered_quantizer_goes_through_all_stages(tmp_path: Path) -> N
     assert [run.arm for run in record.stress] == [name for name in names if name != "none"]
     for summary in record.summaries:
         assert summary.numbers["memory"].mean > 0
-        assert summary.numbers["step_seconds"].mean > 0
+        assert summary.timings["step_ratio"].n == 7 * summary.seeds
+        assert summary.numbers["step_seconds_min"].mean > 0
         assert summary.numbers["mse"].mean > 0
     page = markdown(record)
     assert all(f"| {name} |" in page for name in names)
@@ -177,7 +178,5 @@ def test_processes_make_the_same_numbers_as_one(tmp_path: Path, monkeypatch: pyt
     together = read_study(study(config, progress=False))
     assert together.missing == []
     assert [row["run"] for row in together.rows] == [row["run"] for row in alone.rows]
-    for row in alone.rows + together.rows:
-        assert row["test"].pop("pictures_per_second") > 0
     assert [row["test"] for row in together.rows] == [row["test"] for row in alone.rows]
     assert not multiprocessing.active_children()

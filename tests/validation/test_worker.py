@@ -18,7 +18,7 @@ def work(folder: Path, backend: str, spec: ProblemSpec, **changes: Any) -> dict[
     job, results = folder / "job.json", folder / "results.jsonl"
     entry = {"name": backend, "title": "", "run": f"strange_backends:{backend}", "exact": False}
     content = {"entry": entry, "problem": dataclasses.asdict(spec), "repeats": 2, "seconds": 60.0}
-    content |= {"options": {"tol": None}, "tol": None, "curve": False} | changes
+    content |= {"options": {"tol": None}, "tol": None, "curve": False, "again": False} | changes
     job.write_text(json.dumps(content))
     worker.main(str(job), str(results))
     return {name: value for line in results.read_text().splitlines() for name, value in json.loads(line).items()}
@@ -30,11 +30,18 @@ def test_an_exact_backend_has_small_errors_and_all_its_numbers(tmp_path: Path, d
     assert fields["outcome"] == "ok"
     assert (fields["columns"], fields["features"], fields["codewords"]) == (40, 6, 20)
     assert fields["statuses"] == {"SOLVED": 40}
-    assert fields["repeats"] == 2
+    assert fields["repeats"] == len(fields["forwards"]) == len(fields["backwards"]) == 2
     for name in ("forward", "backward"):
         assert 0 < fields[name] < 1
     for name in ("kkt_max", "weights_error_max", "latents_gradient_error", "codebook_gradient_error"):
         assert 0 <= fields[name] < tolerance, name
+
+
+def test_a_further_round_measures_times_alone(tmp_path: Path) -> None:
+    fields = work(tmp_path, "interior_point", ProblemSpec("hull", 40, 6, 20, "float64", 0.1, 0), again=True)
+    assert fields["outcome"] == "ok"
+    assert min(fields["forwards"] + fields["backwards"]) > 0
+    assert not {"kkt_max", "memory", "weights_error_max"} & set(fields)
 
 
 def test_the_relaxation_has_large_errors(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from scq.validation.plots.labels import label
 from scq.validation.plots.problem import FLOOR, Problem, heading, looks
 from scq.validation.plots.style import SOFT, log_axis
-from scq.validation.rows import Row
+from scq.validation.rows import Row, told_apart
 
 _SIZES = {"low": 5.0, "mid": 7.5, "high": 10.0, "": 8.0}
 """Of a marker, by tolerance preset."""
@@ -51,17 +51,21 @@ def _fastest(rows: Sequence[Row], error: Callable[[Row], float | None], what: st
         return f"none has {within}."
     good.sort(key=lambda pair: pair[0])
     time, first = good[0]
-    sentence = f"fastest with {within} is {first.title}, {1e6 * time:,.3g} µs a column"
-    second = next(((other, row) for other, row in good if row.backend != first.backend), None)
-    if second is not None:
-        sentence += f"; next {second[1].title}, {second[0] / time:,.1f} times as long"
+    sentence = f"fastest with {within} is {first.title}, {first.microseconds} a column"
+    others = [row for _, row in good if row.backend != first.backend]
+    level = list(dict.fromkeys(row.title for row in others if not told_apart(first, row)))
+    if level:
+        sentence += f"; not told apart from it by their times: {', '.join(level)}"
+    elif others:
+        sentence += f"; next {others[0].title}, {(others[0].total or 0) / time:,.1f} times as long"
     titles = {row.title for _, row in good}
     never = [title for title in dict.fromkeys(row.title for row in bad) if title not in titles]
     return sentence + (f". Not within it: {', '.join(never)}." if never else ".")
 
 
 def _scatter(rows: Sequence[Row], axes: Axes, error: Callable[[Row], float | None]) -> bool:
-    """A point for each backend, dtype and tolerance, those of a backend joined; its variants hang on a dotted line."""
+    """A point for each backend, dtype and tolerance with the range of its times, those of a backend joined; its
+    variants hang on a dotted line."""
     axes.set_xlabel("forward and backward, µs a column")
     names, points = [], []
     for backend, (colour, marker) in looks(rows).items():
@@ -73,6 +77,9 @@ def _scatter(rows: Sequence[Row], axes: Axes, error: Callable[[Row], float | Non
             place = (time * 1e6, max(value, FLOOR))
             face = colour if row.dtype == "float64" else "white"
             look = {"color": colour, "markerfacecolor": face, "markeredgewidth": 1.4, "zorder": 3}
+            if row.timing is not None:
+                ends = (row.timing.minimum * 1e6, row.timing.maximum * 1e6)
+                axes.plot(ends, (place[1], place[1]), color=colour, linewidth=1.1, zorder=2)
             if row.variant:
                 axes.plot(*place, marker, markersize=4.5, alpha=0.8, **look)
                 others.append(place)

@@ -1,6 +1,7 @@
-"""Figures of the test: bars of the metrics, and the reconstructions."""
+"""Figures of the test: bars of the metrics, ranges of the times, and the reconstructions."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +11,8 @@ from scq.validation.held_out import ORIGINAL
 from scq.validation.methods import METHODS
 from scq.validation.plots.style import SOFT
 from scq.validation.record import Record
+from scq.validation.tables import number
+from scq.validation.timing import Repeated
 
 
 def psnr(record: Record, axes: Axes) -> bool:
@@ -29,7 +32,47 @@ def perplexity(record: Record, axes: Axes) -> bool:
 
 
 def speed(record: Record, axes: Axes) -> bool:
-    return _bars(record, axes, "pictures a second, forward", ("pictures_per_second",), format_="{:,.0f}")
+    axes.set_ylabel("pictures a second, forward")
+    return record.speeds is not None and _ranges(record.speeds.forward, axes)
+
+
+def speed_caption(record: Record) -> str:
+    return record.speeds.forward_caption if record.speeds else ""
+
+
+def step_time_caption(record: Record) -> str:
+    return record.speeds.step_caption if record.speeds else ""
+
+
+def step_time(record: Record, axes: Axes) -> bool:
+    axes.set_ylabel("time of a training step, ms")
+    return record.speeds is not None and _ranges(record.speeds.step, axes, scale=1e3)
+
+
+def _ranges(measured: Mapping[str, Repeated], axes: Axes, scale: float = 1.0) -> bool:
+    """A point for each method's median, with a line from the smallest to the largest: a bar would promise that the
+    heights are known."""
+    methods = [method for name, method in METHODS.items() if name in measured]
+    for at, method in enumerate(methods):
+        value = measured[method.name]
+        low, middle, high = (x * scale for x in (value.minimum, value.median, value.maximum))
+        axes.errorbar(
+            at,
+            middle,
+            [[middle - low], [high - middle]],
+            fmt=method.marker,
+            color=method.colour,
+            capsize=5,
+            markersize=7,
+        )
+        label = number(middle).text
+        axes.annotate(label, (at, middle), xytext=(9, 0), textcoords="offset points", va="center", fontsize=8.8)
+    axes.set_xticks(range(len(methods)), [method.title for method in methods])
+    axes.set_xlim(-0.55, len(methods) - 0.45)
+    axes.grid(visible=False, axis="x")
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylim(bottom=0)
+    return bool(methods)
 
 
 _NAMES = {"mse": "as trained", "hard_mse": "hard decoding", "hard_perplexity": "hard", "soft_perplexity": "soft"}

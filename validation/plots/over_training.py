@@ -19,13 +19,6 @@ def training_perplexity(record: Record, axes: Axes) -> bool:
     return _methods(record, axes, "quantizer/hard_perplexity", smoothed=True)
 
 
-def step_time(record: Record, axes: Axes) -> bool:
-    axes.set_ylabel("time of a step, ms")
-    drawn = _methods(record, axes, "time/step", scale=1e3)
-    log_axis(axes)
-    return drawn
-
-
 def kkt_parts(record: Record, axes: Axes) -> bool:
     """Colour is the method, dashes the residual."""
     axes.set_ylabel("relative KKT residuals, largest")

@@ -33,7 +33,7 @@ SECTIONS: dict[str, tuple[tuple[str, Caption, Draw], ...]] = {
             "(hard) and of the mean weights (soft).",
             held_out.perplexity,
         ),
-        ("test_speed", "Speed of the forward pass at test time.", held_out.speed),
+        ("test_speed", held_out.speed_caption, held_out.speed),
     ),
     "training": (
         (
@@ -43,7 +43,7 @@ SECTIONS: dict[str, tuple[tuple[str, Caption, Draw], ...]] = {
             over_training.training_mse,
         ),
         ("training_perplexity", "Use of the codebook in the training batch.", over_training.training_perplexity),
-        ("training_step", "Time of an optimiser step, without the measurement of the gap.", over_training.step_time),
+        ("training_step", held_out.step_time_caption, held_out.step_time),
     ),
     "gap": (
         ("gap_weights", "Distance between the exact and the relaxed weights of the same latents.", gap.weights),

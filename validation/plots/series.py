@@ -48,11 +48,14 @@ class Series:
         label: its name.
         x: where.
         y: the values there, one of each seed.
+        ranges: of times, the smallest and the largest repeat there, which are drawn in place of the deviation, around
+            the median.
     """
 
     label: str
     x: Sequence[float]
     y: Sequence[Sequence[float]]
+    ranges: Sequence[tuple[float, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class Axis:
 
 
 def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True) -> Figure:
-    """A line of means for each, with the standard deviation; faint dots for the seeds.
+    """A line of means for each, with the standard deviation, or of the medians of times with their range; faint dots
+    for the seeds.
 
     Args:
         series: what is drawn, each at one point at least.
@@ -81,9 +85,12 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True) -> Fi
         means = np.array([np.mean(values) for values in one.y])[order]
         deviations = np.array([np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in one.y])[order]
         if marked:
-            axes.errorbar(
-                at, means, deviations, color=own.colour, linestyle=own.dashes, marker=own.marker, label=one.label
-            )
+            ends = np.array([deviations, deviations])
+            if one.ranges:
+                means = np.array([np.median(values) for values in one.y])[order]
+                low, high = np.array(one.ranges)[order].T
+                ends = np.array([means - low, high - means])
+            axes.errorbar(at, means, ends, color=own.colour, linestyle=own.dashes, marker=own.marker, label=one.label)
             for place, values in zip(one.x, one.y, strict=True):
                 axes.plot([place] * len(values), values, own.marker, color=own.colour, markersize=2.5, alpha=0.35)
         else:
@@ -133,7 +140,10 @@ def points(
 
 
 def dots(summaries: Sequence[Summary], metric: Metric) -> Figure | None:
-    """A row for each arm, a marker for each codebook size, faint ones for the seeds; None when none has the number."""
+    """A row for each arm, a marker for each codebook size, faint ones for the seeds; None when none has the number.
+
+    With the standard deviation over seeds; of times with the range of all repeats.
+    """
     there = [summary for summary in summaries if metric.name in summary.numbers]
     if not there:
         return None
@@ -153,10 +163,11 @@ def dots(summaries: Sequence[Summary], metric: Metric) -> Figure | None:
         for at, spread in zip(y, spreads, strict=True):
             values = np.array(spread.values) * metric.scale
             axes.plot(values, np.full(len(values), at), shown.marker, color=shown.colour, markersize=3, alpha=0.35)
+        middles, ends = zip(*(_range(summary, metric) for summary in own), strict=True)
         axes.errorbar(
-            [spread.mean * metric.scale for spread in spreads],
+            middles,
             y,
-            xerr=[(spread.deviation or 0.0) * metric.scale for spread in spreads],
+            xerr=np.array(ends).T,
             fmt=shown.marker,
             color=shown.colour,
             markersize=5.5,
@@ -172,6 +183,18 @@ def dots(summaries: Sequence[Summary], metric: Metric) -> Figure | None:
         log_axis(axes, "x")
     drawing.legend(loc="upper left", ncols=len(sizes), borderaxespad=0.2)
     return drawing
+
+
+def _range(summary: Summary, metric: Metric) -> tuple[float, tuple[float, float]]:
+    """Where the marker stands, and how far its line reaches to the left and to the right: mean and standard deviation,
+    of times median, smallest and largest."""
+    if metric.name in summary.timings:
+        time = summary.timings[metric.name]
+        middle, ends = time.median, (time.median - time.minimum, time.maximum - time.median)
+    else:
+        spread = summary.numbers[metric.name]
+        middle, ends = spread.mean, (spread.deviation or 0.0, spread.deviation or 0.0)
+    return middle * metric.scale, (ends[0] * metric.scale, ends[1] * metric.scale)
 
 
 def _finish(drawing: Figure, axes: Axes, x: Axis, y: Axis) -> None:

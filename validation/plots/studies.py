@@ -20,7 +20,7 @@ _CAPTIONS = {
     "hard_perplexity": "Perplexity of the hard codes of all held-out latents",
     "hardening": "What the error grows by when only the codeword of the largest weight is kept",
     "tightness": "Mean distance of the weights to their nearest vertex of the simplex; 0 is a hard code",
-    "pictures_per_second": "Speed of the forward pass at test time",
+    "forward_ratio": "Forward pass in evaluation, as a multiple of that without quantization, which took turns with it",
     "memory": "Peak memory of one training step, above what the process had before",
 }
 
@@ -40,7 +40,10 @@ def draw_study(record: StudyRecord, folder: Path) -> dict[str, list[Panel]]:
             for name, caption in _CAPTIONS.items():
                 drawing = dots(here, SHOWN[name])
                 if drawing is not None:
-                    full = f"{data}: {caption[0].lower()}{caption[1:]}. Mean and standard deviation over seeds."
+                    how = (
+                        "Median, and smallest to largest," if name == "forward_ratio" else "Mean and standard deviation"
+                    )
+                    full = f"{data}: {caption[0].lower()}{caption[1:]}. {how} over seeds."
                     panels["results"].append(Panel(f"{data}_{name}", full, save(drawing, folder, f"{data}_{name}")))
         if record.stress:
             caption = (

@@ -55,8 +55,9 @@ def limitations(record: StudyRecord) -> list[str]:
         "The comparison is at equal K, not at equal rate: soft weights carry more than log2 K bits a latent. The error "
         "that hard decoding adds stands beside for that reason."
         + (" fsq's grid has about K codewords, not exactly K." if "fsq" in quantizers else ""),
-        "Speed and memory are of the machine that ran it, with whatever else it did then. Memory is by how much the "
-        "process grew in one training step.",
+        "Times are of the machine that ran it, with whatever else it did then, and other runs beside. Shown are "
+        "multiples of the time without quantization, taken in turns, with the range of all repeats: arms whose ranges "
+        "overlap are not told apart. Memory is by how much the process grew in one training step.",
     ]
     if "tuning" in plan:
         points.append(

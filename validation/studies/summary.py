@@ -3,10 +3,11 @@
 import math
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from scq.validation.studies.cells import Choice, Place, Varied
+from scq.validation.timing import Repeated, pooled, repeated
 
 Row = Mapping[str, Any]
 
@@ -41,6 +42,7 @@ class Summary:
         seeds: how many seeds the numbers are of.
         failed: how many more were tried in vain.
         numbers: by the name of the metric; without those that do not apply.
+        timings: by the name of the metric, the repeats of all seeds together.
     """
 
     arm: str
@@ -50,6 +52,7 @@ class Summary:
     seeds: int
     failed: int
     numbers: Mapping[str, Spread]
+    timings: Mapping[str, Repeated] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -89,11 +92,13 @@ def summarize(rows: Sequence[Row]) -> list[Summary]:
     """The final runs, by place in the order in which they were run."""
     summaries = []
     for place, runs in _grouped(rows).items():
-        done = [numbers(row) for row in runs if row["state"] == "done"]
+        finished = [row for row in runs if row["state"] == "done"]
+        done, timed = [numbers(row) for row in finished], [timings(row) for row in finished]
         names = dict.fromkeys(name for test in done for name in test)
         spreads = {name: _spread(test.get(name) for test in done) for name in names}
         present = {name: spread for name, spread in spreads.items() if spread is not None}
-        summaries.append(Summary(*place, runs[0], len(done), len(runs) - len(done), present))
+        together = {name: pooled(own[name] for own in timed if own) for own in timed for name in own}
+        summaries.append(Summary(*place, runs[0], len(done), len(runs) - len(done), present, together))
     return summaries
 
 
@@ -101,11 +106,38 @@ def numbers(row: Row) -> dict[str, float | int | None]:
     """All that was measured of a run and is one number.
 
     The test metrics; the cost; the last line of the log, under its names with slashes; the metrics of the swap test
-    under names with "swap_" before; and ``hardening``: by how much the MSE grows when only the largest weight is kept.
+    under names with "swap_" before; ``hardening``: by how much the MSE grows when only the largest weight is kept; and
+    the medians of :func:`timings`, with the smallest and the largest under names that end in "_min" and "_max".
     """
     test, measures = row.get("test", {}), row.get("measures", {})
-    found = {**row.get("log", {}), **test, "hardening": _hardening(test), **measures.get("cost", {})}
-    return found | {f"swap_{name}": value for name, value in measures.get("swap", {}).get("test", {}).items()}
+    cost = measures.get("cost", {})
+    found = {**row.get("log", {}), **test, "hardening": _hardening(test)}
+    found |= {name: cost[name] for name in ("memory", "load") if name in cost}
+    found |= {f"swap_{name}": value for name, value in measures.get("swap", {}).get("test", {}).items()}
+    found = {name: value for name, value in found.items() if name.removeprefix("swap_") not in _ONE_PASS}
+    for name, value in timings(row).items():
+        found |= {name: value.median, f"{name}_min": value.minimum, f"{name}_max": value.maximum}
+    return found
+
+
+_ONE_PASS = ("pictures_per_second",)
+"""Test metrics of older runs that are of one pass, and so no measurement."""
+
+
+def timings(row: Row) -> dict[str, Repeated]:
+    """The repeated times of a run: pictures_per_second and step_seconds, and forward_ratio and step_ratio, how many
+    times as long as without quantization, in turns. Nothing of a run from before the repeats were kept."""
+    cost = row.get("measures", {}).get("cost", {})
+    found = {name: repeated(cost.get(name, ())) for name in ("forward", "plain_forward", "step", "plain_step")}
+    forward, plain_forward, step, plain_step = found.values()
+    if not (forward and plain_forward and step and plain_step):
+        return {}
+    return {
+        "pictures_per_second": forward.rate(cost["pictures"]),
+        "step_seconds": step,
+        "forward_ratio": forward.over(plain_forward),
+        "step_ratio": step.over(plain_step),
+    }
 
 
 def _hardening(test: Mapping[str, float | None]) -> float | None:

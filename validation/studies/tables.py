@@ -1,10 +1,13 @@
 """The tables of a study."""
 
+from collections.abc import Sequence
+
 from scq.validation.metrics import METRICS, Metric
 from scq.validation.studies.cells import Varied
 from scq.validation.studies.record import StudyRecord
 from scq.validation.studies.summary import Spread, Summary, choose, chosen_by, place_of
 from scq.validation.tables import NOTHING, Cell, Table, number, table, text
+from scq.validation.timing import cell
 
 SHOWN = {
     metric.name: metric
@@ -17,23 +20,32 @@ SHOWN = {
         METRICS["soft_perplexity"],
         METRICS["active_codes"],
         METRICS["tightness"],
-        METRICS["pictures_per_second"],
+        Metric("forward_ratio", "forward pass / unquantised, median (range)"),
         Metric("memory", "memory of a step, MiB", scale=2**-20),
     )
 }
-"""The metrics of a study, in the order of the table."""
+"""The metrics of a study, in the order of the table. A time is a multiple of that of the autoencoder without quantizer,
+which took turns with it: seconds of runs that were measured hours apart, beside others, are no comparison."""
 
 
 def result_tables(record: StudyRecord) -> list[Table]:
-    """A table for each data set: a line for each arm at each place, mean and standard deviation over seeds."""
+    """A table for each data set: a line for each arm at each place, mean and standard deviation over seeds.
+
+    Without times where those have no spread, as of runs from before their repeats were kept.
+    """
+    shown = [metric for metric in SHOWN.values() if metric.name != "forward_ratio" or _timed(record)]
     return [
         table(
             f"{data}: held-out pictures, mean ± standard deviation over seeds",
-            ("arm", "K", "away from the centre", "seeds", *(metric.title for metric in SHOWN.values())),
-            [_line(summary) for summary in record.summaries if summary.data == data],
+            ("arm", "K", "away from the centre", "seeds", *(metric.title for metric in shown)),
+            [_line(summary, shown) for summary in record.summaries if summary.data == data],
         )
         for data in dict.fromkeys(summary.data for summary in record.summaries)
     ]
+
+
+def _timed(record: StudyRecord) -> bool:
+    return any(summary.timings for summary in record.summaries)
 
 
 def centre_table(record: StudyRecord, data: str) -> Table:
@@ -131,12 +143,17 @@ def described(varied: Varied) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in varied)
 
 
-def _line(summary: Summary) -> list[Cell]:
+def _line(summary: Summary, metrics: Sequence[Metric]) -> list[Cell]:
     # The autoencoder without a codebook has no size.
     shown = Cell(str(summary.size), summary.size) if "hard_perplexity" in summary.numbers else Cell(NOTHING)
     rest = tuple((name, value) for name, value in summary.varied if name != "codebook_size")
     seeds = Cell(f"{summary.seeds}" + (f", {summary.failed} failed" if summary.failed else ""), summary.seeds)
-    numbers = (_spread(summary.numbers.get(metric.name), metric) for metric in SHOWN.values())
+    numbers = (
+        cell(summary.timings.get(metric.name), metric.digits, metric.scale)
+        if metric.name == "forward_ratio"
+        else _spread(summary.numbers.get(metric.name), metric)
+        for metric in metrics
+    )
     return [text(summary.arm), shown, text(described(rest)), seeds, *numbers]
 
 

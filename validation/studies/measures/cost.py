@@ -1,62 +1,51 @@
-"""What a run costs: the time of a forward pass and of a training step, and the memory of the latter."""
+"""What a run costs: the time of a forward pass and of a training step, and the memory of the latter.
 
-import statistics
+Runs of a study are measured hours apart, and while others train. Each is therefore timed in turns with the same
+autoencoder without quantization: ratios to that can be compared between runs, milliseconds cannot.
+"""
+
+import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 
-from scq.autoencoder import Autoencoder
-from scq.solvers.clock import now
+from scq.quantizers.identity import NoQuantizer
 from scq.validation.memory import PeakMemory
+from scq.validation.speeds import forward, step
 from scq.validation.studies.measures import Trained
+from scq.validation.timing import circumstances, in_turns
 
-_REPEATS = 7
+_ROUNDS = 7
 _PICTURES = 64
 
 
 def measure(trained: Trained) -> dict[str, Any]:
     """
     Returns:
-        step_seconds: median time of a training step of the run's batch, forward and backward.
-        pictures_per_second: of the forward pass in evaluation, 64 pictures at a time, from the median time.
+        forward, step: seconds of each round, of the forward pass in evaluation, ``pictures`` at a time, and of forward
+            and backward of a training step of the run's batch.
+        plain_forward, plain_step: the same of the autoencoder without its quantizer, in the same rounds.
         memory: bytes at the peak of one training step above what the process had before it.
+        pictures, threads, load: of the timing.
     """
+    before = circumstances()
     device, model = trained.device, trained.model()
+    plain = copy.deepcopy(model)
+    plain.quantizer = NoQuantizer(channel_dim=1)
     # What the pictures show changes nothing in what is allocated, and little in the time.
     generator = torch.Generator().manual_seed(0)
     pictures = (torch.rand(max(_PICTURES, trained.config.batch_size), 3, 32, 32, generator=generator) - 0.5).to(device)
-
-    def forward() -> None:
-        with torch.no_grad():
-            model(pictures[:_PICTURES])
-
-    def step() -> None:
-        _step(model, pictures[: trained.config.batch_size])
-
-    seconds = _median(forward, device)
-    model.train()
-    return {
-        "pictures_per_second": _PICTURES / seconds,
-        "step_seconds": _median(step, device),
-        "memory": _memory(step, device),
+    few, batch = pictures[:_PICTURES], pictures[: trained.config.batch_size]
+    works = {
+        "forward": partial(forward, model, few),
+        "plain_forward": partial(forward, plain, few),
+        "step": partial(step, model, batch),
+        "plain_step": partial(step, plain, batch),
     }
-
-
-def _step(model: Autoencoder, pictures: torch.Tensor) -> None:
-    output = model(pictures)
-    (output.reconstruction.square().mean() + output.quantized.loss).backward()
-    model.zero_grad(set_to_none=True)
-
-
-def _median(work: Callable[[], None], device: torch.device) -> float:
-    work()  # the first call also pays for allocations
-    times = []
-    for _ in range(_REPEATS):
-        start = now(device)
-        work()
-        times.append(now(device) - start)
-    return statistics.median(times)
+    seconds = in_turns(works, _ROUNDS, device)
+    return {**seconds, "memory": _memory(works["step"], device), "pictures": len(few), **before}
 
 
 def _memory(work: Callable[[], None], device: torch.device) -> int:

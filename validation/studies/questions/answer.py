@@ -83,9 +83,12 @@ def over(
 
 
 def slice_of(record: StudyRecord, arm: str, setting: str, name: str) -> Series:
-    """A number of an arm over the values of a setting on the first data set, all else as at the centre."""
+    """A number of an arm over the values of a setting on the first data set, all else as at the centre; of a time with
+    its ranges."""
     found = over(record, arm, setting, name)
-    return Series(arm, [x for x, _ in found], [values for _, (values,) in found])
+    lowest, highest = (over(record, arm, setting, f"{name}_{end}") for end in ("min", "max"))
+    ranges = [(min(low), max(high)) for (_, (low,)), (_, (high,)) in zip(lowest, highest, strict=True)]
+    return Series(arm, [x for x, _ in found], [values for _, (values,) in found], ranges)
 
 
 def differences(record: StudyRecord, a: Summary, b: Summary, name: str) -> list[float]:
