@@ -118,5 +118,6 @@ def test_a_zero_makes_a_logarithmic_axis_linear() -> None:
 
 
 def test_a_threshold_lets_in_no_unsafe_point_with_the_same_number() -> None:
-    equal = [Point(True, dict.fromkeys(PREDICTORS, value), 0.0, 1.0, safe) for value, safe in ((0.1, True), (0.1, False))]
+    number = dict.fromkeys(PREDICTORS, 0.1)
+    equal = [Point(True, number, 0.0, 1.0, safe) for safe in (True, False)]
     assert derive(equal).threshold is None
