@@ -12,13 +12,14 @@ from scq.solvers.registry import BackendInfo, backends, register, unregister
 
 if TYPE_CHECKING:
     from scq.solvers._solve import solve
-    from scq.solvers.errors import BackendMissingError, SolveError
+    from scq.solvers.errors import BackendError, BackendMissingError, SolveError
     from scq.solvers.problem import Problem
     from scq.solvers.residuals import Residuals, kkt_residuals
     from scq.solvers.solution import Solution
     from scq.solvers.status import Status
 
 _LAZY = {
+    "BackendError": "scq.solvers.errors",
     "BackendMissingError": "scq.solvers.errors",
     "SolveError": "scq.solvers.errors",
     "Problem": "scq.solvers.problem",
@@ -30,6 +31,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "BackendError",
     "BackendInfo",
     "BackendMissingError",
     "Problem",

@@ -9,7 +9,7 @@ import torch
 
 from scq.solvers.attempt import Attempt, compact, judge, normalise
 from scq.solvers.clock import Clock
-from scq.solvers.errors import SolveError
+from scq.solvers.errors import BackendError, SolveError
 from scq.solvers.implicit import differentiate
 from scq.solvers.methods import Result
 from scq.solvers.problem import Problem
@@ -56,7 +56,9 @@ def solve(
 
     Raises:
         TypeError, ValueError: a wrong argument; an unknown backend or option is answered with the known ones.
-        BackendMissingError: the backend's package is not installed; the message has the command that installs it.
+        BackendMissingError: the backend's package is not installed, or cannot be imported; the message has the command
+            that installs it.
+        BackendError: whatever ``throw`` is: the backend raised for every column, so that it is at fault and no latent.
         SolveError: with ``throw=True``, when columns failed; the exception carries the solution.
 
     Source: arXiv 2310.03004, Eq. 7 (exact) and Algorithm 2 (relaxed).
@@ -72,7 +74,7 @@ def solve(
     with torch.autocast(problem.latents.device.type, enabled=False):
         instance = normalise(problem, dtype, centred=info.exact and not as_given)
         native = gradient == "native" and torch.is_grad_enabled()
-        attempt = Attempt(run, tol, max_iter, options)
+        attempt = Attempt(info, run, tol, max_iter, options)
         with torch.set_grad_enabled(native):
             result = attempt(instance if native else instance.detach())
             status = judge(problem, info, result, tol)
@@ -82,7 +84,11 @@ def solve(
                 if native and not bool(failed.all()):
                     # No history through a failed column: its derivative may be NaN, and the codebook's is a sum.
                     good = (~failed).nonzero().flatten()
-                    again = compact(Attempt(run, tol, max_iter, options)(instance.select(good)))
+                    second = Attempt(info, run, tol, max_iter, options)
+                    again = compact(second(instance.select(good)))
+                    if second.errors:
+                        first = next(iter(second.errors.values()))
+                        raise BackendError(f"backend {info.name!r} raised for columns that it had solved: {first}")
                     weights = _anchors(problem, weights.values.dtype).replaced(good, again)
                 else:
                     bad = failed.nonzero().flatten()
@@ -120,7 +126,6 @@ def _backend(
         raise ValueError(f"tol is {tol}, must be > 0")
     if max_iter is not None and (not isinstance(max_iter, int) or isinstance(max_iter, bool) or max_iter < 1):
         raise ValueError(f"max_iter is {max_iter!r}, must be an integer >= 1")
-    info.check_available()
     device = problem.latents.device.type
     if device not in info.devices:
         raise ValueError(f"latents are on {device}, backend {backend!r} computes on: {', '.join(info.devices)}")

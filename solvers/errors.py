@@ -7,7 +7,14 @@ if TYPE_CHECKING:
 
 
 class BackendMissingError(ImportError):
-    """The backend's package is not installed; the message has the command that installs it."""
+    """The backend's package is not installed, or cannot be imported; the message has the command that installs it."""
+
+
+class BackendError(RuntimeError):
+    """The backend raised for every column that it was given, so that it, and not the latents, is at fault.
+
+    Raised whatever ``throw`` and ``on_failure`` are; the backend's own exception is its ``__cause__``.
+    """
 
 
 class OptionError(ValueError):

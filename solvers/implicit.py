@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from scq.solvers import compiled
 from scq.solvers.methods import Instance
 from scq.solvers.polish import polish
 from scq.solvers.support import Support, solve_on_support
@@ -113,7 +114,7 @@ def _identify(instance: Instance, weights: Float[Tensor, "N K"]) -> Bool[Tensor,
     active = (weights > mu) | (weights == weights.amax(1, keepdim=True))
     if not weights.shape[0]:
         return active
-    rounds = torch.full(weights.shape[:1], _ROUNDS, device=weights.device)
+    rounds = torch.full(weights.shape[:1], _ROUNDS, dtype=torch.long, device=weights.device)
     exact = polish(instance, weights.clamp_min(0.0), active, _POLISHED, rounds)
     polished = exact.support.scatter(exact.values, weights.shape[1]) > _WEAK
     return torch.where((exact.residual <= _POLISHED)[:, None], polished, active)
@@ -140,7 +141,7 @@ class _Implicit(torch.autograd.Function):
 
 def _pull_back_for(latents: Tensor, anchor: Tensor) -> Callable[..., tuple[Tensor, ...]]:
     """The compiled kernel, where that can."""
-    if latents.device.type == "cpu" and anchor.dim() == 1:
+    if latents.device.type == "cpu" and anchor.dim() == 1 and compiled.usable():
         from scq.solvers.compiled.backward import pull_back
 
         return pull_back

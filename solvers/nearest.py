@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from scq.solvers import compiled
+
 _DISTANCES_AT_ONCE = 2**24
 """Entries of an (n, K) array of distances: one for all latents would be the largest of a training step at large K."""
 
@@ -25,7 +27,7 @@ def nearest_codeword(latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F
     if torch.compiler.is_compiling():
         # It sees through torch alone, and the number of pieces would tie its graph to the number of latents.
         return torch.addmm(codebook.square().sum(1), latents, codebook.T, alpha=-2).argmin(1)
-    if latents.device.type == "cpu" and N * K >= _WORTH_COMPILING:
+    if latents.device.type == "cpu" and N * K >= _WORTH_COMPILING and compiled.usable():
         from scq.solvers.compiled.nearest import nearest_columns
 
         return nearest_columns(latents, codebook)

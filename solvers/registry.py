@@ -79,7 +79,7 @@ class BackendInfo:
 
     @property
     def available(self) -> bool:
-        """True when the package it needs is installed."""
+        """True when the package it needs is installed; whether it works is what ``scq backends`` tries."""
         return self.package is None or importlib.util.find_spec(self.package) is not None
 
     @property
@@ -97,11 +97,25 @@ class BackendInfo:
             raise BackendMissingError(f"backend {self.name!r}: {self.why_not}")
 
     def load(self) -> Callable[..., Any]:
-        """The function that solves, imported now."""
+        """The function that solves, imported now.
+
+        Raises:
+            BackendMissingError: the package that it needs is not installed, or cannot be imported.
+        """
+        self.check_available()
         if callable(self.run):
             return self.run
         module, function = self.run.split(":")
-        return getattr(importlib.import_module(module), function)
+        try:
+            return getattr(importlib.import_module(module), function)
+        except Exception as error:
+            if self.package is None:
+                raise
+            # Whatever it is: packages that do not fit each other raise AttributeError and others as well.
+            raise BackendMissingError(
+                f"backend {self.name!r}: the package {self.package!r} is installed, but cannot be imported "
+                f"({type(error).__name__}: {error}); run: {self.install}"
+            ) from error
 
 
 _REGISTRY: dict[str, BackendInfo] = {}

@@ -25,11 +25,11 @@ class Batches(Iterator[Tensor]):
         self, images: UInt8[Tensor, "N channels height width"], batch_size: int, generator: torch.Generator
     ) -> None:
         self._images, self._batch_size, self._generator = images, batch_size, generator
-        self._waiting = torch.empty(0, dtype=torch.int64)
+        self._waiting = torch.empty(0, dtype=torch.int64, device="cpu")
 
     def __next__(self) -> Float[Tensor, "batch_size channels height width"]:
         while len(self._waiting) < self._batch_size:
-            order = torch.randperm(len(self._images), generator=self._generator)
+            order = torch.randperm(len(self._images), generator=self._generator, device="cpu")
             self._waiting = torch.cat([self._waiting, order])
         chosen, self._waiting = self._waiting[: self._batch_size], self._waiting[self._batch_size :]
         return to_float(self._images[chosen.to(self._images.device)])

@@ -43,6 +43,6 @@ class ImageData:
         """Variance of all training pixels and channels at scale [0, 1]: what the reconstruction loss is divided by."""
         # From the histogram: exact, and no float copy of the whole set.
         counts = torch.bincount(self.train.reshape(-1), minlength=256).double()
-        values = torch.arange(256, dtype=torch.float64) / 255
+        values = torch.arange(256, dtype=torch.float64, device=counts.device) / 255
         mean = counts @ values / counts.sum()
         return float(counts @ (values - mean) ** 2 / counts.sum())

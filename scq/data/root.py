@@ -1,9 +1,10 @@
 """Where data sets are looked for."""
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from scq.solvers.folders import cache_folder
 
 ENVIRONMENT_VARIABLE = "SCQ_DATA"
 
@@ -35,12 +36,3 @@ def find_root(root: Path | None) -> DataRoot:
     if not found.path.exists():
         raise FileNotFoundError(f"data root {found} does not exist")
     return found
-
-
-def cache_folder() -> Path:
-    """The user's cache folder for this package, by the custom of the platform; it need not exist."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "scq"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "scq" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scq"

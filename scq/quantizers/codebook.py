@@ -45,7 +45,7 @@ def kmeans(points: Float[Tensor, "N F"], start: Float[Tensor, "K F"], iterations
         return start.clone()
     points = points[:: max(1, N // (_POINTS_PER_CENTRE * K))]
     N = points.shape[0]
-    chosen = torch.linspace(0, N - 1, min(K, N), device=points.device).round().long()
+    chosen = torch.linspace(0, N - 1, min(K, N), dtype=torch.float32, device=points.device).round().long()
     spread = points.std(0, correction=0)
     centres = torch.cat([points[chosen], points.mean(0) + spread * start[len(chosen) :]])
     for _ in range(iterations):

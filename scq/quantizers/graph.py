@@ -97,7 +97,7 @@ def _solve(
     parts = tuple(
         part.clone(memory_format=torch.contiguous_format) if valid is None else spread(part, valid) for part in parts
     )
-    return *parts, torch.tensor(solution.compact.index is not None)
+    return *parts, torch.tensor(solution.compact.index is not None, dtype=torch.bool, device=latents.device)
 
 
 @_solve.register_fake
@@ -106,7 +106,7 @@ def _(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     N, K = latents.shape[0], codebook.shape[0]
     anchor, status, iterations = (latents.new_empty(N, dtype=torch.long) for _ in range(3))
-    return latents.new_empty(N, K), anchor, status, iterations, torch.empty((), dtype=torch.bool)
+    return latents.new_empty(N, K), anchor, status, iterations, torch.empty((), dtype=torch.bool, device=latents.device)
 
 
 @torch.library.custom_op("scq::solve_backward", mutates_args=())

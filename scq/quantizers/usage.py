@@ -38,8 +38,8 @@ class Usage:
     """Counts over a whole evaluation set: usage of one batch says little when K is near the batch's size."""
 
     def __init__(self, codebook_size: int) -> None:
-        self._hard = torch.zeros(codebook_size, dtype=torch.long)
-        self._soft = torch.zeros(codebook_size, dtype=torch.float64)
+        self._hard = torch.zeros(codebook_size, dtype=torch.long, device="cpu")
+        self._soft = torch.zeros(codebook_size, dtype=torch.float64, device="cpu")
         self._support = 0.0
         self._distance = 0.0
         self._latents = 0

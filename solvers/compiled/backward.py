@@ -6,9 +6,10 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from scq.solvers.compiled.cache import kernel
 from scq.solvers.compiled.inverse import HELPER, JIT
 from scq.solvers.compiled.lanes import at, axpy, fma, lanes, load, load_double, padded, pointer, splat, store, total
-from scq.solvers.compiled.tensors import aligned, in_chunks, numpy
+from scq.solvers.compiled.tensors import CPU, aligned, in_chunks, numpy
 
 _GRAM_CODEWORDS = 2048
 """Up to this many codewords their products are computed once: (K, K) in float64 is 32 MB then."""
@@ -59,13 +60,15 @@ def pull_back(
     threads = max(1, min(torch.get_num_threads(), _SUMS // (C.numel() * C.element_size()) or 1, N))
     # Each thread sums a fixed part of the columns, so that the result is the same in every run.
     parts = [(N * t // threads, N * (t + 1) // threads) for t in range(threads)]
-    d_codebook = torch.zeros(threads, *C.shape, dtype=C.dtype)
-    d_lam = torch.zeros(threads, dtype=torch.float64)
+    d_codebook = torch.zeros(threads, *C.shape, dtype=C.dtype, device=CPU)
+    d_lam = torch.zeros(threads, dtype=torch.float64, device=CPU)
 
     def work(chunks):
         ld = padded(most) + 8
-        (scratch,) = numpy(torch.zeros(most * ld + 3 * ld + 3 * C.shape[1], dtype=torch.float64))
-        (numbers,) = numpy(torch.zeros(2, most, dtype=torch.long))
+        scratch, numbers = numpy(
+            torch.zeros(most * ld + 3 * ld + 3 * C.shape[1], dtype=torch.float64, device=CPU),
+            torch.zeros(2, most, dtype=torch.long, device=CPU),
+        )
         for t, _ in chunks:
             d_lam[t] = _pull_back(*parts[t], *inputs, *numpy(d_codebook[t]), weight, ld, scratch, numbers)
 
@@ -73,7 +76,7 @@ def pull_back(
     return d_latents[:N, :F], d_codebook.sum(0)[:K, :F], d_lam.sum().to(lam.dtype)
 
 
-@njit(cache=True, **JIT)
+@kernel(**JIT)
 def _pull_back(
     first,
     last,

@@ -10,6 +10,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from scq.solvers.compiled.cache import kernel
 from scq.solvers.compiled.gradient import error, gradient_on_support, kkt_residual, still_violating
 from scq.solvers.compiled.inverse import (
     ENTERING,
@@ -41,6 +42,7 @@ from scq.solvers.compiled.lanes import (
     total,
 )
 from scq.solvers.compiled.search import CANDIDATES, best_first, candidates, extremes, products_of_four, worst
+from scq.solvers.compiled.tensors import CPU
 
 BOLD = 0.1
 """Codewords that enter violate optimality by at least this share of what the worst one does."""
@@ -62,9 +64,9 @@ def scratch(capacity: int, K: int, F: int, dtype: torch.dtype) -> tuple[Tensor, 
     ld, Kp, Fp = _row_length(capacity, w), padded(K), padded(F)
     real = 2 * ENTERING * ld + ld + 2 * w + CANDIDATES + w + SLOTS * (capacity * ld + 2 * ld + Kp + Fp)
     return (
-        torch.zeros(real, dtype=dtype),
-        torch.zeros(SLOTS * (ld + Fp), dtype=torch.float64),
-        torch.zeros(CANDIDATES + SLOTS * (ld + 4), dtype=torch.long),
+        torch.zeros(real, dtype=dtype, device=CPU),
+        torch.zeros(SLOTS * (ld + Fp), dtype=torch.float64, device=CPU),
+        torch.zeros(CANDIDATES + SLOTS * (ld + 4), dtype=torch.long, device=CPU),
     )
 
 
@@ -76,7 +78,7 @@ def _row_length(capacity, w):
 _ld = njit(**HELPER)(_row_length)
 
 
-@njit(cache=True, **JIT)
+@kernel(**JIT)
 def solve_columns(
     first,
     last,

@@ -1,26 +1,26 @@
 """The nearest codeword of each latent, compiled: distances and their minimum in one go, with nothing kept."""
 
 import torch
-from numba import njit
 from torch import Tensor
 
+from scq.solvers.compiled.cache import kernel
 from scq.solvers.compiled.inverse import JIT
 from scq.solvers.compiled.lanes import add, at, lanes, load, pointer, store
 from scq.solvers.compiled.search import products_of_four, smallest
-from scq.solvers.compiled.tensors import aligned, in_chunks, numpy, tiled
+from scq.solvers.compiled.tensors import CPU, aligned, in_chunks, numpy, tiled
 
 
 def nearest_columns(latents: Tensor, codebook: Tensor) -> Tensor:
     """The number of the codeword c with the smallest |c|^2 / 2 - c^T z, for each latent z, on the CPU."""
     N, K = latents.shape[0], codebook.shape[0]
     tiles = tiled(-codebook)
-    squares = torch.full((tiles.shape[0] * tiles.shape[2],), torch.inf, dtype=codebook.dtype)
+    squares = torch.full((tiles.shape[0] * tiles.shape[2],), torch.inf, dtype=codebook.dtype, device=CPU)
     squares[:K] = 0.5 * codebook.square().sum(1)
-    index = torch.empty(N, dtype=torch.long)
+    index = torch.empty(N, dtype=torch.long, device=CPU)
     arrays = numpy(aligned(latents), tiles, squares, index)
 
     def work(chunks):
-        (scratch,) = numpy(torch.empty(4, squares.shape[0], dtype=squares.dtype))
+        (scratch,) = numpy(torch.empty(4, squares.shape[0], dtype=squares.dtype, device=CPU))
         for first, last in chunks:
             _nearest(first, last, *arrays, scratch)
 
@@ -28,7 +28,7 @@ def nearest_columns(latents: Tensor, codebook: Tensor) -> Tensor:
     return index
 
 
-@njit(cache=True, **JIT)
+@kernel(**JIT)
 def _nearest(first, last, Z, tiles, squares, index, scratch):
     Fp, F, Kp = Z.shape[1], tiles.shape[1], squares.shape[0]
     z, c, half, g = pointer(Z), pointer(tiles), pointer(squares), pointer(scratch)

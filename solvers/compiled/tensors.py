@@ -10,10 +10,14 @@ from torch import Tensor
 from scq.solvers.compiled.lanes import BYTES, padded
 
 
+CPU = torch.device("cpu")
+"""Where kernels work, whatever the default device is."""
+
+
 def aligned(x: Tensor) -> Tensor:
     """A copy with rows padded with zeros to whole vectors, from an address where vectors start; at least four rows."""
     rows, columns = x.shape
-    result = torch.zeros(max(rows, 4), padded(columns), dtype=x.dtype)
+    result = torch.zeros(max(rows, 4), padded(columns), dtype=x.dtype, device=CPU)
     result[:rows, :columns] = x
     return result
 
@@ -23,7 +27,7 @@ def tiled(codebook: Tensor) -> Tensor:
     its memory in order. Padding is 0."""
     K, F = codebook.shape
     width = 2 * BYTES // codebook.element_size()
-    whole = torch.zeros(padded(K), F, dtype=codebook.dtype)
+    whole = torch.zeros(padded(K), F, dtype=codebook.dtype, device=CPU)
     whole[:K] = codebook
     return whole.view(-1, width, F).mT.contiguous()
 

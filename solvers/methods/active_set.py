@@ -8,7 +8,7 @@ twice and the method ends: it is Lawson and Hanson's, with several codewords at 
 On the CPU a compiled kernel (:mod:`scq.solvers.compiled.columns`) runs on all of torch's threads, with the inverse of
 the support's matrix updated in place. It computes in the dtype of the latents, with errors and weights in float64; in
 float32, columns that it cannot certify are solved again in float64, and what is left by the tensor path,
-:mod:`scq.solvers.polish`, which is the only one on other devices.
+:mod:`scq.solvers.polish`, which is the only one on other devices and where Numba cannot compile.
 
 Limits: below lam of about 1e-9 of the longest codeword's square (from the codebook's mean) float64 does not resolve the
 support's matrix, and above codewords of about 1e3 it does not resolve multipliers to 1e-9 near the hull. A column that
@@ -22,6 +22,7 @@ Source: C. L. Lawson and R. J. Hanson, "Solving Least Squares Problems" (1974), 
 import torch
 from torch import Tensor
 
+from scq.solvers import compiled
 from scq.solvers.methods import Instance, Result, interior_point
 from scq.solvers.polish import polish
 from scq.solvers.status import Status
@@ -58,9 +59,11 @@ def solve(problem: Instance, *, tol: float, max_iter: int | None = None) -> Resu
         # No vertex to start from, and a support that may hold most codewords: the interior point does not mind.
         return interior_point.solve(problem, tol=tol, max_iter=max_iter)
     N, F = problem.latents.shape
-    limit = torch.full((N,), 1000 + 20 * F if max_iter is None else max_iter, device=problem.anchor.device)
+    limit = torch.full(
+        (N,), 1000 + 20 * F if max_iter is None else max_iter, dtype=torch.long, device=problem.anchor.device
+    )
     paths = [solve_by_tensors]
-    if problem.latents.device.type == "cpu":
+    if problem.latents.device.type == "cpu" and compiled.usable():
         # What rounding errors defeat in float32 is solved again in float64.
         double = [_compiled_in_double] if problem.latents.dtype == torch.float32 else []
         paths = [_compiled, *double, *paths]
@@ -100,13 +103,14 @@ def _compiled(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights,
     """The same by the compiled kernel; the residual is infinite where it gave up."""
     # Here, because importing Numba takes a second that other backends need not pay.
     from scq.solvers.compiled.columns import scratch, solve_columns
-    from scq.solvers.compiled.tensors import aligned, in_chunks, numpy, tiled
+    from scq.solvers.compiled.tensors import CPU, aligned, in_chunks, numpy, tiled
 
     latents, codebook, dtype = problem.latents, problem.codebook, problem.latents.dtype
     (N, F), K = latents.shape, codebook.shape[0]
     gram = codebook @ codebook.T if K <= _GRAM_CODEWORDS else codebook.new_empty(0, 0)
     capacity = min(K, 2 * F + 64)
-    steps, residual = torch.zeros(N, dtype=torch.long), torch.full((N,), torch.inf, dtype=torch.float64)
+    steps = torch.zeros(N, dtype=torch.long, device=CPU)
+    residual = torch.full((N,), torch.inf, dtype=torch.float64, device=CPU)
     inputs = numpy(aligned(latents), aligned(codebook)[:K], tiled(codebook), gram)
     settings = float(problem.lam), *numpy(problem.anchor.contiguous()), tol * _SHARE[dtype], float(problem.floor)
     limits, rounds = numpy(max_iter.contiguous()), 1 if K * F <= _SMALL else _ROUNDS
@@ -116,9 +120,9 @@ def _compiled(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights,
 
     def work(todo):
         spare = numpy(*scratch(capacity, K, F, dtype))
-        index = torch.empty(columns, capacity, dtype=torch.long)
-        values = torch.empty(columns, capacity, dtype=torch.float64)
-        size = torch.empty(columns, dtype=torch.long)
+        index = torch.empty(columns, capacity, dtype=torch.long, device=CPU)
+        values = torch.empty(columns, capacity, dtype=torch.float64, device=CPU)
+        size = torch.empty(columns, dtype=torch.long, device=CPU)
         for first, last in todo:
             written = numpy(index, values, size, steps[first:last], residual[first:last])
             solve_columns(first, last, *inputs, *settings, *limits, rounds, *written, *spare)

@@ -85,6 +85,7 @@ def solve(
         raise OptionError(f"solver is {solver!r}, must be one of: {', '.join(_SOLVERS)}")
     if solver != "DIFFCP" and solver_args is None:
         raise OptionError(f"solver is {solver!r}, which needs solver_args: mode, eps and tol are those of DIFFCP")
+    given = solver_args is not None
     if solver_args is None:
         solver_args = {"mode": mode, "eps": _precision(tol, problem, follow_tol) if eps is None else eps}
         solver_args |= {} if max_iter is None else {"max_iters": max_iter}
@@ -95,7 +96,7 @@ def solve(
     rows = max(1, _CHUNK_ELEMENTS // (K * F))
     for z, anchor in zip(problem.latents.split(rows), problem.anchor.split(rows), strict=True):
         a = anchor if anchor.dim() == 2 else torch.nn.functional.one_hot(anchor, K).to(C.dtype)
-        parts.append(_solve_chunk(layer, (C, z, s, s * a), dict(solver_args)))
+        parts.append(_solve_chunk(layer, (C, z, s, s * a), dict(solver_args), given))
     weights, status = zip(*parts, strict=True)
     status = torch.cat(status)
     return Result(torch.cat(weights), status, torch.zeros_like(status))
@@ -117,7 +118,7 @@ def _layer(K: int, F: int, solver: str) -> CvxpyLayer:
 
 
 def _solve_chunk(
-    layer: CvxpyLayer, parameters: tuple[Tensor, ...], solver_args: dict[str, Any]
+    layer: CvxpyLayer, parameters: tuple[Tensor, ...], solver_args: dict[str, Any], given: bool
 ) -> tuple[Float[Tensor, "n K"], Int[Tensor, " n"]]:
     if not any(x.requires_grad for x in parameters):
         # Without a derivative to prepare, the layer hands everything on to SCS, which knows none of these.
@@ -130,7 +131,8 @@ def _solve_chunk(
             # diffcp leaves its thread pool open when a column raises. It goes now, where its complaint can be met.
             warnings.filterwarnings("ignore", message="unclosed running multiprocessing pool", category=ResourceWarning)
             traceback.clear_frames(error.__traceback__)
-            if isinstance(error, TypeError | AttributeError):
+            # Of arguments of ours, it is the peer that does not fit.
+            if given and isinstance(error, TypeError | AttributeError):
                 raise OptionError(f"solver_args is {solver_args}, refused by the peer: {error}") from error
             raise
     inaccurate = [w for w in caught if str(w.message).startswith(_INACCURATE)]
@@ -138,7 +140,7 @@ def _solve_chunk(
         if w not in inaccurate:
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
     status = Status.MAX_ITER if inaccurate else Status.SOLVED
-    return weights, torch.full((weights.shape[0],), int(status))
+    return weights, torch.full((weights.shape[0],), int(status), dtype=torch.long, device=weights.device)
 
 
 class _Layer(torch.autograd.Function):

@@ -66,24 +66,25 @@ def solve(
         precision = max(_TIGHTEST, 0.1 * tol * min(1.0, float(problem.floor.detach())))
         ours = {"primal_tol": precision, "iter_limit": chosen["max_iter"]}
         chosen["active_set_settings"] = _settings(ours, dict(settings or {}))
-    codewords = torch.arange(K)
-    ones = torch.ones(K, dtype=torch.float64)
+    device = problem.latents.device
+    codewords = torch.arange(K, dtype=torch.long, device=device)
+    ones = torch.ones(K, dtype=torch.float64, device=device)
     layer = Solver(
         K,
         K + 1,
-        torch.arange(0, K * K + 1, K),
+        torch.arange(0, K * K + 1, K, dtype=torch.long, device=device),
         codewords.repeat(K),
-        torch.cat([torch.zeros(1, dtype=torch.int64), torch.arange(K, 2 * K + 1)]),
+        torch.cat([codewords.new_zeros(1), torch.arange(K, 2 * K + 1, dtype=torch.long, device=device)]),
         codewords.repeat(2),
         moreau.Cones(num_zero_cones=1, num_nonneg_cones=K),
         moreau.Settings(solver=solver, device="cpu", batch_size=N, enable_grad=True, **chosen),
     )
     linear = problem.gradient(problem.latents.new_zeros(N, K))
-    right = torch.eye(1, K + 1, dtype=torch.float64).repeat(N, 1)
+    right = torch.eye(1, K + 1, dtype=torch.float64, device=device).repeat(N, 1)
     solution = layer.solve(problem.hessian().reshape(-1), torch.cat([ones, -ones]), linear, right)
     states = layer.info.status if isinstance(layer.info.status, list) else [layer.info.status]
-    status = torch.tensor([int(_STATUS.get(state, Status.FAILED)) for state in states])
-    iterations = torch.as_tensor(layer.info.iterations).reshape(-1).to(torch.int64).expand(N).clone()
+    status = torch.tensor([int(_STATUS.get(state, Status.FAILED)) for state in states], dtype=torch.long, device=device)
+    iterations = torch.as_tensor(layer.info.iterations, dtype=torch.long, device=device).reshape(-1).expand(N).clone()
     return Result(solution.x.reshape(N, K), status, iterations)
 
 

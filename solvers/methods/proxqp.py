@@ -95,7 +95,7 @@ class _Layer(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad, *_):
         K = grad.shape[1]
-        dH, dlinear = torch.zeros(K, K, dtype=grad.dtype), torch.empty_like(grad)
+        dH, dlinear = torch.zeros(K, K, dtype=grad.dtype, device=grad.device), torch.empty_like(grad)
         for n, qp in enumerate(ctx.qps):
             # The derivative of the weights alone: none of the multipliers.
             loss = np.zeros(2 * K + 1)

@@ -86,12 +86,14 @@ def _solve_chunk(
     layer, Q: Float[Tensor, "K K"], linear: Float[Tensor, "n K"], max_iter: int, expand: bool
 ) -> tuple[Float[Tensor, "n K"], Int[Tensor, " n"], Int[Tensor, " n"]]:
     n, K = linear.shape
-    identity, ones = torch.eye(K, dtype=Q.dtype), Q.new_ones(1, K)
+    identity, ones = torch.eye(K, dtype=Q.dtype, device=Q.device), Q.new_ones(1, K)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         # The constraints are constants, so that the mean of their derivatives concerns nobody.
         weights = layer(Q.expand(n, K, K) if expand else Q, linear, -identity, Q.new_zeros(K), ones, Q.new_ones(1))
     text = printed.getvalue()
     count = text.count("iter: ")
     doubtful = count >= max_iter or "qpth warning" in text
-    status = torch.full((n,), int(Status.MAX_ITER if doubtful else Status.SOLVED))
+    status = torch.full(
+        (n,), int(Status.MAX_ITER if doubtful else Status.SOLVED), dtype=torch.long, device=weights.device
+    )
     return weights, status, torch.full_like(status, count)

@@ -176,7 +176,7 @@ def test_a_named_root_that_does_not_exist_is_refused_with_who_named_it(
 def test_cache_folder_follows_the_platform(
     platform: str, variable: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scq.data.root.sys.platform", platform)
+    monkeypatch.setattr("scq.solvers.folders.sys.platform", platform)
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)

@@ -182,7 +182,7 @@ def _printing(text: str) -> Callable:
         def layer(Q: torch.Tensor, linear: torch.Tensor, *constraints: torch.Tensor) -> torch.Tensor:
             print(text)
             exact = solvers.solve(Problem(*hull(3, 4, 12))).weights
-            return torch.cat([exact[:2], torch.full_like(exact[:1], 1 / 12)])
+            return torch.cat([exact[:2], torch.full_like(exact[:1], 1 / 12)])[: len(linear)]
 
         return layer
 
@@ -204,7 +204,7 @@ def test_a_column_that_qpth_returns_as_nan_has_failed(monkeypatch: pytest.Monkey
     def make(**settings: object) -> Callable:
         def layer(Q: torch.Tensor, linear: torch.Tensor, *constraints: torch.Tensor) -> torch.Tensor:
             exact = solvers.solve(Problem(*hull(3, 4, 12))).weights
-            return torch.cat([exact[:2], torch.full_like(exact[:1], torch.nan)])
+            return torch.cat([exact[:2], torch.full_like(exact[:1], torch.nan)])[: len(linear)]
 
         return layer
 

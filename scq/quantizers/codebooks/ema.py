@@ -120,7 +120,7 @@ def _candidates(
     if N == 0:
         return latents.new_zeros(K, latents.shape[1]), latents.new_zeros(K)
     slots = torch.arange(K, device=latents.device)
-    order = torch.rand(N, device=latents.device).masked_fill(~valid, 2.0).argsort()
+    order = torch.rand(N, dtype=torch.float32, device=latents.device).masked_fill(~valid, 2.0).argsort()
     mine = (slots % world == rank) & (slots // world < valid.sum())
     taken = latents[order[(slots // world).clamp_max(N - 1)]]
     return torch.where(mine[:, None], taken, 0.0), mine.to(latents.dtype)
