@@ -62,8 +62,8 @@ class Attempt:
     An exception says that the batch failed, not which column did; the batch is halved until the columns that the
     backend raises for are alone. It becomes their status, unless no column can be to blame:
 
-    - its kind is one that numbers do not bring about: an ImportError, an OSError, no memory, or, of a backend that needs
-      no package and so no code but torch's and ours, anything but arithmetic, ValueError and RuntimeError;
+    - its kind is one that numbers do not bring about: an ImportError, an OSError, no memory, or, of a backend that
+      needs no package and so no code but torch's and ours, anything but arithmetic, ValueError and RuntimeError;
     - or the backend solves no column of the batch at all. So it is for a batch of one column: nothing tells a latent
       that defeats a backend from a backend that is defeated by any, and to be wrong about the second is to replace
       every latent by its nearest codeword without a word.

@@ -132,7 +132,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.empty(0, dtype=torch.float32, device=device)
     except (RuntimeError, AssertionError) as error:
         # torch without CUDA raises AssertionError here.
         raise ValueError(f"device is {name!r}, which this machine cannot use: {error}") from error

@@ -52,7 +52,8 @@ class PooledNumbers:
         names = list(self._parts[0])
         parts = processes.gathered(torch.stack([torch.stack(list(part.values())) for part in self._parts]))
         largest, summed = (
-            torch.tensor([name.startswith(kind) for name in names], device=parts.device) for kind in (_LARGEST, _SUMMED)
+            torch.tensor([name.startswith(kind) for name in names], dtype=torch.bool, device=parts.device)
+            for kind in (_LARGEST, _SUMMED)
         )
         numbers = torch.where(largest, parts.amax(0), torch.where(summed, parts.sum(0), parts.mean(0)))
         if len(parts) > 1:

@@ -33,7 +33,7 @@ def restore(state: TrainingState, folder: Path, device: torch.device, first: boo
     if first:
         for error in damaged:
             Console().print(f"Left out: {error}", style="yellow", markup=False, soft_wrap=True)
-    mine = torch.tensor([found.step if found else 0], device=device)
+    mine = torch.tensor([found.step if found else 0], dtype=torch.long, device=device)
     steps = processes.gathered(mine).tolist()
     if len(set(steps)) > 1:
         raise ValueError(f"folder is '{folder}', must be one that all machines see; checkpoints found: {steps}")

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from scq.solvers.compiled.lanes import BYTES, padded
 
-
 CPU = torch.device("cpu")
 """Where kernels work, whatever the default device is."""
 

@@ -8,8 +8,8 @@ A backend is a function, named by its registry entry::
 backend already centred and scaled to unit size (see ``solvers.solve``). Keyword-only parameters after ``max_iter`` are
 the backend's options; an option that is not among them is refused before the backend runs. With ``gradient="native"``
 the tensors of the problem carry autograd history and so must the weights of the result; otherwise nothing does.
-A column that fails gets a status, never an exception; an exception means that the whole batch failed, and what becomes of
-it :class:`scq.solvers.attempt.Attempt` says. What the backend makes of its own names its device and dtype.
+A column that fails gets a status, never an exception; an exception means that the whole batch failed, and what becomes
+of it :class:`scq.solvers.attempt.Attempt` says. What the backend makes of its own names its device and dtype.
 """
 
 from collections.abc import Callable

@@ -61,7 +61,7 @@ def solve(
             P = P.clamp_min(0.0)
             P = P - (P.sum(1, keepdim=True) - 1) / K
     count = 1 if projection == "exact" else steps
-    status = torch.full((N,), int(Status.APPROXIMATE), device=Z.device)
+    status = torch.full((N,), int(Status.APPROXIMATE), dtype=torch.long, device=Z.device)
     return Result(P, status, torch.full_like(status, count))
 
 
