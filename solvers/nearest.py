@@ -24,8 +24,8 @@ def nearest_codeword(latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F
     centre = codebook.mean(0)
     latents, codebook = latents - centre, codebook - centre
     N, K = latents.shape[0], codebook.shape[0]
-    if torch.compiler.is_compiling():
-        # It sees through torch alone, and the number of pieces would tie its graph to the number of latents.
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        # They see through torch alone, and the number of pieces would tie its graph to the number of latents.
         return torch.addmm(codebook.square().sum(1), latents, codebook.T, alpha=-2).argmin(1)
     if latents.device.type == "cpu" and N * K >= _WORTH_COMPILING and compiled.usable():
         from scq.solvers.compiled.nearest import nearest_columns

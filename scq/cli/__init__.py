@@ -6,6 +6,7 @@ Nothing here imports torch before a command needs it, so that ``scq backends`` a
 import os
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 
 from scq.cli.commands import COMMANDS
 from scq.cli.mistakes import is_mistake, one_line
@@ -24,11 +25,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0; 2 after a user's mistake, with one line on stderr; 130 after Ctrl-C.
 
     Raises:
-        SystemExit: with code 0, after ``--help``.
+        SystemExit: with code 0, after ``--help``, which a call without arguments shows too.
         Exception: whatever a bug raises, so that its traceback is seen.
     """
+    # Before torch starts its threads: beside another busy process those that spin take several times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments == ["--version"]:
+        print(f"scq {metadata.version('scq')}")
+        return 0
     try:
-        command, config = parse(COMMANDS, arguments)
+        command, config = parse(COMMANDS, arguments or ["--help"])
         if int(os.environ.get("WORLD_SIZE", "1")) > 1 and command.name != "train":
             raise ValueError(f"{command.name} is for one process, must not be started by torchrun or accelerate launch")
         command.run(config)

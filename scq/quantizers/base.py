@@ -128,6 +128,9 @@ class CodebookQuantizer(Quantizer):
         self._frozen = frozen
         for parameter in self.kind.parameters(self):
             parameter.requires_grad_(not frozen)
+            if frozen:
+                # An optimiser moves what has a gradient, if only by momentum and weight decay.
+                parameter.grad = None
 
     def decode(self, indices: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The codewords of that number, differentiable with respect to the codebook.

@@ -2,10 +2,25 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 OnFailure = Literal["raise", "warn", "fallback"]
 """What a quantizer does when latents are not solved."""
+
+
+class Named:
+    """A kind of part. One that gives itself no name goes by that of its class.
+
+    Attributes:
+        name: in the registry's recipes, in representations and in messages.
+    """
+
+    name: ClassVar[str]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if Named not in cls.__bases__ and not hasattr(cls, "name"):
+            cls.name = cls.__name__
 
 
 def nonnegative(name: str, value: float) -> float:

@@ -11,7 +11,7 @@ from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
 from scq.quantizers.codebooks import Codebook
 from scq.quantizers.combination import check_combination
 from scq.quantizers.gradients import Gradient
-from scq.quantizers.layout import from_rows, positions
+from scq.quantizers.layout import check_latents, from_rows, positions
 from scq.quantizers.means import mean, mean_row
 from scq.quantizers.regularizers import Quantized, Regularizer
 from scq.quantizers.regularizers.regularizer import total
@@ -77,6 +77,7 @@ class ComposedQuantizer(CodebookQuantizer):
             TypeError, ValueError: x of another dtype or number of channels than the layer's, or a mask of another
                 dtype or shape than that of the latents.
         """
+        check_latents(x)
         with torch.autocast(x.device.type, enabled=False):
             valid = self._valid(x, mask)
             rows, codebook = self._rows(x, valid)

@@ -12,15 +12,24 @@ def to_rows(x: Float[Tensor, "..."], dim: int, channel_dim: int) -> Float[Tensor
         TypeError: x is no floating-point tensor.
         ValueError: x has no dimension ``channel_dim``, or it is not of size ``dim``.
     """
-    if not isinstance(x, Tensor) or not x.dtype.is_floating_point:
-        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise TypeError(f"x is {kind}, must be a floating-point tensor")
+    check_latents(x)
     positions(x, channel_dim)
     if x.shape[channel_dim] != dim:
         raise ValueError(
             f"x has shape {tuple(x.shape)}, must have {dim} channels in dimension channel_dim={channel_dim}"
         )
     return x.movedim(channel_dim, -1).reshape(-1, dim)
+
+
+def check_latents(x: object) -> None:
+    """Refuses what no layer can quantize.
+
+    Raises:
+        TypeError: x is no floating-point tensor.
+    """
+    if not isinstance(x, Tensor) or not x.dtype.is_floating_point:
+        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"x is {kind}, must be a floating-point tensor")
 
 
 def from_rows(rows: Shaped[Tensor, "N F"], like: Tensor, channel_dim: int) -> Shaped[Tensor, "..."]:

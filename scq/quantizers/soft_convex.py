@@ -15,7 +15,7 @@ from scq.quantizers.checks import OnFailure, known_on_failure, nonnegative, posi
 from scq.quantizers.codebooks import Codebook
 from scq.quantizers.combination import SoftConvex, check_combination
 from scq.quantizers.graph import certificate_in_graph, solve_rows_in_graph
-from scq.quantizers.layout import from_rows, positions
+from scq.quantizers.layout import check_latents, from_rows, positions
 from scq.quantizers.means import mean, mean_square
 from scq.quantizers.regularizers import Quantized, Regularizer
 from scq.quantizers.regularizers.regularizer import total
@@ -116,12 +116,19 @@ class SoftConvexQuantizer(CodebookQuantizer):
         Raises:
             TypeError, ValueError: x of another dtype or number of channels than the layer's, or a codebook that is
                 not finite any more.
+            RuntimeError: under ``torch.jit.trace``.
             solvers.BackendMissingError: the backend's package is not installed.
             solvers.SolveError: ``on_failure="raise"``, and latents were not solved; it carries the solution.
         """
         settings = SolverSettings(
             self.backend, self.tol, self.max_iter, self.gradient, self.backend_options, self.on_failure
         )
+        check_latents(x)
+        if torch.jit.is_tracing():
+            raise RuntimeError(
+                "torch.jit.trace sees no solver, and would make a constant of its answer to the example; torch.export "
+                "takes this layer"
+            )
         compiling = torch.compiler.is_compiling()
         with torch.autocast(x.device.type, enabled=False):
             valid = self._valid(x, mask)
@@ -142,7 +149,8 @@ class SoftConvexQuantizer(CodebookQuantizer):
                 self.lam.advance()
         shape = positions(x, self.channel_dim)
         return QuantizerOutput(
-            from_rows(solved.reconstruction.to(x.dtype), x, self.channel_dim),
+            # A copy: what is a view of a solution may not be changed in place, as by a decoder's ReLU(inplace=True).
+            from_rows(solved.reconstruction.to(x.dtype, copy=True), x, self.channel_dim),
             indices.reshape(shape),
             loss,
             weights.to(x.dtype).reshape(*shape, self.codebook_size) if self.return_weights else None,
@@ -201,6 +209,8 @@ class SoftConvexQuantizer(CodebookQuantizer):
         super().freeze(frozen)
         if isinstance(self.lam, Scalar):
             self.lam.requires_grad_(not frozen)
+            if frozen:
+                self.lam.zero_grad(set_to_none=True)
 
     def extra_repr(self) -> str:
         # A scalar that changes is a module, and printed as such.

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -116,10 +117,18 @@ def test_help_names_every_command_and_every_option():
     assert "--codebook-size" in options
 
 
+def test_alone_the_command_shows_its_help() -> None:
+    assert _scq().returncode == 0
+    assert _scq().stdout == _scq("--help").stdout
+
+
+def test_the_version_is_that_of_the_installation() -> None:
+    assert _scq("--version").stdout == f"scq {metadata.version('scq')}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ([], "train"),
         (["trian"], "trian"),
         (["train", "--lamm", "1"], "--lam"),
         (["train", "--lam", "much"], "'much'"),

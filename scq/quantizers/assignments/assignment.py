@@ -6,6 +6,8 @@ from typing import ClassVar, NamedTuple
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from scq.quantizers.checks import Named
+
 
 class Assigned(NamedTuple):
     """The codes of N latents, in the space of D channels where they were chosen (that of the latents, but for a grid).
@@ -25,7 +27,7 @@ class Assigned(NamedTuple):
     log_weights: Float[Tensor, "N K"] | None = None
 
 
-class Assignment(nn.Module, ABC):
+class Assignment(Named, nn.Module, ABC):
     """Chooses the code of each latent.
 
     Attributes:
@@ -34,7 +36,6 @@ class Assignment(nn.Module, ABC):
         logarithms: True when the weights are positive, and their logarithms known.
     """
 
-    name: ClassVar[str]
     soft: ClassVar[bool] = False
     logarithms: ClassVar[bool] = False
 

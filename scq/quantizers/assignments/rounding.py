@@ -47,7 +47,8 @@ class Rounding(Assignment):
         bounded = torch.tanh(latents + torch.atanh(offset / half)) * half - offset
         rounded = bounded.detach().round()
         widths = self.counts // 2
-        indices = ((rounded.long() + widths) * self.place_values).sum(1)
+        # NaN stays in what is quantized, for a loss scaler to see; a code must be a number all the same.
+        indices = ((rounded.nan_to_num(0.0).long() + widths) * self.place_values).sum(1)
         return Assigned(indices, rounded / widths, source=bounded / widths)
 
     def extra_repr(self) -> str:

@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from scq.quantizers.checks import Named
 
-class Codebook(ABC):
+
+class Codebook(Named, ABC):
     """A kind of codebook. It has settings only; the tensors belong to the layer that it is installed in.
 
     Attributes:
@@ -18,7 +20,6 @@ class Codebook(ABC):
         inits: the starts that it can have.
     """
 
-    name: ClassVar[str]
     trained: ClassVar[bool] = True
     computed: ClassVar[bool] = False
     inits: ClassVar[tuple[str, ...]] = ("normal", "uniform", "kmeans")
@@ -52,7 +53,7 @@ class Codebook(ABC):
         """Back in the space of the latents."""
         return codes
 
-    def observe(  # noqa: B027  (most kinds do nothing here, and need not say so)
+    def observe(
         self,
         layer: nn.Module,
         latents: Float[Tensor, "N F"],

@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from scq.quantizers.assignments.assignment import Assigned
+from scq.quantizers.checks import Named
 
 
-class Gradient(ABC):
+class Gradient(Named, ABC):
     """What replaces the latents, and with which derivative.
 
     Attributes:
@@ -17,7 +18,6 @@ class Gradient(ABC):
         soft: True when the mixture replaces the latents, False when the codeword does.
     """
 
-    name: ClassVar[str]
     soft: ClassVar[bool] = False
 
     @abstractmethod

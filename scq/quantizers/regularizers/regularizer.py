@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from scq.quantizers.checks import nonnegative
+from scq.quantizers.checks import Named, nonnegative
 
 
 class Quantized(NamedTuple):
@@ -27,7 +27,7 @@ class Quantized(NamedTuple):
     valid: Bool[Tensor, " N"] | None = None
 
 
-class Regularizer(ABC):
+class Regularizer(Named, ABC):
     """A term of the quantizer's loss, a mean over the latents that count.
 
     Args:
@@ -40,7 +40,6 @@ class Regularizer(ABC):
         moves_codebook: True when its gradient reaches the codewords that replace the latents.
     """
 
-    name: ClassVar[str]
     of_weights: ClassVar[bool] = False
     of_logarithms: ClassVar[bool] = False
     moves_codebook: ClassVar[bool] = False
