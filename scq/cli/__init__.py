@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from scq.cli.commands import COMMANDS
 from scq.cli.mistakes import is_mistake, one_line
 from scq.cli.parsing import parse
+from scq.training.terminal import print_anything
 
 __all__ = ["main"]
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: with code 0, after ``--help``.
         Exception: whatever a bug raises, so that its traceback is seen.
     """
+    print_anything()
     try:
         command, config = parse(COMMANDS, arguments)
         if int(os.environ.get("WORLD_SIZE", "1")) > 1 and command.name != "train":
