@@ -41,7 +41,9 @@ def holder(folder):
 def test_a_folder_that_another_process_has_is_refused_and_one_of_a_dead_process_is_not(tmp_path):
     process = holder(tmp_path)
     try:
-        with pytest.raises(ValueError, match=rf"'{tmp_path}', which another process works in \(process {process.pid} on"):
+        with pytest.raises(
+            ValueError, match=rf"'{tmp_path}', which another process works in \(process {process.pid} on"
+        ):
             held(tmp_path).__enter__()
     finally:
         process.send_signal(signal.SIGKILL)
