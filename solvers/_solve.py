@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -10,8 +10,9 @@ import torch
 from scq.solvers.attempt import Attempt, compact, judge, normalise
 from scq.solvers.clock import Clock
 from scq.solvers.errors import BackendError, SolveError
-from scq.solvers.implicit import differentiate
-from scq.solvers.methods import Result
+from scq.solvers.implicit import differentiate, lam_is_tiny, unresolved
+from scq.solvers.methods import Instance, Result
+from scq.solvers.once import once
 from scq.solvers.problem import Problem
 from scq.solvers.registry import DEFAULT_BACKEND, GRADIENTS, BackendInfo, get
 from scq.solvers.residuals import Residuals, kkt_residuals
@@ -74,13 +75,17 @@ def solve(
     with torch.autocast(problem.latents.device.type, enabled=False):
         instance = normalise(problem, dtype, centred=info.exact and not as_given)
         native = gradient == "native" and torch.is_grad_enabled()
+        if native and info.package is not None:
+            instance = _differentiable_once(instance, info)
         attempt = Attempt(info, run, tol, max_iter, options)
         with torch.set_grad_enabled(native):
             result = attempt(instance if native else instance.detach())
             status = judge(problem, info, result, tol)
             failed = status >= Status.MAX_ITER
             weights = compact(result)
-            if bool(failed.any()):
+            # Asked together, since each question waits for the device.
+            some, tiny = torch.stack([failed.any(), lam_is_tiny(instance.detach())]).tolist()
+            if some:
                 if native and not bool(failed.all()):
                     # No history through a failed column: its derivative may be NaN, and the codebook's is a sum.
                     good = (~failed).nonzero().flatten()
@@ -93,11 +98,20 @@ def solve(
                 else:
                     bad = failed.nonzero().flatten()
                     weights = weights.replaced(bad, _anchors(problem, weights.values.dtype).rows(bad))
+            if tiny and gradient == "implicit":
+                # Whether or not anyone records: a layer gives in training what it gives in evaluation.
+                singular = unresolved(instance.detach(), weights) & ~failed
+                status, failed = torch.where(singular, int(Status.SINGULAR), status), failed | singular
+                bad = singular.nonzero().flatten()
+                weights = weights.replaced(bad, _anchors(problem, weights.values.dtype).rows(bad))
         combined = None
         if gradient == "implicit" and torch.is_grad_enabled():
             with torch.no_grad():
                 combined = combine(problem, weights)
             weights, combined = differentiate(instance, weights, failed, combined)
+        elif native and some:
+            combined = combine(problem, weights)
+            combined = torch.where(failed[:, None], combined.detach(), combined)
         weights = weights.to(problem.latents.dtype)
     solution = Solution(
         problem=problem,
@@ -136,6 +150,15 @@ def _backend(
         if name not in known:
             raise TypeError(f"{name!r} is no option of backend {backend!r}, which takes: {', '.join(known) or 'none'}")
     return info, run
+
+
+def _differentiable_once(instance: Instance, info: BackendInfo) -> Instance:
+    message = (
+        f"the derivative that backend {info.name!r} has of its own cannot be differentiated again; gradient='implicit' can"
+    )
+    latents, codebook, lam = once(message, instance.latents, instance.codebook, instance.lam)
+    instance = replace(instance, latents=latents, codebook=codebook, lam=lam)
+    return replace(instance, anchor=once(message, instance.anchor)[0]) if instance.anchor.dim() == 2 else instance
 
 
 def _anchors(problem: Problem, dtype: torch.dtype) -> Weights:
