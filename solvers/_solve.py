@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from scq.solvers.registry import DEFAULT_BACKEND, GRADIENTS, BackendInfo, get
 from scq.solvers.residuals import Residuals, kkt_residuals
 from scq.solvers.solution import Solution, combine
 from scq.solvers.status import Status
+from scq.solvers.through import through_transforms
+from scq.solvers.transforms import transformed
 from scq.solvers.weights import Weights
 
 
@@ -72,6 +75,10 @@ def solve(
     )
 
     clock = Clock(problem.latents.device)
+    if transformed():
+        again = partial(solve, backend=backend, tol=tol, max_iter=max_iter, throw=throw, as_given=as_given, **options)
+        weights, combined, status, iterations = through_transforms(problem, info, dtype, gradient, again, options)
+        return Solution(problem, info.name, weights, status, iterations, clock.stop(), combined)
     with torch.autocast(problem.latents.device.type, enabled=False):
         instance = normalise(problem, dtype, centred=info.exact and not as_given)
         native = gradient == "native" and torch.is_grad_enabled()
@@ -153,9 +160,7 @@ def _backend(
 
 
 def _differentiable_once(instance: Instance, info: BackendInfo) -> Instance:
-    message = (
-        f"the derivative that backend {info.name!r} has of its own cannot be differentiated again; gradient='implicit' can"
-    )
+    message = f"the derivative that backend {info.name!r} has of its own has none; that of gradient='implicit' has"
     latents, codebook, lam = once(message, instance.latents, instance.codebook, instance.lam)
     instance = replace(instance, latents=latents, codebook=codebook, lam=lam)
     return replace(instance, anchor=once(message, instance.anchor)[0]) if instance.anchor.dim() == 2 else instance

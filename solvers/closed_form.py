@@ -31,7 +31,13 @@ def weights_on_support(
 
     Memory: N S (F + S) numbers in float64, until the last derivative is taken.
     """
-    latents, codebook, lam, index, valid = latents.double(), codebook.double(), lam.double(), support.index, support.valid
+    latents, codebook, lam, index, valid = (
+        latents.double(),
+        codebook.double(),
+        lam.double(),
+        support.index,
+        support.valid,
+    )
     codewords = valid[..., None] * _rows(lifted(codebook), index)
     p = torch.where(valid, values.detach().double(), 0.0)
     a = anchor.double().gather(1, index) if anchor.dim() == 2 else (index == anchor[:, None]).double()

@@ -39,8 +39,8 @@ def differentiate(
     and then dL/dz = C^T u, dL/dC = sum_n u (z - C^T p)^T - p (C^T u)^T, dL/da = lam u, dL/dlam = sum_n u^T (a - p).
     Of the combination x = C^T p, dL/dp gets C dL/dx, and dL/dC also gets p (dL/dx)^T.
 
-    Where autograd records the backward pass (``create_graph=True``), or a transform maps over it, the derivative is that
-    of :mod:`scq.solvers.closed_form`, in tensor operations: so derivatives of every order are right.
+    Where autograd records the backward pass (``create_graph=True``), or a transform maps over it, the derivative is
+    that of :mod:`scq.solvers.closed_form`, in tensor operations: so derivatives of every order are right.
 
     Weakly active codewords, with weight and multiplier both zero, count as off: there the solution map has only
     one-sided derivatives, and this is the one with the smaller support.
@@ -107,6 +107,16 @@ def _numbered(weights: Weights) -> Int[Tensor, "N S"]:
     if weights.index is not None:
         return weights.index
     return torch.arange(weights.codewords, device=weights.values.device).expand_as(weights.values)
+
+
+@torch.no_grad()
+def support_of(problem: Instance, weights: Weights, failed: Bool[Tensor, " N"]) -> tuple[Tensor, Tensor, Tensor]:
+    """The weights in compact form, the codewords that they belong to, and where they may change: nowhere in a failed
+    column. Each (N, S)."""
+    active = _active(problem, weights) & ~failed[:, None]
+    places = Support.of(active | failed[:, None] & (weights.values != 0))
+    active = active.gather(1, places.index) & places.valid
+    return places.gather(weights.values), _numbered(weights).gather(1, places.index), active
 
 
 @torch.no_grad()

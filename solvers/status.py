@@ -38,9 +38,9 @@ class Status(IntEnum):
     )
     SINGULAR = (
         6,
-        "Singular: the weights were found, but float64 does not resolve their derivative. Likely cause: lam so far below "
-        "the codewords' squared length that nothing but lam tells apart the weights of a support whose codewords are "
-        "affinely dependent. Raise lam, or ask for no derivative with gradient='none'.",
+        "Singular: the weights were found, but float64 does not resolve their derivative. Likely cause: lam is so far "
+        "below the codewords' squared length that it no longer tells apart the weights of a support whose codewords "
+        "are affinely dependent. Raise lam, or ask for no derivative with gradient='none'.",
     )
 
     def __new__(cls, code: int, message: str) -> "Status":

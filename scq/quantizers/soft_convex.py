@@ -149,8 +149,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
                 self.lam.advance()
         shape = positions(x, self.channel_dim)
         return QuantizerOutput(
-            # A copy: what is a view of a solution may not be changed in place, as by a decoder's ReLU(inplace=True).
-            from_rows(solved.reconstruction.to(x.dtype, copy=True), x, self.channel_dim),
+            from_rows(solved.reconstruction.to(x.dtype), x, self.channel_dim),
             indices.reshape(shape),
             loss,
             weights.to(x.dtype).reshape(*shape, self.codebook_size) if self.return_weights else None,
