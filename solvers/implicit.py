@@ -11,7 +11,7 @@ from scq.solvers.closed_form import pull_back_recorded
 from scq.solvers.methods import Instance
 from scq.solvers.polish import polish
 from scq.solvers.support import Support, lifted, solve_on_support
-from scq.solvers.transforms import transformed
+from scq.solvers.transforms import mapped, transformed
 from scq.solvers.weights import Weights
 
 _WEAK = 1e-9
@@ -151,7 +151,7 @@ class _Implicit(torch.autograd.Function):
         if d_combined is not None:
             # In the units of the instance.
             d_combined = d_combined.to(latents.dtype) * scale
-        recorded = torch.is_grad_enabled() or transformed()
+        recorded = torch.is_grad_enabled() or transformed() or mapped(d_values) or mapped(d_combined)
         pull_back = pull_back_recorded if recorded else _pull_back_for(latents, anchor)
         gradients = pull_back(latents, codebook, lam, anchor, index, values, active, d_values, d_combined)
         return *gradients, *[None] * (9 - len(gradients))

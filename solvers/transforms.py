@@ -18,6 +18,12 @@ def transformed() -> bool:
     return torch._C._are_functorch_transforms_active()
 
 
+def mapped(tensor: Tensor | None) -> bool:
+    """True of what ``torch.autograd.grad(is_grads_batched=True)`` hands to a backward pass: many gradients in one, by a
+    vmap that is none of torch.func's."""
+    return tensor is not None and torch._C._functorch.is_legacy_batchedtensor(tensor)
+
+
 def outside(function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor) -> tuple[Tensor, ...]:
     """function(*tensors) on the plain tensors, as constants of every transform.
 
