@@ -58,11 +58,11 @@ class _Outside(torch.autograd.Function):
         ctx.results = len(output)
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[None, ...]:
+    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[None, ...]:
         return (None,) * len(ctx.needs_input_grad)
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Tensor) -> tuple[None, ...]:
+    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[None, ...]:
         return (None,) * ctx.results
 
     @staticmethod

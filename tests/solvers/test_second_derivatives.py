@@ -13,7 +13,11 @@ backends = pytest.mark.parametrize("backend", ["active_set", "interior_point"])
 
 
 def problem(lam: float, dense: bool) -> tuple[torch.Tensor, ...]:
-    inputs = [torch.randn(N, F, dtype=torch.float64), torch.randn(K, F, dtype=torch.float64), torch.tensor(lam).double()]
+    inputs = [
+        torch.randn(N, F, dtype=torch.float64),
+        torch.randn(K, F, dtype=torch.float64),
+        torch.tensor(lam).double(),
+    ]
     if dense:
         inputs.append(torch.randn(N, K, dtype=torch.float64))
     return tuple(x.requires_grad_() for x in inputs)
