@@ -3,15 +3,14 @@
 import dataclasses
 import time
 import traceback
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from scq.training import TrainConfig, resume, train
 from scq.training.checkpoint import steps
 from scq.training.folder import finished, read_config
+from scq.training.lock import held
 
 
 def check_resumed(run: Path, plan: TrainConfig, may_differ: Collection[str]) -> None:
@@ -36,10 +35,15 @@ def check_resumed(run: Path, plan: TrainConfig, may_differ: Collection[str]) -> 
             )
 
 
-def attempt(config: TrainConfig, progress: bool, console: Console) -> dict[str, Any]:
+def attempt(config: TrainConfig, progress: bool, tell: Callable[[str], object]) -> dict[str, Any]:
     """Trains in ``config.out / config.name``, whatever happens.
 
     An earlier attempt with the same settings is gone on with from its newest checkpoint; other remains are set aside.
+
+    Args:
+        config: of the run.
+        progress: as for :func:`scq.training.train`.
+        tell: is told of a failure.
 
     Returns:
         ``{"state": "done", "seconds": ...}``, or ``{"state": "failed", "error": ..., "traceback": ...}``.
@@ -53,9 +57,8 @@ def attempt(config: TrainConfig, progress: bool, console: Console) -> dict[str, 
             _set_aside(run)
             train(config, progress)
     except Exception as error:  # noqa: BLE001  reported in the results, the terminal and the report; the others go on
-        console.print(f"[bold red]failed[/]: {type(error).__name__}", end=": ")
-        console.print(str(error), markup=False)
         what = f"{type(error).__name__}: {error}"
+        tell(f"failed: {what}")
         return {"state": "failed", "error": what, "traceback": traceback.format_exc()}
     return {"state": "done", "seconds": time.perf_counter() - start}
 
@@ -71,7 +74,14 @@ def _can_go_on(run: Path, config: TrainConfig) -> bool:
 
 
 def _set_aside(run: Path) -> None:
-    """A run that did not finish keeps its log under another name."""
+    """A run that did not finish keeps its log under another name.
+
+    Raises:
+        ValueError: another process trains there.
+    """
+    if run.exists():
+        with held(run):
+            pass
     number = 1
     while run.exists():
         aside = run.with_name(f"{run.name}-unfinished-{number}")

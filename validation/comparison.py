@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import torch
@@ -15,21 +14,23 @@ from rich.console import Console
 
 from scq import solvers
 from scq.training.environment import environment
+from scq.training.lock import held
+from scq.training.resuming import command, interruptible
+from scq.training.terminal import say
 from scq.validation.cells import measure
 from scq.validation.config import CompareConfig
-from scq.validation.earlier import earlier
+from scq.validation.earlier import JSON, check_comparison, earlier
 from scq.validation.files import csv_text, new_folder, write_json, write_text, written_by_us
 from scq.validation.latents import problem_files
 from scq.validation.machine import machine
 from scq.validation.plan import cells, key
-from scq.validation.progress import cell_progress
+from scq.validation.progress import CellProgress
 from scq.validation.rendering import plainly, render
 from scq.validation.row_table import brief_tables, notes, row_table
 from scq.validation.rows import Outcome, Row
 from scq.validation.shifted_means import means_table
 from scq.validation.timing import circumstances
 
-JSON = "compare.json"
 ROUNDS = 2
 """Processes in which each cell is timed, the others' in between: a time of one process differs from that of another by
 more than its repeats do."""
@@ -68,55 +69,64 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
         ValueError: bad settings, latents that cannot be read, or a folder to resume that was measured with other
             settings or elsewhere; before anything is measured.
     """
+    if config.latents is not None:  # as it will be found from elsewhere, when this is gone on with
+        config = dataclasses.replace(config, latents=config.latents.resolve())
     plan = list(cells(config, [] if config.latents is None else problem_files(config.latents)))
     environ = environment(torch.device("cpu")) | machine() | {"load_before": circumstances()["load"]}
+    if config.resume is None:
+        folder = new_folder(config.out, config.name)
+    else:
+        folder = config.resume
+        check_comparison(folder)
     found: dict[tuple[Any, ...], Row] = {}
-    before = 0.0
-    if config.resume is not None:
-        with written_by_us(config.resume / JSON):
-            found, before = earlier(config.resume / JSON, config, environ, plan)
-    folder = config.resume or new_folder(config.out, config.name)
-    start = time.perf_counter()
 
-    def save() -> list[Row]:
-        rows = [found[key(cell.row)] for cell in plan if key(cell.row) in found]
-        facts = {"environment": environ, "seconds": before + time.perf_counter() - start, "planned": len(plan)}
-        _write(folder, config, facts, rows)
-        return rows
+    def so_far() -> str:
+        return f"{len(found)} of {len(plan)} measurements are made"
 
-    console = Console(quiet=not progress)
-    rows = save()
-    try:
-        with cell_progress("compare", disable=not progress) as bar:
-            task = bar.add_task("", total=ROUNDS * len(plan), completed=len(found))
+    with held(folder), interruptible(command("compare", folder), so_far):
+        before = 0.0
+        if config.resume is not None:
+            with written_by_us(folder / JSON):
+                found, before = earlier(folder / JSON, config, environ, plan)
+        start = time.perf_counter()
+
+        def save() -> list[Row]:
+            rows = [found[key(cell.row)] for cell in plan if key(cell.row) in found]
+            facts = {"environment": environ, "seconds": before + time.perf_counter() - start, "planned": len(plan)}
+            _write(folder, config, facts, rows)
+            return rows
+
+        rows = save()
+        with CellProgress("compare", ROUNDS * len(plan), disable=not progress) as bar:
+            bar.skip(len(found))
             for cell in plan:
                 if key(cell.row) in found:
                     continue
                 row = Row(**cell.row, outcome=Outcome.MISSING, note=cell.info.why_not or "")
-                bar.update(task, description=f"{row.label} on {row.where}")
+                name = f"{row.label} on {row.where}"
+                bar.begin(name)
                 if cell.info.available:
                     row = Row(**cell.row | {"rounds": 1} | measure(cell, config.repeats, config.time_limit))
                 found[key(cell.row)] = row
                 rows = save()
-                bar.advance(task)
+                bar.end(name, row.outcome)
             for number, cell in product(range(2, ROUNDS + 1), plan):
                 row = found[key(cell.row)]
-                bar.update(task, description=f"{row.label} on {row.where}, round {number}")
-                if not _timed(row, number):
-                    found[key(cell.row)] = _joined(row, measure(cell, config.repeats, config.time_limit, True), number)
-                    rows = save()
-                bar.advance(task)
-    except KeyboardInterrupt:
-        done = f"{len(found)} of {len(plan)} measurements are in {folder}"
-        again = f"--resume {quote(str(folder))}"
-        console.print(f"Interrupted; {done}: go on with {again} and the same options", soft_wrap=True)
-        raise
+                if _timed(row, number):
+                    bar.skip()
+                    continue
+                name = f"{row.label} on {row.where}, round {number}"
+                bar.begin(name)
+                found[key(cell.row)] = _joined(row, measure(cell, config.repeats, config.time_limit, True), number)
+                rows = save()
+                bar.end(name, row.outcome)
     if progress:
+        console = Console()
         for table in brief_tables(rows):
             console.print(table.rich())
         for note in notes(rows):
-            console.print(note, markup=False)
-        console.print(f"Tables: {folder / 'compare.html'}, and as csv, md and json beside it", soft_wrap=True)
+            say(note)
+        say(f"Tables: {folder / 'compare.html'}, and as csv, md and json beside it")
     return Comparison(folder, rows)
 
 

@@ -52,7 +52,8 @@ class CompareConfig:
     name: str = "compare"
     """Name of the new folder; one that exists gets a number after it."""
     resume: Path | None = None
-    """Folder of an earlier comparison to go on with: what it measured is kept, the rest is measured."""
+    """Folder of an earlier comparison to go on with, with its settings: what it measured is kept, the rest is measured.
+    Its lists and its time limit may grow."""
 
     def __post_init__(self) -> None:
         for name in self.backends:
@@ -92,7 +93,8 @@ class GapConfig:
     """exact: soft convex quantization solved exactly. relaxed: the same by the paper's Algorithm 2. vq: plain vector
     quantization. none: the autoencoder without quantization, an upper bound."""
     resume: Path | None = None
-    """Folder of an earlier call to go on with: its finished runs are kept as they are, the others are trained."""
+    """Folder of an earlier call to go on with, with its settings: its finished runs are kept as they are, the others
+    are trained. Methods, device and data_root may be others."""
 
     def __post_init__(self) -> None:
         _check_among("methods", self.methods, get_args(Method))
@@ -123,7 +125,8 @@ class StudyConfig:
     minutes: float | None = None
     """Starts no further run after so many minutes; resume goes on with the rest."""
     resume: Path | None = None
-    """Folder of an earlier call to go on with: its finished runs are kept as they are, the others are trained."""
+    """Folder of an earlier call to go on with, with its plan: its finished runs are kept as they are, the others are
+    trained. Jobs, engine, minutes, device and data_root may be others."""
     data_root: Path | None = None
     """Folder of the data; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
     device: str = "auto"
@@ -154,9 +157,12 @@ class DemoConfig:
     """Folder in which the new folder is made."""
     name: str = "demo"
     """Name of the new folder; one that exists gets a number after it."""
+    resume: Path | None = None
+    """Folder of an earlier demonstration to go on with: what is finished is kept."""
 
     def __post_init__(self) -> None:
         _check_folder_name(self.name)
+        _check_resume(self.resume)
 
 
 def _check_among(name: str, values: tuple[str, ...], known: tuple[str, ...]) -> None:

@@ -5,14 +5,19 @@ from typing import Any
 
 from rich.console import Console
 
+from scq import data
 from scq.training import TrainConfig
+from scq.training.settings_file import refuse_others
+from scq.training.terminal import say
+from scq.validation.comparison import JSON as COMPARISON
 from scq.validation.comparison import compare
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig
 from scq.validation.latents import LATENTS
 from scq.validation.metrics import metrics_table
-from scq.validation.paired import paired_runs
+from scq.validation.paired import paired_runs, runs_so_far
 from scq.validation.record import read_record
 from scq.validation.reporting import report
+from scq.validation.resuming import SETTINGS, read_settings, working
 from scq.validation.sentences import headline
 
 _TRAINING: dict[bool, dict[str, Any]] = {
@@ -39,24 +44,45 @@ def demo(config: DemoConfig | None = None, progress: bool = True) -> Path:
 
     Args:
         config: the settings; by default the full demonstration.
-        progress: shows bars and tables on the way, and the results and the path of the report at the end.
+        progress: shows bars, or lines where there is no terminal, and tables on the way, and the results and the path
+            of the report at the end.
 
     Returns:
         The path of the report.
 
     Raises:
+        ValueError: a folder to resume that is no demonstration's, or another process's.
         RuntimeError: every training failed. Anything less is in the report.
     """
     config = config or DemoConfig()
-    folder = paired_runs(GapConfig(TrainConfig(out=config.out, name=config.name, **_TRAINING[config.quick])), progress)
-    trained = next((folder / name for name in ("exact", "relaxed") if (folder / name / LATENTS).is_file()), None)
-    families = ("hull",) if trained is None else ()
-    compare(CompareConfig(families=families, latents=trained, out=folder, **_COMPARISON[config.quick]), progress)
-    page = report(folder, progress=False)
+    images = data.load(TrainConfig.data)
+    if config.resume is not None:
+        before = read_settings(config.resume, "demo", DemoConfig)
+        if before is None:
+            raise ValueError(f"resume is '{config.resume}', must be the folder of a demo (it has no {SETTINGS})")
+        refuse_others(config.resume, before, config, may_change=("out", "name"))
+    with working("demo", config, (config.out, config.name), _so_far) as folder:
+        page = _demo(config, images, folder, progress)
     if progress:
         record = read_record(folder)
-        console = Console()
-        console.print(metrics_table(record.tests, record.speeds and record.speeds.forward).transposed().rich())
-        console.print(headline(record), soft_wrap=True)
-        console.print(f"Report: {page}", soft_wrap=True)
+        Console().print(metrics_table(record.tests, record.speeds and record.speeds.forward).transposed().rich())
+        say(headline(record))
+        say(f"Report: {page}")
     return page
+
+
+def _demo(config: DemoConfig, images: data.ImageData, folder: Path, progress: bool) -> Path:
+    paired_runs(GapConfig(TrainConfig(**_TRAINING[config.quick])), images, folder, progress)
+    trained = next((folder / name for name in ("exact", "relaxed") if (folder / name / LATENTS).is_file()), None)
+    families = ("hull",) if trained is None else ()
+    earlier = folder / CompareConfig.name
+    resume = earlier if (earlier / COMPARISON).is_file() else None
+    compare(
+        CompareConfig(families=families, latents=trained, out=folder, resume=resume, **_COMPARISON[config.quick]),
+        progress,
+    )
+    return report(folder, progress=False)
+
+
+def _so_far(folder: Path) -> str:
+    return runs_so_far(folder, GapConfig.methods)

@@ -5,15 +5,38 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scq.training.settings_file import restored
 from scq.validation.config import CompareConfig
-from scq.validation.files import read_json
+from scq.validation.files import read_json, written_by_us
 from scq.validation.plan import Cell, key
 from scq.validation.rows import Outcome, Row, read_rows
+
+JSON = "compare.json"
 
 _SAME = ("lam", "repeats", "peer_columns", "seed", "latents")
 """Settings without which rows cannot stand in one table. The lists say which rows there are, and may have grown."""
 
 _MACHINE = ("processor", "physical_cores", "cpus", "torch_threads", "python")
+
+
+def check_comparison(folder: Path) -> None:
+    """
+    Raises:
+        ValueError: no comparison is in the folder.
+    """
+    if not (folder / JSON).is_file():
+        raise ValueError(f"resume is '{folder}', must be the folder of a comparison (it has no {JSON})")
+
+
+def settings(folder: Path) -> CompareConfig:
+    """The settings that a comparison was begun with, to go on with it.
+
+    Raises:
+        ValueError: no comparison is in the folder, or none of this version.
+    """
+    check_comparison(folder)
+    with written_by_us(folder / JSON):
+        return dataclasses.replace(restored(CompareConfig, read_json(folder / JSON)["config"]), resume=folder)
 
 
 def earlier(
@@ -25,17 +48,17 @@ def earlier(
     tried again.
 
     Raises:
-        ValueError: no comparison, one with other settings or of another machine, or one with rows that are not asked
+        ValueError: one with other settings or of another machine, or one with rows that are not asked
             for now.
     """
     folder = path.parent
-    if not path.is_file():
-        raise ValueError(f"resume is '{folder}', must be the folder of a comparison (it has no {path.name})")
     content = read_json(path)
     now = dataclasses.asdict(config)
     for name in _SAME:
         was, wanted = content["config"].get(name), now[name]
-        if was != (str(wanted) if isinstance(wanted, Path) else wanted):
+        if isinstance(wanted, Path) and was is not None:
+            was = Path(was).resolve()
+        if was != wanted:
             raise ValueError(f"resume is '{folder}', where {name} was {was}, must be {wanted}")
     limit = content["config"]["time_limit"]
     if config.time_limit < limit:

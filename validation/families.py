@@ -6,11 +6,10 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
 from torch import Tensor
 
 from scq import solvers
-from scq.training.reading import read_tensors
+from scq.training.reading import read_metadata, read_tensors
 
 Data = tuple[Float[Tensor, "N F"], Float[Tensor, "K F"]]
 
@@ -93,8 +92,7 @@ def read_about(path: Path) -> tuple[float | None, int | None]:
     Raises:
         ValueError: what it says is not a number.
     """
-    with safe_open(path, "pt") as file:
-        said = file.metadata() or {}
+    said = read_metadata(path)
     try:
         lam = float(said["lam"]) if "lam" in said else None
         step = int(said["step"]) if "step" in said else None

@@ -25,9 +25,12 @@ def new_folder(out: Path, name: str) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replaces the file as a whole: whoever reads it, or kills this process, finds the old one or the new one."""
+    """Replaces the file as a whole: whoever reads it, or kills this process, finds the old one or the new one.
+
+    It is UTF-8; what of a path is no text is escaped.
+    """
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
+    partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     partial.replace(path)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -16,7 +15,9 @@ from scq.programme import Programme
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.quantizers.usage import SUPPORT
 from scq.training.config import TrainConfig
+from scq.training.folder import write_bytes
 from scq.training.reading import read_tensors
+from scq.training.state import serialised
 from scq.validation.latents import spread
 
 GAP_MAP = "gap_map.safetensors"
@@ -78,7 +79,7 @@ def save_gap_map(folder: Path, model: Autoencoder, images: UInt8[Tensor, "N 3 H 
         )
     tensors = {name: torch.cat([part[name] for part in parts]).cpu().contiguous() for name in parts[0]}
     shown = spread(len(chosen), _SHOWN)
-    save_file(tensors | {"pictures": chosen[shown].contiguous(), "shown": shown}, folder / GAP_MAP)
+    write_bytes(folder / GAP_MAP, serialised(tensors | {"pictures": chosen[shown], "shown": shown}))
 
 
 def load_gap_map(folder: Path) -> GapMap | None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 from jaxtyping import UInt8
-from safetensors.torch import save_file
 from torch import Tensor
 
 from scq import data
 from scq.autoencoder import Autoencoder
 from scq.training import build_model, evaluate, load_run
+from scq.training.folder import write_bytes
 from scq.training.reading import read_tensors
+from scq.training.state import serialised
 from scq.validation.latents import spread
 from scq.validation.methods import METHODS
 
@@ -70,7 +71,7 @@ def save_pictures(folder: Path, models: Mapping[str, Autoencoder], images: UInt8
         device = next(model.parameters()).device
         reconstruction = model(data.to_float(originals).to(device)).reconstruction.cpu()
         pictures[method] = ((reconstruction + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).contiguous()
-    save_file(pictures, folder / PICTURES)
+    write_bytes(folder / PICTURES, serialised(pictures))
 
 
 def load_pictures(folder: Path) -> dict[str, UInt8[Tensor, "n 3 H W"]]:

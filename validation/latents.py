@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from scq import data
 from scq.autoencoder import Autoencoder
@@ -11,7 +10,9 @@ from scq.quantizers.base import CodebookQuantizer
 from scq.quantizers.layout import to_rows
 from scq.training import load_run
 from scq.training.dumps import dumped
+from scq.training.folder import write_bytes
 from scq.training.images import images_of
+from scq.training.state import serialised
 
 LATENTS = "latents.safetensors"
 
@@ -34,7 +35,7 @@ def save_latents(folder: Path, model: Autoencoder, images: torch.Tensor) -> Path
     latents = model.encode(data.to_float(chosen).to(codebook.device))
     rows = quantizer.kind.enter(quantizer, to_rows(latents, quantizer.dim, quantizer.channel_dim))
     path = folder / LATENTS
-    save_file({"latents": rows.cpu().contiguous(), "codebook": codebook.cpu().contiguous()}, path)
+    write_bytes(path, serialised({"latents": rows, "codebook": codebook}))
     return path
 
 

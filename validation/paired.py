@@ -1,7 +1,7 @@
 """Paired training: the same model, seed and batches with each method in turn, and the swap test."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,17 @@ from scq.training import TrainConfig, load_run
 from scq.training.environment import environment
 from scq.training.folder import TEST, finished
 from scq.training.model import pick_device
+from scq.training.terminal import animated, duration, say
 from scq.validation.attempts import attempt, check_resumed
 from scq.validation.config import GapConfig
-from scq.validation.files import csv_text, new_folder, read_json, write_json, write_text
+from scq.validation.files import csv_text, read_json, write_json, write_text
 from scq.validation.gap_map import save_gap_map
 from scq.validation.held_out import save_pictures, swap_test
 from scq.validation.latents import save_latents
 from scq.validation.machine import machine
 from scq.validation.methods import METHODS
 from scq.validation.metrics import metrics_table
+from scq.validation.resuming import SETTINGS, read_settings, working
 from scq.validation.speeds import measure_speeds, read_speeds
 
 RESULTS = "results.json"
@@ -40,7 +42,7 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
 
     Args:
         config: the settings.
-        progress: shows a bar for every run, and the table at the end.
+        progress: shows a bar for every run, or lines where there is no terminal, and the table at the end.
 
     Returns:
         The folder: ``train.out / train.name``, with a number after it when there is one already.
@@ -50,40 +52,54 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
         FileNotFoundError: the data is not where it is looked for.
         RuntimeError: every method failed.
     """
-    folder = paired_runs(config, progress)
+    images = data.load(config.train.data, config.train.data_root)
+    if config.resume is not None:
+        _check_earlier(config, config.resume)
+    place = (config.train.out, config.train.name or "gap")
+    with working("gap", config, place, lambda folder: runs_so_far(folder, config.methods)) as folder:
+        paired_runs(config, images, folder, progress)
     if progress:
         results = read_json(folder / RESULTS)
         tests = {method: outcome["test"] for method, outcome in results["methods"].items() if "test" in outcome}
         speeds = read_speeds(results["speeds"])
         Console().print(metrics_table(tests, speeds and speeds.forward).transposed().rich())
-        Console().print(f"Runs: {folder}", soft_wrap=True)
+        say(f"Runs: {folder}")
     return folder
 
 
-def paired_runs(config: GapConfig, progress: bool) -> Path:
-    """:func:`gap` without the table at the end, for a larger study that has its own."""
-    images = data.load(config.train.data, config.train.data_root)
-    plans = {method: _plan(config.train, method) for method in config.methods}
-    if config.resume is not None:
-        for method, plan in plans.items():
-            check_resumed(config.resume / method, plan, _SETTLED_BY_METHOD)
-    folder = config.resume or new_folder(config.train.out, config.train.name or "gap")
-    console = Console(quiet=not progress)
+def _check_earlier(config: GapConfig, folder: Path) -> None:
+    if not any((folder / name).exists() for name in (SETTINGS, RESULTS, *METHODS)):
+        raise ValueError(f"resume is '{folder}', must be the folder of paired runs (it has no {SETTINGS})")
+    read_settings(folder, "gap", GapConfig)  # that it is no other command's
+    for method in config.methods:
+        check_resumed(folder / method, _plan(config.train, method), _SETTLED_BY_METHOD)
 
+
+def runs_so_far(folder: Path, methods: Sequence[str]) -> str:
+    """How many of the runs are finished, in words."""
+    return f"{sum(finished(folder / method) for method in methods)} of {len(methods)} runs are finished"
+
+
+def paired_runs(config: GapConfig, images: data.ImageData, folder: Path, progress: bool) -> None:
+    """:func:`gap` in a folder, without the table at the end, for a larger study that has its own."""
+    plans = {method: _plan(config.train, method) for method in config.methods}
+    tell = say if progress else lambda text: None
     methods = {}
     for number, (method, plan) in enumerate(plans.items(), 1):
-        title = METHODS[method].title
+        title = f"{METHODS[method].title} ({number} of {len(plans)})"
         if finished(folder / method):
-            console.print(f"{title} ({number} of {len(plans)}): finished before")
+            tell(f"{title}: finished before")
             methods[method] = {"state": "done"}
         else:
-            console.print(f"{title} ({number} of {len(plans)})")
-            methods[method] = attempt(dataclasses.replace(plan, out=folder, name=method), progress, console)
+            tell(title)
+            outcome = methods[method] = attempt(dataclasses.replace(plan, out=folder, name=method), progress, tell)
+            if outcome["state"] == "done" and not animated():
+                tell(f"{title}: done in {duration(outcome['seconds'])}")
     done = [method for method, outcome in methods.items() if outcome["state"] == "done"]
     if not done:
         raise RuntimeError(f"every method failed; the first: {next(iter(methods.values()))['error']}")
 
-    console.print("Evaluating on held-out pictures")
+    tell("Evaluating on held-out pictures")
     device = pick_device(config.train.device)
     models = {method: load_run(folder / method)[1].to(device) for method in done}
     for method in done:
@@ -108,7 +124,6 @@ def paired_runs(config: GapConfig, progress: bool) -> Path:
     }
     write_json(folder / RESULTS, results)
     write_text(folder / "results.csv", _csv(results["methods"], results["swap"]))
-    return folder
 
 
 def _plan(common: TrainConfig, method: str) -> TrainConfig:

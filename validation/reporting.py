@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from scq.training.terminal import say
 from scq.validation.files import write_text
 from scq.validation.gap_table import gap_table
 from scq.validation.limitations import limitations
@@ -49,7 +48,7 @@ def report(folder: Path | str, progress: bool = True) -> Path:
     page = folder / "report" / "index.html"
     write_text(page, _page(record, figures) if isinstance(record, Record) else study_page(record, figures))
     if progress:
-        Console().print(f"Report: {page}", soft_wrap=True)
+        say(f"Report: {page}")
     return page
 
 

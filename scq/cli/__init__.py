@@ -11,6 +11,7 @@ from importlib import metadata
 from scq.cli.commands import COMMANDS
 from scq.cli.mistakes import is_mistake, one_line
 from scq.cli.parsing import parse
+from scq.training.terminal import print_anything
 
 __all__ = ["main"]
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # Before torch starts its threads: beside another busy process those that spin take several times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    print_anything()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"]:
         print(f"scq {metadata.version('scq')}")

@@ -24,8 +24,24 @@ class Command:
     config: type
     title: str
     run: Callable[[Any], None]
-    defaults: Callable[[Any], Any] = lambda config: None
-    """What the options that are not given shall be, once ``config`` is known; None leaves them as they are."""
+    before: Callable[[Path], Any] = lambda folder: None
+    """The configuration that a folder was begun with, to resume it; None where an earlier version did not write it."""
+    may_change: tuple[str, ...] = ()
+    """Settings that may be others when a folder is resumed."""
+
+    def defaults(self, config: Any) -> Any:
+        """What the options that are not given shall be, once ``config`` is known; None leaves them as they are."""
+        resume = getattr(config, "resume", None)
+        return None if resume is None else self.before(resume)
+
+    def check(self, config: Any, defaults: Any) -> None:
+        """
+        Raises:
+            ValueError: a setting was given that is not the one that the folder to resume was begun with.
+        """
+        from scq.training.settings_file import refuse_others
+
+        refuse_others(config.resume, defaults, config, self.may_change)
 
 
 @dataclass(frozen=True)
@@ -98,7 +114,7 @@ def _data(config: DataConfig) -> None:
 def _train(config: TrainCommandConfig) -> None:
     from scq.training import resume, train
 
-    result = train(_of_the_run(config)) if config.resume is None else resume(_with_its_settings(config))
+    result = train(_of_the_run(config)) if config.resume is None else resume(config.resume)
     if not result.test:
         return  # the first process says it
     test = result.test
@@ -113,29 +129,28 @@ def _of_the_run(config: TrainCommandConfig) -> TrainConfig:
     return TrainConfig(**{field.name: getattr(config, field.name) for field in fields(TrainConfig)})
 
 
-def _settings_to_resume_with(config: TrainCommandConfig) -> TrainCommandConfig | None:
-    """The run's own, so that an option that was given shows as one that differs."""
-    if config.resume is None:
-        return None
+def _before_train(folder: Path) -> TrainCommandConfig:
     from scq.training.folder import read_config
 
-    settings = read_config(config.resume)
-    return TrainCommandConfig(**{f.name: getattr(settings, f.name) for f in fields(settings)}, resume=config.resume)
+    settings = read_config(folder)
+    return TrainCommandConfig(
+        **{field.name: getattr(settings, field.name) for field in fields(settings)}, resume=folder
+    )
 
 
-def _with_its_settings(config: TrainCommandConfig) -> Path:
-    from scq.training.folder import read_config
+def _before_compare(folder: Path) -> CompareConfig:
+    from scq.validation.earlier import settings
 
-    assert config.resume is not None
-    settings = read_config(config.resume)
-    for field in fields(settings):
-        was, given = getattr(settings, field.name), getattr(config, field.name)
-        if was != given:
-            raise ValueError(
-                f"resume is '{config.resume}', which was started with {field.name} {was}, must not be given {given}: "
-                "a run goes on with its own settings"
-            )
-    return config.resume
+    return settings(folder)
+
+
+def _before(name: str, kind: type) -> Callable[[Path], Any]:
+    def read(folder: Path) -> Any:
+        from scq.validation.resuming import read_settings
+
+        return read_settings(folder, name, kind)
+
+    return read
 
 
 def _compare(config: CompareConfig) -> None:
@@ -194,17 +209,41 @@ COMMANDS = (
     Command("quantizers", QuantizersConfig, "List the quantizers: what each is made of.", _quantizers),
     Command("data", DataConfig, "List the data sets, or download one: scq data cifar10.", _data),
     Command(
-        "train",
-        TrainCommandConfig,
-        "Train one autoencoder, measuring what the solver does.",
-        _train,
-        _settings_to_resume_with,
+        "train", TrainCommandConfig, "Train one autoencoder, measuring what the solver does.", _train, _before_train
     ),
-    Command("compare", CompareConfig, "Compare the backends: time, memory, residuals, errors, failures.", _compare),
-    Command("gap", GapConfig, "Train with exact and relaxed SCQ, plain VQ and no quantizer, and compare.", _gap),
-    Command("study", StudyConfig, "Run a plan of many trainings: arms tuned alike and compared over seeds.", _study),
+    Command(
+        "compare",
+        CompareConfig,
+        "Compare the backends: time, memory, residuals, errors, failures.",
+        _compare,
+        _before_compare,
+        # Those that earlier rows may be a part of: less is refused by the comparison.
+        ("backends", "families", "sizes", "dtypes", "presets", "variants", "time_limit"),
+    ),
+    Command(
+        "gap",
+        GapConfig,
+        "Train with exact and relaxed SCQ, plain VQ and no quantizer, and compare.",
+        _gap,
+        _before("gap", GapConfig),
+        ("methods", "device", "data_root"),
+    ),
+    Command(
+        "study",
+        StudyConfig,
+        "Run a plan of many trainings: arms tuned alike and compared over seeds.",
+        _study,
+        _before("study", StudyConfig),
+        ("jobs", "engine", "minutes", "device", "data_root"),
+    ),
     Command(
         "report", ReportConfig, "Write the report of what gap, study, demo or compare measured: one HTML page.", _report
     ),
-    Command("demo", DemoConfig, "Everything once on real photographs: gap, compare and report.", _demo),
+    Command(
+        "demo",
+        DemoConfig,
+        "Everything once on real photographs: gap, compare and report.",
+        _demo,
+        _before("demo", DemoConfig),
+    ),
 )

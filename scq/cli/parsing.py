@@ -18,7 +18,8 @@ def parse(commands: Sequence[Command], arguments: Sequence[str] | None) -> tuple
     """The command that the arguments name, and its configuration.
 
     Raises:
-        ValueError: the arguments are wrong; the message is tyro's, without its decoration.
+        ValueError: the arguments are wrong; the message is tyro's, without its decoration. Or they are others than
+            those that the folder to resume was begun with.
         SystemExit: with code 0, after help was printed.
     """
     stderr = io.StringIO()
@@ -34,7 +35,10 @@ def parse(commands: Sequence[Command], arguments: Sequence[str] | None) -> tuple
         raise ValueError(_plain(stderr.getvalue())) from None
     command = next(command for command in commands if type(config) is command.config)
     defaults = command.defaults(config)
-    return command, config if defaults is None else _cli(commands, arguments, defaults)
+    if defaults is not None:
+        config = _cli(commands, arguments, defaults)
+        command.check(config, defaults)
+    return command, config
 
 
 def _cli(commands: Sequence[Command], arguments: Sequence[str] | None, defaults: Any = None) -> Any:

@@ -5,11 +5,11 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from scq.training.config import TrainConfig
 from scq.training.reading import parse_json, read_text
+from scq.training.settings_file import restored
 
 CONFIG, METRICS, CHECKPOINTS = "config.json", "metrics.jsonl", "checkpoints"
 WEIGHTS, TEST, ENVIRONMENT = "model.safetensors", "test.json", "environment.json"
@@ -91,34 +91,9 @@ def read_config(folder: Path) -> TrainConfig:
     if not path.is_file():
         raise ValueError(f"folder is '{folder}', must be the folder of a run (it has no {CONFIG})")
     try:
-        content = parse_json(read_text(path), "the file")
-        for name in ("out", "data_root"):
-            content[name] = Path(content[name]) if isinstance(content[name], str) else content[name]
-        # Runs of before a setting existed have its default, which is what they did.
-        if isinstance(content.get("trackers"), list):
-            content["trackers"] = tuple(content["trackers"])
-        _check_kinds(content)
-        return TrainConfig(**content)
-    except (KeyError, TypeError, ValueError) as error:
+        return restored(TrainConfig, parse_json(read_text(path), "the file"))
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"'{path}' is not the configuration of a run of this version: {error}") from error
-
-
-def _check_kinds(content: Mapping[str, Any]) -> None:
-    """JSON has any kind of value under any name; a dataclass does not look."""
-    for name, kind in get_type_hints(TrainConfig).items():
-        if name in content and not _is(content[name], kind):
-            raise TypeError(f"{name} is {content[name]!r}, must be of type {getattr(kind, '__name__', kind)}")
-
-
-def _is(value: object, kind: Any) -> bool:
-    choices = get_args(kind)
-    if get_origin(kind) is Literal:
-        return value in choices
-    if get_origin(kind) in (Union, UnionType):
-        return any(_is(value, choice) for choice in choices)
-    if kind in (int, float) and isinstance(value, bool):
-        return False
-    return isinstance(value, (int, float) if kind is float else get_origin(kind) or kind)
 
 
 def read_metrics(folder: Path) -> list[dict[str, int | float]]:

@@ -3,12 +3,12 @@
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from rich.console import Console
 
 from scq import data
 from scq.autoencoder import Autoencoder
@@ -22,12 +22,14 @@ from scq.training.environment import environment
 from scq.training.evaluation import evaluate
 from scq.training.images import images_of
 from scq.training.interruption import Interruption
+from scq.training.lock import held
 from scq.training.log import MetricLog
 from scq.training.model import build_model, calibrate, displace, load_run, noise_seed, seeds
 from scq.training.progress import TrainingProgress
 from scq.training.resuming import explained, restore, save, writing
 from scq.training.state import TrainingState, serialised
 from scq.training.step import Step
+from scq.training.terminal import say
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,12 @@ def train(config: TrainConfig, progress: bool = True) -> RunResult:
 
     Args:
         config: the settings.
-        progress: shows a bar with the time left, the loss and the KKT residual.
+        progress: shows a bar with the time left, the loss and the KKT residual; where there is no terminal, a line
+            of them for each line of the log.
 
     Raises:
         ValueError: bad settings, a device or tracker that is not there, a device that the backend does not compute on,
-            or a folder that cannot be written or has no room; before training.
+            or a folder that cannot be written, has no room, or is another process's; before training.
         solvers.BackendMissingError: the backend's package is not installed; before training.
         FileNotFoundError: the data is not where it is looked for.
         OSError: the log or a checkpoint cannot be written. The message names the step and the last good checkpoint.
@@ -91,36 +94,37 @@ def resume(folder: Path | str, progress: bool = True) -> RunResult:
         progress: as for :func:`train`.
 
     Raises:
-        ValueError: it is no run's folder, or other processes than before would go on; otherwise as :func:`train`.
+        ValueError: it is no run's folder, another process works in it, or other processes than before would go on;
+            otherwise as :func:`train`.
     """
     return _train(folders.read_config(Path(folder)), Path(folder), progress)
 
 
 def _train(config: TrainConfig, before: Path | None, progress: bool) -> RunResult:
-    with accelerated(config) as (accelerator, device):
-        first = accelerator.is_main_process
-        if before is not None and folders.finished(before):
-            return _finished(before, device, first)
-        trackers.check_installed(config.trackers)
-        if registry.get(config.quantizer).convex:
-            _check_backend(config.backend, device)
-        images = images_of(config)
-        model = build_model(config).to(device).train()
-        if first:
-            checkpoint.check_space(before or config.out, model)
-        folder = before or _shared_path(_new_folder(config, device) if first else None, device)
-        history = _run(config, model, images, accelerator, device, folder, before is not None, progress and first)
-    # From here on the processes have nothing in common: none can wait for another.
-    original(model.eval())
-    if not first:
-        return RunResult(folder, model, [], {})
-    with explained(folder, model, first):
-        with writing(folder, config.steps):
-            folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()), lasting=True)
-        test = evaluate(model, images.test)
-        with writing(folder, config.steps):
-            folders.write_json(folder / folders.TEST, test, lasting=True)
-    checkpoint.clear(folder)
+    with contextlib.ExitStack() as lock:
+        with accelerated(config) as (accelerator, device):
+            first = accelerator.is_main_process
+            if before is not None and folders.finished(before):
+                return _finished(before, device, first)
+            trackers.check_installed(config.trackers)
+            if registry.get(config.quantizer).convex:
+                _check_backend(config.backend, device)
+            images = images_of(config)
+            model = build_model(config).to(device).train()
+            # The lock is the first process's: several of one launcher are one run.
+            folder = _of_the_first(lambda: _claimed(lock, config, before, model, device), first, device)
+            history = _run(config, model, images, accelerator, device, folder, before is not None, progress and first)
+        # From here on the processes have nothing in common: none can wait for another.
+        original(model.eval())
+        if not first:
+            return RunResult(folder, model, [], {})
+        with explained(folder, model, first):
+            with writing(folder, config.steps):
+                folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()), lasting=True)
+            test = evaluate(model, images.test)
+            with writing(folder, config.steps):
+                folders.write_json(folder / folders.TEST, test, lasting=True)
+        checkpoint.clear(folder)
     return RunResult(folder, model, history, test)
 
 
@@ -146,7 +150,7 @@ def _run(
         if resumed:
             restore(state, folder, device, first)
             if progress:
-                Console().print(f"Going on after step {state.step}", highlight=False)
+                say(f"Going on after step {state.step}")
         # Not before: what is written after Ctrl-C would be weights that nothing has trained.
         stack.enter_context(explained(folder, model, first))
         if state.step == 0:
@@ -185,8 +189,10 @@ def _run(
 
 def _finished(folder: Path, device: torch.device, first: bool) -> RunResult:
     if first:
-        checkpoint.clear(folder)  # of a run that was killed between its last two files
-        Console().print(f"{folder} has finished before", soft_wrap=True, markup=False, highlight=False)
+        if checkpoint.steps(folder):  # of a run that was killed between its last two files
+            with held(folder):
+                checkpoint.clear(folder)
+        say(f"{folder} has finished before")
     model = load_run(folder)[1].to(device)
     if not first:
         return RunResult(folder, model, [], {})
@@ -200,14 +206,38 @@ def _check_backend(name: str, device: torch.device) -> None:
     backend.check_available()
 
 
-def _new_folder(config: TrainConfig, device: torch.device) -> Path:
-    folder = folders.create(config.out, config.name or f"{config.data}-{config.quantizer}")
-    folders.write_config(folder, config)
-    folders.write_json(folder / folders.ENVIRONMENT, environment(device))
+def _claimed(
+    lock: contextlib.ExitStack, config: TrainConfig, before: Path | None, model: Autoencoder, device: torch.device
+) -> Path:
+    """The run's folder, new or that of before, which is this run's alone as long as ``lock`` lasts."""
+    checkpoint.check_space(before or config.out, model)
+    folder = before or folders.create(config.out, config.name or f"{config.data}-{config.quantizer}")
+    lock.enter_context(held(folder))
+    if before is None:
+        folders.write_config(folder, config)
+        folders.write_json(folder / folders.ENVIRONMENT, environment(device))
+    elif folders.finished(folder):  # while this process got ready; going on would begin again
+        raise ValueError(f"folder is '{folder}', which another process has finished meanwhile")
     return folder
 
 
-def _shared_path(path: Path | None, device: torch.device) -> Path:
-    """The path that the first process has, in all of them."""
-    text = torch.tensor(list(str(path or "").encode()), dtype=torch.uint8, device=device)
-    return Path(bytes(processes.gathered(text).tolist()).decode())
+def _of_the_first(claim: Callable[[], Path], first: bool, device: torch.device) -> Path:
+    """The path that the first process comes to, in all of them.
+
+    Raises:
+        ValueError: what the first process refuses, all refuse: none is left waiting for it.
+    """
+    said, refusal = "", None
+    if first:
+        try:
+            said = f"={claim()}"
+        except ValueError as error:
+            said, refusal = f"!{error}", error
+    # Python has bytes of a path that are no UTF-8 as surrogates.
+    code = torch.tensor(list(said.encode("utf-8", "surrogatepass")), dtype=torch.uint8, device=device)
+    answer = bytes(processes.gathered(code).tolist()).decode("utf-8", "surrogatepass")
+    if refusal is not None:
+        raise refusal
+    if not first and answer.startswith("!"):
+        raise ValueError(answer[1:])
+    return Path(answer[1:])

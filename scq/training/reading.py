@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 MAX_TEXT = 256 * 2**20
@@ -50,6 +50,22 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         ValueError: it is truncated, or is something else.
     """
     try:
-        return load_file(path)
+        # Not by the path, which may be no UTF-8 and is then no path to safetensors.
+        return load(path.read_bytes())
     except (OSError, SafetensorError) as error:
         raise ValueError(f"'{path}' cannot be read as a safetensors file: {error}") from error
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What a safetensors file says beside its tensors, by name.
+
+    Raises:
+        ValueError: it is truncated, or is something else.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = parse_json(file.read(min(length, MAX_TEXT)).decode(errors="replace"), f"the head of '{path}'")
+    said = header.get("__metadata__", {}) if isinstance(header, dict) else None
+    if not isinstance(said, dict):
+        raise ValueError(f"'{path}' is no safetensors file")
+    return said

@@ -1,12 +1,12 @@
 """What makes a run survive: its checkpoints at the right moments, and words for the moment it ends early."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from shlex import quote
 
 import torch
-from rich.console import Console
 from torch import nn
 
 from scq.quantizers import processes
@@ -14,6 +14,10 @@ from scq.training import checkpoint
 from scq.training import folder as folders
 from scq.training.log import MetricLog
 from scq.training.state import TrainingState, serialised
+from scq.training.terminal import say
+
+_WHOLE: ContextVar[str | None] = ContextVar("the command that goes on with the whole", default=None)
+"""Of what the run is a part of; None for a run of its own."""
 
 
 def save(state: TrainingState, folder: Path, log: MetricLog | None) -> None:
@@ -32,7 +36,7 @@ def restore(state: TrainingState, folder: Path, device: torch.device, first: boo
     found, damaged = checkpoint.newest(folder)
     if first:
         for error in damaged:
-            Console().print(f"Left out: {error}", style="yellow", markup=False, soft_wrap=True)
+            say(f"Left out: {error}", "yellow")
     mine = torch.tensor([found.step if found else 0], dtype=torch.long, device=device)
     steps = processes.gathered(mine).tolist()
     if len(set(steps)) > 1:
@@ -44,16 +48,52 @@ def restore(state: TrainingState, folder: Path, device: torch.device, first: boo
         folders.cut_metrics(folder, state.step)
 
 
+def command(name: str, folder: Path) -> str:
+    """What is typed to go on with a folder."""
+    return f"scq {name} --resume {quote(str(folder))}"
+
+
 @contextmanager
-def explained(folder: Path, model: nn.Module, first: bool) -> Iterator[None]:
-    """Says after Ctrl-C what there is, and how to go on."""
+def part_of(whole: str) -> Iterator[None]:
+    """Runs inside are parts of something larger: what they say of how to go on is its command."""
+    token = _WHOLE.set(whole)
     try:
         yield
+    finally:
+        _WHOLE.reset(token)
+
+
+@contextmanager
+def interruptible(whole: str, so_far: Callable[[], str]) -> Iterator[None]:
+    """Says once, after Ctrl-C, what there is and how to go on with the whole, not with the part that was under way.
+
+    Args:
+        whole: the command that goes on; what is inside of another one says nothing.
+        so_far: what there is by then, in words.
+    """
+    if _WHOLE.get() is not None:
+        yield
+        return
+    try:
+        with part_of(whole):
+            yield
     except KeyboardInterrupt:
-        if first:
-            folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()))
-            Console().print(f"Interrupted; {_how_to_go_on(folder)}", soft_wrap=True, markup=False, highlight=False)
+        say(f"Interrupted; {so_far()}; to go on from there: {whole}")
         raise
+
+
+@contextmanager
+def explained(folder: Path, model: nn.Module, first: bool) -> Iterator[None]:
+    """Keeps the weights at Ctrl-C, and says what there is, and how to go on."""
+    if not first:
+        yield
+        return
+    with interruptible(command("train", folder), lambda: _saved(folder)):
+        try:
+            yield
+        except KeyboardInterrupt:
+            folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()))
+            raise
 
 
 @contextmanager
@@ -63,10 +103,13 @@ def writing(folder: Path, step: int) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        message = f"step {step} could not be written to '{folder}': {reason}; {_how_to_go_on(folder)}"
+        again = _WHOLE.get() or command("train", folder)
+        message = (
+            f"step {step} could not be written to '{folder}': {reason}; {_saved(folder)}; to go on from there: {again}"
+        )
         raise OSError(error.errno, message) from error
 
 
-def _how_to_go_on(folder: Path) -> str:
+def _saved(folder: Path) -> str:
     steps = checkpoint.steps(folder)
-    return f"saved up to step {steps[0] if steps else 0}; to go on from there: scq train --resume {quote(str(folder))}"
+    return f"saved up to step {steps[0] if steps else 0}"

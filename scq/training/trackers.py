@@ -1,7 +1,10 @@
 """Where the numbers of the log go besides its own file: accelerate's trackers, by name."""
 
+import atexit
 import dataclasses
 import importlib.util
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +18,7 @@ _PROJECT = "scq"
 MAKERS: dict[str, Callable[[Path, int], GeneralTracker]] = {
     # What a run that goes on from a step wrote after it does not count any more.
     "tensorboard": lambda folder, step: TensorBoardTracker(
-        "tensorboard", folder, purge_step=step + 1 if step else None
+        "tensorboard", _as_utf8(folder), purge_step=step + 1 if step else None
     ),
     "wandb": lambda folder, step: WandBTracker(_PROJECT, name=folder.name, dir=str(folder)),
     "trackio": lambda folder, step: TrackioTracker(_PROJECT, name=folder.name),
@@ -32,6 +35,18 @@ def check_installed(names: Sequence[str]) -> None:
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise ValueError(f"trackers has {name!r}, which is not installed: pip install {name}")
+
+
+def _as_utf8(folder: Path) -> Path:
+    """A path of the same folder that is UTF-8, which TensorBoard encodes paths in: a link, until this process ends."""
+    try:
+        str(folder).encode()
+        return folder
+    except UnicodeEncodeError:
+        place = Path(tempfile.mkdtemp(prefix="scq-"))
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
+        (place / "run").symlink_to(folder.absolute())
+        return place / "run"
 
 
 def start(folder: Path, config: TrainConfig, step: int) -> list[GeneralTracker]:

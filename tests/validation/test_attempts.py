@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from rich.console import Console
 from small_runs import few_photos, kept
 
 from scq import data
@@ -34,10 +33,10 @@ def test_an_attempt_goes_on_where_the_one_before_left_off(tmp_path, monkeypatch)
     settings = kept(tmp_path, quantizer="vq", name="cell")
     with monkeypatch.context() as patch:
         stop_at(patch, 12)
-        assert attempt(settings, False, Console(quiet=True))["state"] == "failed"
+        assert attempt(settings, False, print)["state"] == "failed"
     seen = []
     monkeypatch.setattr("scq.validation.attempts.train", lambda *_: seen.append("trained anew"))
-    assert attempt(settings, False, Console(quiet=True))["state"] == "done" and not seen
+    assert attempt(settings, False, print)["state"] == "done" and not seen
     model = load_run(tmp_path / "runs" / "cell")[1]
     assert torch.equal(model.quantizer.codebook, uninterrupted.model.quantizer.codebook)
 
@@ -45,6 +44,6 @@ def test_an_attempt_goes_on_where_the_one_before_left_off(tmp_path, monkeypatch)
 def test_an_attempt_with_other_settings_sets_the_remains_aside(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         stop_at(patch, 12)
-        attempt(kept(tmp_path, quantizer="vq", name="cell"), False, Console(quiet=True))
-    assert attempt(kept(tmp_path, quantizer="vq", name="cell", seed=1), False, Console(quiet=True))["state"] == "done"
+        attempt(kept(tmp_path, quantizer="vq", name="cell"), False, print)
+    assert attempt(kept(tmp_path, quantizer="vq", name="cell", seed=1), False, print)["state"] == "done"
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"cell", "cell-unfinished-1"}

@@ -115,7 +115,8 @@ def test_one_that_was_killed_before_its_first_measurement_goes_on_too(
     config = dataclasses.replace(CONFIG, backends=("daqp",), out=tmp_path, variants=False)
     with pytest.raises(KeyboardInterrupt):
         compare(config)
-    assert f"0 of 1 measurements are in {tmp_path / 'compare'}" in capsys.readouterr().out
+    again = f"scq compare --resume {tmp_path / 'compare'}"
+    assert f"Interrupted; 0 of 1 measurements are made; to go on from there: {again}\n" in capsys.readouterr().out
     assert read_record(tmp_path / "compare").missing == ["1 of 1 measurements of backends are still to be made"]
     with pytest.raises(KeyboardInterrupt):
         compare(dataclasses.replace(config, resume=tmp_path / "compare"), progress=False)

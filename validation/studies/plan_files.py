@@ -29,8 +29,8 @@ def read_plan(name: str, quick: bool = False, **place: Any) -> Plan:
     Raises:
         ValueError: no such plan, or a file that is none; naming the file, the key, what it was and what it must be.
     """
-    path = SHIPPED / f"{name}.toml" if name in plan_names() else Path(name)
-    if not path.is_file():
+    path = _path(name)
+    if not is_plan(name):
         raise ValueError(f"plan is {name!r}, must be one of: {', '.join(plan_names())}; or the path of a TOML file")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -40,9 +40,40 @@ def read_plan(name: str, quick: bool = False, **place: Any) -> Plan:
                 raise ValueError("quick is asked for, but there is no [quick]")
             check_kinds("", {"quick": fast}, {"quick": dict})
             content = _merged(content, fast)
-        return _plan(path.stem + "-quick" * quick, content, place)
+        return _plan(planned_name(name, quick), content, place)
     except (ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
         raise ValueError(f"'{path}': {error}") from error
+
+
+def restored_plan(name: str, content: Mapping[str, Any], **place: Any) -> Plan:
+    """The plan whose ``raw`` was kept.
+
+    Args:
+        name: of the plan.
+        content: its ``raw``.
+        **place: as for :func:`read_plan`.
+
+    Raises:
+        ValueError: none of this version.
+    """
+    try:
+        return _plan(name, content, place)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the plan {name} is none of this version: {error}") from error
+
+
+def is_plan(name: str) -> bool:
+    """Whether there is such a plan to read."""
+    return _path(name).is_file()
+
+
+def planned_name(name: str, quick: bool) -> str:
+    """What the plan is called, which has the name of its file."""
+    return _path(name).stem + "-quick" * quick
+
+
+def _path(name: str) -> Path:
+    return SHIPPED / f"{name}.toml" if name in plan_names() else Path(name)
 
 
 def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Plan:

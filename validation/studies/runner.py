@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-from rich.progress import Progress, TaskID
-
 from scq.training.folder import finished
 from scq.validation.attempts import check_resumed
+from scq.validation.progress import CellProgress
 from scq.validation.studies.cells import Cell, weight_setting
 from scq.validation.studies.engines.base import Workers
 from scq.validation.studies.work import complete, outcome_of, perform
@@ -21,7 +20,7 @@ class Runner:
 
     Args:
         workers: who works on them.
-        bar: the progress bar, and its task, which has one step a cell.
+        bar: the progress, which has one step a cell.
         minutes: no cell is started after so many; None for no limit.
         save: is given all rows after each cell that was run now, and after the last.
 
@@ -34,14 +33,13 @@ class Runner:
     def __init__(
         self,
         workers: Workers,
-        bar: Progress,
-        task: TaskID,
+        bar: CellProgress,
         minutes: float | None,
         save: Callable[[list[dict[str, Any]]], None],
     ) -> None:
         self.rows: list[dict[str, Any]] = []
         self.stopped = False
-        self._workers, self._bar, self._task, self._save = workers, bar, task, save
+        self._workers, self._bar, self._save = workers, bar, save
         self._end = None if minutes is None else time.monotonic() + 60 * minutes
 
     def run(self, cells: Iterable[Cell]) -> list[dict[str, Any]]:
@@ -58,14 +56,14 @@ class Runner:
             if finished(cell.run):  # also where a measure is missing, for which there may be no time now
                 rows[number] = _row(cell) | outcome_of(cell)
             if complete(cell):
-                self._bar.advance(self._task)
+                self._bar.skip()
             else:
                 todo.append(number)
         for number, outcome in self._work(cells, todo):
             rows[number] = _row(cells[number]) | outcome
-            self._bar.advance(self._task)
             self.rows = before + [rows[key] for key in sorted(rows)]
             self._save(self.rows)
+            self._bar.end(rows[number]["run"], outcome["state"])
         done = [rows[key] for key in sorted(rows)]
         self.rows = before + done
         self._save(self.rows)
@@ -80,7 +78,7 @@ class Runner:
                     break
                 number = todo.pop(0)
                 cell = cells[number]
-                self._bar.update(self._task, description=f"{cell.stage}: {cell.config.name}")
+                self._bar.begin(f"{cell.stage}: {cell.config.name}")
                 running[self._workers.submit(perform, cell)] = number
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), _outcome(future)

@@ -5,20 +5,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+import torch
 
 from scq import data
 from scq.training import build_model
 from scq.training.environment import environment
 from scq.training.model import pick_device
+from scq.training.terminal import say
 from scq.validation.config import StudyConfig
-from scq.validation.files import new_folder, write_json, write_text
+from scq.validation.files import read_json, write_json, write_text, written_by_us
 from scq.validation.machine import machine
-from scq.validation.progress import cell_progress
+from scq.validation.progress import CellProgress
+from scq.validation.resuming import read_settings, working
 from scq.validation.studies.cells import final_cells, stress_cells, tuning_cells, untuned
 from scq.validation.studies.engines import workers
-from scq.validation.studies.plan_files import read_plan
-from scq.validation.studies.record import JSON, read_study
+from scq.validation.studies.plan import Plan
+from scq.validation.studies.plan_files import is_plan, plan_names, planned_name, read_plan, restored_plan
+from scq.validation.studies.record import JSON, is_study, read_study
 from scq.validation.studies.runner import Runner
 from scq.validation.studies.sheets import points_csv, runs_csv
 from scq.validation.studies.summary import choice_of, choose
@@ -42,7 +45,8 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
 
     Args:
         config: the settings.
-        progress: shows a bar with the time left, and where the results are.
+        progress: shows a bar with the time left, or a line a run where there is no terminal, and where the results
+            are.
 
     Returns:
         The folder: ``out / name``, with a number after it when there is one already.
@@ -52,13 +56,63 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
         FileNotFoundError: the data is not where it is looked for.
         RuntimeError: every run failed.
     """
-    plan = read_plan(config.plan, config.quick, data_root=config.data_root, device=config.device)
+    plan = _plan(config)
     images = {name: data.load(name, config.data_root) for name in plan.datasets}
     device = pick_device(config.device)
     for arm in plan.arms:
         # Parts that do not go together are known before anything is trained.
         build_model(dataclasses.replace(plan.train, **{"quantizer": arm.quantizer, **arm.settings}))
-    folder = (config.resume or new_folder(config.out, config.name or plan.name)).resolve()
+    if config.plan not in plan_names():  # as it will be found from elsewhere, when this is gone on with
+        config = dataclasses.replace(config, plan=str(Path(config.plan).resolve()))
+    with working("study", config, (config.out, config.name or plan.name), _so_far) as place:
+        folder = place.resolve()
+        _work(config, plan, images, device, folder, progress)
+    if progress:
+        say(f"Study: {folder / 'study.md'}, and as csv and json beside it")
+    return folder
+
+
+def _plan(config: StudyConfig) -> Plan:
+    """The plan's file as it is now; where that is gone, the plan as the study to go on with has it.
+
+    Raises:
+        ValueError: no such plan, or no study of that plan to go on with.
+    """
+    place = {"data_root": config.data_root, "device": config.device}
+    if config.resume is None:
+        return read_plan(config.plan, config.quick, **place)
+    read_settings(config.resume, "study", StudyConfig)  # that it is no other command's
+    if not is_study(config.resume):
+        raise ValueError(f"resume is '{config.resume}', must be the folder of a study (it has no {JSON})")
+    with written_by_us(config.resume / JSON):
+        before = dict(read_json(config.resume / JSON)["plan"])
+        name = before.pop("name")
+    if planned_name(config.plan, config.quick) != name:
+        raise ValueError(
+            f"resume is '{config.resume}', a study of the plan {name}, must not be given the plan "
+            f"{planned_name(config.plan, config.quick)}"
+        )
+    if is_plan(config.plan):
+        return read_plan(config.plan, config.quick, **place)
+    return restored_plan(name, before, **place)
+
+
+def _so_far(folder: Path) -> str:
+    if not is_study(folder):
+        return "no run is finished"
+    record = read_study(folder)
+    return f"{sum(row['state'] == 'done' for row in record.rows)} of {record.planned} runs are finished"
+
+
+def _work(
+    config: StudyConfig,
+    plan: Plan,
+    images: Mapping[str, data.ImageData],
+    device: torch.device,
+    folder: Path,
+    progress: bool,
+) -> None:
+    """The runs that are not finished yet."""
     tuning = tuning_cells(plan, folder)
     choices = untuned(plan)
     total = len(tuning) + len(stress_cells(plan, folder, choices)) + len(final_cells(plan, folder, choices))
@@ -69,14 +123,13 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
         "environment": environment(device) | machine(),
         "planned": total,
     }
-    if not (folder / JSON).is_file():
+    if not is_study(folder):
         _write(folder, content, [])
     with (
         workers(config.engine, config.jobs, config.device) as hands,
-        cell_progress(plan.name, disable=not progress) as bar,
+        CellProgress(plan.name, total, disable=not progress) as bar,
     ):
-        task = bar.add_task("", total=total)
-        runner = Runner(hands, bar, task, config.minutes, lambda rows: _write(folder, content, rows))
+        runner = Runner(hands, bar, config.minutes, lambda rows: _write(folder, content, rows))
         tried = runner.run(tuning)
         if plan.tuning is not None:
             best = choose(tried, plan.tuning.hard_arms)
@@ -86,9 +139,6 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
             runner.run(final_cells(plan, folder, choices))
     if runner.rows and all(row["state"] == "failed" for row in runner.rows):
         raise RuntimeError(f"every run failed; the first: {runner.rows[0]['error']}")
-    if progress:
-        Console().print(f"Study: {folder / 'study.md'}, and as csv and json beside it", soft_wrap=True)
-    return folder
 
 
 _PRIVATE = ("out", "name", "data_root", "device", "data", "seed")

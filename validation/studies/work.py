@@ -1,11 +1,12 @@
 """One cell of a study, from the training to its numbers. Runs in any process, on any machine that sees the folder."""
 
 import traceback
+from functools import partial
 from typing import Any
 
-from rich.console import Console
-
 from scq.training.folder import TEST, finished, read_metrics
+from scq.training.resuming import command, part_of
+from scq.training.terminal import say
 from scq.validation.attempts import attempt
 from scq.validation.files import read_json, write_json
 from scq.validation.studies.cells import Cell
@@ -26,7 +27,9 @@ def perform(cell: Cell) -> dict[str, Any]:
         ``{"state": "failed", "error": ..., "traceback": ...}``.
     """
     if not finished(cell.run):
-        outcome = attempt(cell.config, progress=False, console=Console(stderr=True))
+        # At Ctrl-C, and on a full disk, it is the study that is gone on with.
+        with part_of(command("study", cell.config.out.parent)):
+            outcome = attempt(cell.config, progress=False, tell=partial(say, stderr=True))
         if outcome["state"] == "failed":
             return outcome
     trained, errors = Trained(cell.run, cell.config), {}
@@ -37,7 +40,7 @@ def perform(cell: Cell) -> dict[str, Any]:
             write_json(_file(cell, name), measure(name, trained))
         except Exception as error:  # noqa: BLE001  reported with the run, and in the report; the others go on
             errors[name] = f"{type(error).__name__}: {error}"
-            Console(stderr=True).print(traceback.format_exc(), markup=False)
+            say(traceback.format_exc(), stderr=True)
     return outcome_of(cell) | {"unmeasured": errors}
 
 

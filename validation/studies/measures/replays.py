@@ -3,10 +3,10 @@
 from typing import Any
 
 import torch
-from safetensors import safe_open
 
 from scq import solvers
 from scq.training.dumps import PROBLEMS, dumped
+from scq.training.reading import read_metadata, read_tensors
 from scq.validation.studies.measures import Trained
 
 _COLUMNS = {True: 512, False: 32}
@@ -24,9 +24,8 @@ def measure(trained: Trained) -> dict[str, Any]:
     points: list[dict[str, Any]] = []
     backends = [info for info in solvers.backends() if info.exact and info.available]
     for path in dumped(trained.run / PROBLEMS):
-        with safe_open(path, "pt") as file:
-            latents, codebook = file.get_tensor("latents"), file.get_tensor("codebook")
-            told = file.metadata()
+        tensors, told = read_tensors(path), read_metadata(path)
+        latents, codebook = tensors["latents"], tensors["codebook"]
         for info in backends:
             wanted = _COLUMNS[info.batched and info.package is None]
             rows = latents[:: -(-latents.shape[0] // wanted)].double()
