@@ -14,8 +14,8 @@ from torch.nn.functional import pad
 
 def transformed() -> bool:
     """True inside of a transform."""
-    # No public name says so; torch.autograd.Function asks this one.
-    return torch._C._are_functorch_transforms_active()
+    # No public name says so; torch.autograd.Function asks this one. A compiler sees through no such question.
+    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
 
 
 def mapped(tensor: Tensor | None) -> bool:

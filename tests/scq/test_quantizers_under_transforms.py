@@ -208,3 +208,22 @@ def test_a_peers_own_derivative_is_refused_and_the_implicit_one_named(backend: s
         jacrev(lambda z: solve(Problem(z, C), backend, gradient="native").weights)(z)
     found = jacrev(lambda z: solve(Problem(z, C), backend, gradient="implicit").weights)(z)
     torch.testing.assert_close(found, jacrev(lambda z: solve(Problem(z, C)).weights)(z), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["vq_ema", "gumbel", "scq_annealed"])
+def test_state_that_moves_is_refused_and_the_way_out_named(name: str) -> None:
+    layer, x = scq.quantizer(name, K, F), torch.randn(3, F)
+    before = {key: value.clone() for key, value in layer.state_dict().items()}
+    with pytest.raises(RuntimeError, match=r"eval\(\) or freeze\(\)"):
+        jacrev(lambda y: layer(y).quantized)(x)
+    assert all(torch.equal(value, before[key]) for key, value in layer.state_dict().items())
+    layer.eval()
+    jacrev(lambda y: layer(y).quantized)(x)
+
+
+def test_a_k_means_start_is_refused_until_it_is_done() -> None:
+    layer, x = SoftConvexQuantizer(K, F, init="kmeans"), torch.randn(40, F)
+    with pytest.raises(RuntimeError, match="k-means start"):
+        jacrev(lambda y: layer(y).quantized)(x[:3])
+    layer(x)
+    assert jacrev(lambda y: layer(y).quantized)(x[:3]).any()
