@@ -41,6 +41,10 @@ def solve(
     Float16 and bfloat16 are solved in float32 or better, also under autocast. Exact backends receive the problem
     centred at the codebook's mean and scaled to unit size, unless ``as_given``; neither changes the minimiser.
 
+    Of the implicit derivative, and of the relaxation's own, derivatives of every order are right, and torch.func's
+    transforms (grad, vmap, jacrev, jvp) see through the call; there an exact backend solves one sample of vmap after
+    the other, and ``errors`` is empty.
+
     Args:
         problem: latents (N, F), codebook (K, F), lam and anchor.
         backend: a name among ``solvers.backends()``.
@@ -55,8 +59,9 @@ def solve(
         **options: the backend's own options.
 
     Returns:
-        A :class:`scq.solvers.Solution`. A column with NaN or infinity in its latent, or one that did not converge,
-        holds its anchor, has zero gradient, and changes no other column.
+        A :class:`scq.solvers.Solution`. A column with NaN or infinity in its latent, one that did not converge, or one
+        whose implicit derivative float64 does not resolve, holds its anchor, has zero gradient, and changes no other
+        column.
 
     Raises:
         TypeError, ValueError: a wrong argument; an unknown backend or option is answered with the known ones.
@@ -64,6 +69,8 @@ def solve(
             that installs it.
         BackendError: whatever ``throw`` is: the backend raised for every column, so that it is at fault and no latent.
         SolveError: with ``throw=True``, when columns failed; the exception carries the solution.
+        RuntimeError: a package's own derivative, or ``history``, within torch.func's transforms. A package's own
+            derivative also raises it where it is differentiated again.
 
     Source: arXiv 2310.03004, Eq. 7 (exact) and Algorithm 2 (relaxed).
     """
@@ -116,7 +123,7 @@ def solve(
             with torch.no_grad():
                 combined = combine(problem, weights)
             weights, combined = differentiate(instance, weights, failed, combined)
-        elif native and some:
+        elif some and torch.is_grad_enabled():
             combined = combine(problem, weights)
             combined = torch.where(failed[:, None], combined.detach(), combined)
         weights = weights.to(problem.latents.dtype)
