@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,13 +11,16 @@ import torch
 from scq.solvers.attempt import Attempt, compact, judge, normalise
 from scq.solvers.clock import Clock
 from scq.solvers.errors import BackendError, SolveError
-from scq.solvers.implicit import differentiate
-from scq.solvers.methods import Result
+from scq.solvers.implicit import differentiate, lam_is_tiny, unresolved
+from scq.solvers.methods import Instance, Result
+from scq.solvers.once import once
 from scq.solvers.problem import Problem
 from scq.solvers.registry import DEFAULT_BACKEND, GRADIENTS, BackendInfo, get
 from scq.solvers.residuals import Residuals, kkt_residuals
 from scq.solvers.solution import Solution, combine
 from scq.solvers.status import Status
+from scq.solvers.through import through_transforms
+from scq.solvers.transforms import transformed
 from scq.solvers.weights import Weights
 
 
@@ -37,6 +41,10 @@ def solve(
     Float16 and bfloat16 are solved in float32 or better, also under autocast. Exact backends receive the problem
     centred at the codebook's mean and scaled to unit size, unless ``as_given``; neither changes the minimiser.
 
+    Of the implicit derivative, and of the relaxation's own, derivatives of every order are right, and torch.func's
+    transforms (grad, vmap, jacrev, jvp) see through the call; there an exact backend solves one sample of vmap after
+    the other, and ``errors`` is empty.
+
     Args:
         problem: latents (N, F), codebook (K, F), lam and anchor.
         backend: a name among ``solvers.backends()``.
@@ -51,8 +59,9 @@ def solve(
         **options: the backend's own options.
 
     Returns:
-        A :class:`scq.solvers.Solution`. A column with NaN or infinity in its latent, or one that did not converge,
-        holds its anchor, has zero gradient, and changes no other column.
+        A :class:`scq.solvers.Solution`. A column with NaN or infinity in its latent, one that did not converge, or one
+        whose implicit derivative float64 does not resolve, holds its anchor, has zero gradient, and changes no other
+        column.
 
     Raises:
         TypeError, ValueError: a wrong argument; an unknown backend or option is answered with the known ones.
@@ -60,6 +69,8 @@ def solve(
             that installs it.
         BackendError: whatever ``throw`` is: the backend raised for every column, so that it is at fault and no latent.
         SolveError: with ``throw=True``, when columns failed; the exception carries the solution.
+        RuntimeError: a package's own derivative, or ``history``, within torch.func's transforms. A package's own
+            derivative also raises it where it is differentiated again.
 
     Source: arXiv 2310.03004, Eq. 7 (exact) and Algorithm 2 (relaxed).
     """
@@ -71,16 +82,24 @@ def solve(
     )
 
     clock = Clock(problem.latents.device)
+    if transformed():
+        again = partial(solve, backend=backend, tol=tol, max_iter=max_iter, throw=throw, as_given=as_given, **options)
+        weights, combined, status, iterations = through_transforms(problem, info, dtype, gradient, again, options)
+        return Solution(problem, info.name, weights, status, iterations, clock.stop(), combined)
     with torch.autocast(problem.latents.device.type, enabled=False):
         instance = normalise(problem, dtype, centred=info.exact and not as_given)
         native = gradient == "native" and torch.is_grad_enabled()
+        if native and info.package is not None:
+            instance = _differentiable_once(instance, info)
         attempt = Attempt(info, run, tol, max_iter, options)
         with torch.set_grad_enabled(native):
             result = attempt(instance if native else instance.detach())
             status = judge(problem, info, result, tol)
             failed = status >= Status.MAX_ITER
             weights = compact(result)
-            if bool(failed.any()):
+            # Asked together, since each question waits for the device.
+            some, tiny = torch.stack([failed.any(), lam_is_tiny(instance.detach())]).tolist()
+            if some:
                 if native and not bool(failed.all()):
                     # No history through a failed column: its derivative may be NaN, and the codebook's is a sum.
                     good = (~failed).nonzero().flatten()
@@ -93,11 +112,20 @@ def solve(
                 else:
                     bad = failed.nonzero().flatten()
                     weights = weights.replaced(bad, _anchors(problem, weights.values.dtype).rows(bad))
+            if tiny and gradient == "implicit":
+                # Whether or not anyone records: a layer gives in training what it gives in evaluation.
+                singular = unresolved(instance.detach(), weights) & ~failed
+                status, failed = torch.where(singular, int(Status.SINGULAR), status), failed | singular
+                bad = singular.nonzero().flatten()
+                weights = weights.replaced(bad, _anchors(problem, weights.values.dtype).rows(bad))
         combined = None
         if gradient == "implicit" and torch.is_grad_enabled():
             with torch.no_grad():
                 combined = combine(problem, weights)
             weights, combined = differentiate(instance, weights, failed, combined)
+        elif some and torch.is_grad_enabled():
+            combined = combine(problem, weights)
+            combined = torch.where(failed[:, None], combined.detach(), combined)
         weights = weights.to(problem.latents.dtype)
     solution = Solution(
         problem=problem,
@@ -136,6 +164,13 @@ def _backend(
         if name not in known:
             raise TypeError(f"{name!r} is no option of backend {backend!r}, which takes: {', '.join(known) or 'none'}")
     return info, run
+
+
+def _differentiable_once(instance: Instance, info: BackendInfo) -> Instance:
+    message = f"the derivative that backend {info.name!r} has of its own has none; that of gradient='implicit' has"
+    latents, codebook, lam = once(message, instance.latents, instance.codebook, instance.lam)
+    instance = replace(instance, latents=latents, codebook=codebook, lam=lam)
+    return replace(instance, anchor=once(message, instance.anchor)[0]) if instance.anchor.dim() == 2 else instance
 
 
 def _anchors(problem: Problem, dtype: torch.dtype) -> Weights:

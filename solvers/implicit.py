@@ -5,12 +5,13 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from scq.solvers import compiled
+from scq.solvers.closed_form import pull_back_recorded
 from scq.solvers.methods import Instance
 from scq.solvers.polish import polish
-from scq.solvers.support import Support, solve_on_support
+from scq.solvers.support import Support, lifted, solve_on_support
+from scq.solvers.transforms import mapped, transformed
 from scq.solvers.weights import Weights
 
 _WEAK = 1e-9
@@ -18,6 +19,9 @@ _WEAK = 1e-9
 
 _ROUNDS, _POLISHED = 50, 1e-9
 """Linear solves that the polish of a support may take, and the relative KKT residual at which it is believed."""
+
+_RESOLVED = 1e-12
+"""A pivot of a support's matrix below this share of the diagonal is mostly rounding, and so is what it divides."""
 
 _CHUNK_ELEMENTS = 2**21
 
@@ -34,6 +38,9 @@ def differentiate(
 
     and then dL/dz = C^T u, dL/dC = sum_n u (z - C^T p)^T - p (C^T u)^T, dL/da = lam u, dL/dlam = sum_n u^T (a - p).
     Of the combination x = C^T p, dL/dp gets C dL/dx, and dL/dC also gets p (dL/dx)^T.
+
+    Where autograd records the backward pass (``create_graph=True``), or a transform maps over it, the derivative is
+    that of :mod:`scq.solvers.closed_form`, in tensor operations: so derivatives of every order are right.
 
     Weakly active codewords, with weight and multiplier both zero, count as off: there the solution map has only
     one-sided derivatives, and this is the one with the smaller support.
@@ -103,6 +110,16 @@ def _numbered(weights: Weights) -> Int[Tensor, "N S"]:
 
 
 @torch.no_grad()
+def support_of(problem: Instance, weights: Weights, failed: Bool[Tensor, " N"]) -> tuple[Tensor, Tensor, Tensor]:
+    """The weights in compact form, the codewords that they belong to, and where they may change: nowhere in a failed
+    column. Each (N, S)."""
+    active = _active(problem, weights) & ~failed[:, None]
+    places = Support.of(active | failed[:, None] & (weights.values != 0))
+    active = active.gather(1, places.index) & places.valid
+    return places.gather(weights.values), _numbered(weights).gather(1, places.index), active
+
+
+@torch.no_grad()
 def _identify(instance: Instance, weights: Float[Tensor, "N K"]) -> Bool[Tensor, "N K"]:
     """The active codewords of weights that are exact up to a small KKT residual.
 
@@ -125,18 +142,48 @@ class _Implicit(torch.autograd.Function):
     def forward(ctx, latents, codebook, lam, anchor, scale, values, index, active, combined):
         ctx.save_for_backward(latents, codebook, lam, anchor, scale, values, index, active)
         ctx.set_materialize_grads(False)
-        return values.view_as(values), combined.view_as(combined)
+        # Copies: several outputs that are views of inputs may not be changed in place, as a decoder's first layer may.
+        return values.clone(), combined.clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, d_values, d_combined):
         latents, codebook, lam, anchor, scale, values, index, active = ctx.saved_tensors
         if d_combined is not None:
             # In the units of the instance.
             d_combined = d_combined.to(latents.dtype) * scale
-        pull_back = _pull_back_for(latents, anchor)
+        recorded = torch.is_grad_enabled() or transformed() or mapped(d_values) or mapped(d_combined)
+        pull_back = pull_back_recorded if recorded else _pull_back_for(latents, anchor)
         gradients = pull_back(latents, codebook, lam, anchor, index, values, active, d_values, d_combined)
         return *gradients, *[None] * (9 - len(gradients))
+
+
+@torch.no_grad()
+def unresolved(problem: Instance, weights: Weights) -> Bool[Tensor, " N"]:
+    """True where float64 does not resolve the derivative of :func:`differentiate`: lam is so small that it alone keeps
+    the matrix of the support from being singular. A column whose codewords are affinely independent needs no lam."""
+    index, active = _numbered(weights), _active(problem, weights)
+    places = Support.of(active)
+    codebook, lam = lifted(problem.codebook.double()), problem.lam.double()
+    size = places.index.shape[1]
+    parts = [torch.zeros(0, dtype=torch.bool, device=index.device)]
+    for part in torch.arange(index.shape[0], device=index.device).split(_columns_at_once(size, codebook)):
+        valid = places.valid[part]
+        codewords = codebook[index[part].gather(1, places.index[part])] * valid[..., None]
+        matrix = codewords @ codewords.mT + torch.where(valid, lam, 1.0).diag_embed()
+        factor, info = torch.linalg.cholesky_ex(matrix)
+        pivots, diagonal = factor.diagonal(dim1=1, dim2=2).square(), matrix.diagonal(dim1=1, dim2=2)
+        parts.append((info != 0) | ~(pivots > _RESOLVED * diagonal).all(1))
+    return torch.cat(parts)
+
+
+def lam_is_tiny(problem: Instance) -> Bool[Tensor, ""]:
+    """True where :func:`unresolved` may find anything: no pivot is smaller than lam."""
+    return problem.lam <= 2 * _RESOLVED * (problem.codebook.square().sum(1).amax() + problem.lam)
+
+
+def _columns_at_once(size: int, codebook: Tensor) -> int:
+    K, F = codebook.shape
+    return max(1, _CHUNK_ELEMENTS // max(1, K, size * max(size, F)))
 
 
 def _pull_back_for(latents: Tensor, anchor: Tensor) -> Callable[..., tuple[Tensor, ...]]:
@@ -170,21 +217,22 @@ def pull_back_by_tensors(
     (N, F), K = latents.shape, codebook.shape[0]
     support = Support.of(active)
     wide, wide_lam = codebook.double(), lam.double()
+    book = lifted(wide)
     d_latents, d_codebook, d_lam = torch.zeros_like(latents), torch.zeros_like(wide), wide_lam * 0.0
     d_anchor = torch.zeros_like(anchor) if anchor.dim() == 2 else None
     size = support.index.shape[1]
-    rows = max(1, _CHUNK_ELEMENTS // max(1, K, size * max(size, F)))
-    for part in torch.arange(N, device=index.device).split(rows):
+    for part in torch.arange(N, device=index.device).split(_columns_at_once(size, book)):
         valid = support.valid[part]
         compact = Support(index[part].gather(1, support.index[part]), valid)
-        codewords = wide[compact.index] * valid[..., None]
+        codewords = book[compact.index] * valid[..., None]
         rhs = torch.zeros(valid.shape, dtype=torch.float64, device=index.device)
         if d_values is not None:
             rhs += torch.where(valid, d_values[part].gather(1, support.index[part]), 0.0)
         outward = torch.zeros(part.shape[0], F, dtype=torch.float64, device=index.device)
         if d_combined is not None:
-            outward += d_combined[part]
-            rhs += (codewords @ outward[..., None]).squeeze(2)
+            # A column that failed holds its anchor, as a constant.
+            outward += torch.where(valid.any(1, keepdim=True), d_combined[part], 0.0)
+            rhs += (codewords[..., :-1] @ outward[..., None]).squeeze(2)
         u = compact.scatter(solve_on_support(codewords, valid, wide_lam, rhs, 0.0), K)
         p = Weights(values[part].double(), index[part], K).dense()
         back = u @ wide

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from scq.solvers import compiled
+from scq.solvers.transforms import transformed
 
 _DISTANCES_AT_ONCE = 2**24
 """Entries of an (n, K) array of distances: one for all latents would be the largest of a training step at large K."""
@@ -24,7 +25,7 @@ def nearest_codeword(latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F
     centre = codebook.mean(0)
     latents, codebook = latents - centre, codebook - centre
     N, K = latents.shape[0], codebook.shape[0]
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or transformed():
         # They see through torch alone, and the number of pieces would tie its graph to the number of latents.
         return torch.addmm(codebook.square().sum(1), latents, codebook.T, alpha=-2).argmin(1)
     if latents.device.type == "cpu" and N * K >= _WORTH_COMPILING and compiled.usable():

@@ -1,6 +1,7 @@
 """The problem, checked when it is made."""
 
 import math
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from scq.solvers.finite import finite_rows
 from scq.solvers.nearest import nearest_codeword
+from scq.solvers.transforms import inspect
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _SIMPLEX_SLACK = 1e-3
@@ -62,9 +64,7 @@ class Problem:
                 f"codebook has shape {tuple(codebook.shape)}, must be (K, {latents.shape[1]}) to go with latents "
                 f"of shape {tuple(latents.shape)}"
             )
-        if not torch.isfinite(codebook).all():
-            rows = (~torch.isfinite(codebook)).any(1).nonzero().flatten().tolist()
-            raise ValueError(f"codebook has NaN or infinity in codeword {rows[0]} ({len(rows)} in all), must be finite")
+        inspect(_check_finite, codebook)
         self.latents, self.codebook = latents, codebook
         self.lam = _check_lam(lam, latents)
         self.finite = finite_rows(latents)
@@ -106,11 +106,7 @@ class Problem:
         if anchor.dim() == 1 and not anchor.dtype.is_floating_point and anchor.dtype != torch.bool:
             if anchor.shape[0] != N:
                 raise ValueError(f"anchor has shape {tuple(anchor.shape)}, must be ({N},) codeword numbers")
-            if N and not (anchor.ge(0) & anchor.lt(K)).all():
-                raise ValueError(
-                    f"anchor has codeword numbers from {int(anchor.min())} to {int(anchor.max())}, "
-                    f"must be from 0 to {K - 1}"
-                )
+            inspect(partial(_check_numbers, K), anchor)
             return anchor.long()
         if anchor.dim() != 2 or anchor.dtype not in _FLOATS:
             raise TypeError(
@@ -121,18 +117,41 @@ class Problem:
             raise ValueError(f"anchor has shape {tuple(anchor.shape)}, must be ({N}, {K}) points of the simplex")
         if anchor.dtype != self.latents.dtype:
             raise TypeError(f"anchor has dtype {anchor.dtype}, must have that of latents, {self.latents.dtype}")
-        with torch.no_grad():
-            wide = anchor.double()
-            off = torch.maximum((wide.sum(1) - 1).abs(), (-wide).amax(1))
-            # Not `off > slack`: a NaN must be refused too.
-            bad = ~(off <= max(_SIMPLEX_SLACK, torch.finfo(anchor.dtype).eps))
-            if bad.any():
-                row = int(bad.nonzero()[0])
-                raise ValueError(
-                    f"anchor row {row} leaves the simplex by {float(off[row]):.3g} ({int(bad.sum())} rows do), "
-                    "must be >= 0 and sum to 1"
-                )
+        inspect(_check_simplex, anchor)
         return anchor
+
+
+def _check_finite(codebook: Tensor) -> None:
+    if not torch.isfinite(codebook).all():
+        rows = (~torch.isfinite(codebook)).any(1).nonzero().flatten().tolist()
+        raise ValueError(f"codebook has NaN or infinity in codeword {rows[0]} ({len(rows)} in all), must be finite")
+
+
+def _check_numbers(K: int, anchor: Tensor) -> None:
+    if anchor.numel() and not (anchor.ge(0) & anchor.lt(K)).all():
+        raise ValueError(
+            f"anchor has codeword numbers from {int(anchor.min())} to {int(anchor.max())}, must be from 0 to {K - 1}"
+        )
+
+
+@torch.no_grad()
+def _check_simplex(anchor: Tensor) -> None:
+    wide = anchor.double()
+    off = torch.maximum((wide.sum(1) - 1).abs(), (-wide).amax(1))
+    # Not `off > slack`: a NaN must be refused too.
+    bad = ~(off <= max(_SIMPLEX_SLACK, torch.finfo(anchor.dtype).eps))
+    if bad.any():
+        row = int(bad.nonzero()[0])
+        raise ValueError(
+            f"anchor row {row} leaves the simplex by {float(off[row]):.3g} ({int(bad.sum())} rows do), "
+            "must be >= 0 and sum to 1"
+        )
+
+
+def _check_positive(lam: Tensor) -> None:
+    value = float(lam.detach())
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"lam is {value}, must be finite and > 0")
 
 
 def _check_matrix(name: str, value: Tensor, shape: str) -> None:
@@ -152,10 +171,7 @@ def _check_lam(lam: float | Tensor, latents: Tensor) -> Tensor:
             raise ValueError(f"lam has shape {tuple(lam.shape)} and dtype {lam.dtype}, must be a 0-dimensional float")
         if lam.device != latents.device:
             raise ValueError(f"lam is on {lam.device}, must be where latents are, {latents.device}")
-    value = float(lam.detach()) if isinstance(lam, Tensor) else float(lam)
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"lam is {value}, must be finite and > 0")
-    if isinstance(lam, Tensor):
-        return lam
     # A number is kept in float64: rounding 0.1 to the latents' half precision would change the problem.
-    return torch.tensor(value, dtype=torch.float64, device=latents.device)
+    result = lam if isinstance(lam, Tensor) else torch.tensor(float(lam), dtype=torch.float64, device=latents.device)
+    inspect(_check_positive, result)
+    return result

@@ -36,6 +36,12 @@ class Status(IntEnum):
         "Failed: the backend raised, or returned weights that are not finite. Likely causes: a numerical breakdown "
         "inside the backend, degenerate data. Try another backend; interior_point handles duplicates and bad scaling.",
     )
+    SINGULAR = (
+        6,
+        "Singular: the weights were found, but float64 does not resolve their derivative. Likely cause: lam is so far "
+        "below the codewords' squared length that it no longer tells apart the weights of a support whose codewords "
+        "are affinely dependent. Raise lam, or ask for no derivative with gradient='none'.",
+    )
 
     def __new__(cls, code: int, message: str) -> "Status":
         member = int.__new__(cls, code)

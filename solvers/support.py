@@ -51,6 +51,16 @@ def join(parts: list[Tensor]) -> Tensor:
     return torch.cat([torch.nn.functional.pad(part, (0, width - part.shape[1])) for part in parts])
 
 
+def lifted(codebook: Float[Tensor, "K F"]) -> Float[Tensor, "K F+1"]:
+    """The codewords with one more entry, the same for all: the length of the longest.
+
+    H_SS becomes H_SS + s 1 1^T, which changes eta alone, since 1^T u is given. But where the codewords of a support are
+    affinely independent, and so the weights well defined, its matrix is now well conditioned however small lam is.
+    """
+    length = codebook.detach().square().sum(1).amax().sqrt()
+    return torch.cat([codebook, length.expand(codebook.shape[0], 1)], 1)
+
+
 def solve_on_support(
     codewords: Float[Tensor, "N S F"],
     valid: Bool[Tensor, "N S"],
@@ -98,5 +108,6 @@ def solve_on_support(
     else:
         x = torch.cholesky_solve(both, factor)
     u, direction = x.unbind(2)
-    eta = (u.sum(1) - total) / direction.sum(1)
+    # A column without support has u = 0.
+    eta = (u.sum(1) - total) / torch.where(valid.any(1), direction.sum(1), 1.0)
     return u - eta[:, None] * direction

@@ -14,7 +14,7 @@ from scq.quantizers.checks import at_least_one
 from scq.quantizers.codebook import initial_codebook, kmeans
 from scq.quantizers.codebooks import Codebook, Direct
 from scq.quantizers.layout import positions, to_rows
-from scq.quantizers.passes import refuse_second_pass
+from scq.quantizers.passes import refuse_second_pass, refuse_transforms
 from scq.quantizers.regularizers import Regularizer
 
 
@@ -205,9 +205,11 @@ class CodebookQuantizer(Quantizer):
         """Latents (N, F) and codebook (K, F), both in the wider of their dtypes and at least float32."""
         latents = to_rows(x, self.dim, self.channel_dim)
         if self._starts():
+            refuse_transforms()
             self._start_at(latents.detach() if valid is None else latents.detach()[valid])
         if self.training and not self._frozen and self._state_moves():
             refuse_second_pass(self.codebook_initialized)
+            refuse_transforms()
         codebook = self.codebook
         dtype = torch.promote_types(torch.promote_types(x.dtype, codebook.dtype), torch.float32)
         return latents.to(dtype), codebook.to(dtype)

@@ -1,10 +1,13 @@
 """The KKT residuals of a soft convex layer, as numbers for its log."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from scq import solvers
+from scq.solvers.transforms import outside
 from scq.solvers.weights import Weights
 
 NAMES = (
@@ -21,7 +24,6 @@ _LATENTS = 512
 """Latents of a batch that are measured."""
 
 
-@torch.no_grad()
 def certificate(
     latents: Float[Tensor, "N F"],
     codebook: Float[Tensor, "K F"],
@@ -32,15 +34,33 @@ def certificate(
 ) -> Float[Tensor, "numbers"]:
     """The numbers of :data:`NAMES`, in float64, of at most 512 valid latents, evenly spaced through the batch; NaN when
     none is valid."""
-    rows = torch.arange(latents.shape[0], device=latents.device)
-    if valid is not None:
-        rows = rows[valid]
+    counted = torch.ones_like(anchor, dtype=torch.bool) if valid is None else valid
+    index = () if weights.index is None else (weights.index,)
+    (numbers,) = outside(
+        partial(_measured, weights.codewords), latents, codebook, lam, anchor, counted, weights.values, *index
+    )
+    return numbers
+
+
+@torch.no_grad()
+def _measured(
+    codewords: int,
+    latents: Tensor,
+    codebook: Tensor,
+    lam: Tensor,
+    anchor: Tensor,
+    counted: Tensor,
+    values: Tensor,
+    index: Tensor | None = None,
+) -> tuple[Tensor]:
+    weights = Weights(values, index, codewords)
+    rows = counted.nonzero().flatten()
     rows = rows[:: max(1, -(-rows.shape[0] // _LATENTS))]
     if not rows.shape[0]:
-        return latents.new_full((len(NAMES),), torch.nan, dtype=torch.float64)
+        return (latents.new_full((len(NAMES),), torch.nan, dtype=torch.float64),)
     problem = solvers.Problem(latents[rows], codebook, lam, anchor[rows])
     residuals = solvers.kkt_residuals(problem, weights.rows(rows))
-    return torch.stack(
+    numbers = torch.stack(
         [
             residuals.primal.amax(),
             (residuals.dual / residuals.scale).amax(),
@@ -51,3 +71,4 @@ def certificate(
             (residuals.weakly_active > 0).double().mean(),
         ]
     )
+    return (numbers,)

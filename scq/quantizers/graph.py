@@ -48,7 +48,13 @@ def solve_rows_in_graph(
     weights, anchor, status, iterations, _ = _solve(latents, codebook, lam, valid, text)
     if gradient == "none":
         weights = weights.detach()
-    return Solved(Weights.dense_of(weights), weights @ codebook, anchor, status, iterations)
+    return Solved(Weights.dense_of(weights), _combined(weights, codebook, status), anchor, status, iterations)
+
+
+def _combined(weights: Tensor, codebook: Tensor, status: Tensor) -> Tensor:
+    """weights @ codebook, constant where there is no solution."""
+    rows = weights @ codebook
+    return torch.where((status >= int(solvers.Status.MAX_ITER))[:, None], rows.detach(), rows)
 
 
 @torch.compiler.disable
@@ -74,7 +80,7 @@ def _relaxed(latents: Tensor, codebook: Tensor, lam: Tensor, valid: Tensor | Non
         weights, status, iterations = (
             torch.where(valid.view(-1, *[1] * (x.dim() - 1)), x, 0) for x in (weights, status, iterations)
         )
-    return Solved(Weights.dense_of(weights), weights @ codebook, anchor, status, iterations)
+    return Solved(Weights.dense_of(weights), _combined(weights, codebook, status), anchor, status, iterations)
 
 
 def certificate_in_graph(
@@ -90,8 +96,8 @@ def _solve(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Weights (N, K), anchors, status, iterations, and whether the weights that are 0 are so exactly."""
     rows = latents if valid is None else latents[valid]
-    asked = _parsed(settings)._replace(gradient="none")
-    solution = solution_of(solvers.Problem(rows, codebook, lam), asked)
+    with torch.no_grad():
+        solution = solution_of(solvers.Problem(rows, codebook, lam), _parsed(settings))
     parts = solution.weights, solution.problem.anchor, solution.status, solution.iterations
     # Copies, since an output may be no view of an input or of another output; laid out as the shapes below promise.
     parts = tuple(
@@ -165,6 +171,15 @@ def _pull_back(ctx: Any, upstream: Tensor, *_: Any) -> tuple:
 
 
 _solve.register_autograd(_pull_back, setup_context=_keep)
+
+
+def _refuse(ctx: Any, *_: Any) -> tuple:
+    raise RuntimeError(
+        "the derivative of a compiled or exported solve cannot be differentiated again; that of the layer as it is can"
+    )
+
+
+_solve_backward.register_autograd(_refuse)
 
 
 @torch.library.custom_op("scq::certificate", mutates_args=())

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from scq.solvers.transforms import transformed
+
 
 def refuse_second_pass(flag: Tensor) -> None:
     """Raises within a backward, for a quantizer whose state moves while it is trained.
@@ -24,6 +26,19 @@ def refuse_second_pass(flag: Tensor) -> None:
             "a quantizer whose state moves while it is trained (a moving average, a schedule) is computed a second "
             "time, in a backward: its gradients would be those of another step. Leave it out of what "
             "torch.utils.checkpoint wraps, or freeze it"
+        )
+
+
+def refuse_transforms() -> None:
+    """Raises within torch.func's transforms, for a quantizer whose state moves while it is trained.
+
+    Raises:
+        RuntimeError: within a transform.
+    """
+    if transformed():
+        raise RuntimeError(
+            "a quantizer whose state moves while it is trained (a k-means start, a moving average, a schedule) is "
+            "computed within one of torch.func's transforms, which let no state move: call eval() or freeze() first"
         )
 
 

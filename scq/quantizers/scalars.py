@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from scq.quantizers.checks import at_least_one, positive
 
+_LEAST = 1e-8
+"""What a learned number stays above."""
+
 
 class Scalar(nn.Module, ABC):
     """A positive number. Each quantizer needs one of its own: two that share one both count their steps in it.
@@ -65,12 +68,14 @@ class Geometric(Scalar):
 
 
 class Learned(Scalar):
-    """exp(a) with a learned, so that whatever the optimiser does to a, the number is positive.
+    """1e-8 + exp(a) with a learned, so that whatever the optimiser does to a, the number is above 1e-8.
+
+    Far below that a solve is singular, and its derivative, which a is moved by, is not resolved any more.
 
     Weight decay draws a to 0, and the number to 1: leave ``logarithm`` out of it, as one leaves out biases.
 
     Args:
-        start: where it starts, > 0.
+        start: where it starts, > 1e-8.
 
     Parameters:
         logarithm: a, natural.
@@ -82,10 +87,13 @@ class Learned(Scalar):
     def __init__(self, start: float) -> None:
         super().__init__()
         self.start = positive("start", start)
-        self.logarithm = nn.Parameter(torch.tensor(self.start).log())
+        if self.start <= _LEAST:
+            raise ValueError(f"start is {start}, must be > {_LEAST}")
+        self.logarithm = nn.Parameter(torch.tensor(self.start - _LEAST).log())
 
     def forward(self) -> Float[Tensor, ""]:
-        return self.logarithm.double().exp()
+        # Not a clamp, below which there is no gradient that leads back.
+        return _LEAST + self.logarithm.double().exp()
 
     def extra_repr(self) -> str:
         return f"start={self.start}"

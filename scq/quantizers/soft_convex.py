@@ -34,14 +34,16 @@ class SoftConvexQuantizer(CodebookQuantizer):
 
     with C the codebook (K, F), z a latent, a the one-hot vector of its nearest codeword, and the square averaged over
     latents and channels. The layer is differentiable as it is: z_q and the loss send gradients to both the latents and
-    the codebook, by the derivative of p*.
+    the codebook, by the derivative of p*. That can be differentiated again, as a gradient penalty on x needs it, and by
+    torch.func's transforms.
 
-    A latent whose solve fails (NaN, out of iterations) becomes its nearest codeword, sends no gradient and counts 0
-    in the loss; the other latents are not affected. ``info["failed_columns"]`` tells how many there were.
+    A latent whose solve fails (NaN, out of iterations, a derivative that float64 does not resolve) becomes its nearest
+    codeword, sends no gradient and counts 0 in the loss; the other latents are not affected. ``info["failed_columns"]``
+    tells how many there were.
 
     ``torch.compile(fullgraph=True)`` and, in evaluation, ``torch.export`` take it with the implicit derivative of any
     backend and with the relaxation; at a peer's own derivative the graph breaks. In a graph the weights are dense,
-    whether returned or not.
+    whether returned or not, and the derivative of an exact solve cannot be differentiated again.
 
     Args:
         codebook_size: K, the number of codewords.
@@ -116,7 +118,8 @@ class SoftConvexQuantizer(CodebookQuantizer):
         Raises:
             TypeError, ValueError: x of another dtype or number of channels than the layer's, or a codebook that is
                 not finite any more.
-            RuntimeError: under ``torch.jit.trace``.
+            RuntimeError: under ``torch.jit.trace``, or within torch.func's transforms while a schedule or a k-means
+                start would move the layer's state.
             solvers.BackendMissingError: the backend's package is not installed.
             solvers.SolveError: ``on_failure="raise"``, and latents were not solved; it carries the solution.
         """
@@ -149,8 +152,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
                 self.lam.advance()
         shape = positions(x, self.channel_dim)
         return QuantizerOutput(
-            # A copy: what is a view of a solution may not be changed in place, as by a decoder's ReLU(inplace=True).
-            from_rows(solved.reconstruction.to(x.dtype, copy=True), x, self.channel_dim),
+            from_rows(solved.reconstruction.to(x.dtype), x, self.channel_dim),
             indices.reshape(shape),
             loss,
             weights.to(x.dtype).reshape(*shape, self.codebook_size) if self.return_weights else None,

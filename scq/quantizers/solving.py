@@ -1,14 +1,17 @@
 """The solve of a soft convex layer: which solver, what becomes of its failures, and what the layer is told."""
 
 import warnings
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from scq import solvers
 from scq.quantizers.checks import OnFailure
 from scq.quantizers.layout import spread
+from scq.solvers.transforms import inspect, transformed
 from scq.solvers.weights import Weights
 
 
@@ -54,6 +57,8 @@ def solve_rows(
     settings: SolverSettings,
 ) -> Solved:
     """Solves the valid latents; the others are not looked at."""
+    if valid is not None and transformed():
+        return _solve_every_row(latents, codebook, lam, valid, settings)
     rows = latents if valid is None else latents[valid]
     solution = solution_of(solvers.Problem(rows, codebook, lam), settings)
     weights, anchor = solution.compact, solution.problem.anchor
@@ -63,6 +68,16 @@ def solve_rows(
     index = None if weights.index is None else spread(weights.index, valid)
     rest = (spread(part, valid) for part in solved[1:])
     return Solved(Weights(spread(weights.values, valid), index, weights.codewords), *rest)
+
+
+def _solve_every_row(
+    latents: Tensor, codebook: Tensor, lam: float | Tensor, valid: Tensor, settings: SolverSettings
+) -> Solved:
+    """The same with something solved at padded positions too: below vmap, how many are valid differs among samples."""
+    solved = solve_rows(torch.where(valid[:, None], latents, codebook[0]), codebook, lam, None, settings)
+    weights, *rest = solved
+    weights = replace(weights, values=torch.where(valid[:, None], weights.values, 0.0))
+    return Solved(weights, *(torch.where(valid.view(-1, *[1] * (x.dim() - 1)), x, 0) for x in rest))
 
 
 def solution_of(problem: solvers.Problem, settings: SolverSettings) -> solvers.Solution:
@@ -81,11 +96,17 @@ def solution_of(problem: solvers.Problem, settings: SolverSettings) -> solvers.S
         **settings.options,
     )
     # Only here, since counting on the host waits for the device.
-    if settings.on_failure == "warn" and (failed := int(solution.failed.sum())):
-        warnings.warn(
-            f"{failed} of {problem.shape[0]} latents were not solved; each holds its nearest codeword, with zero "
-            f"gradient: {solution!r}",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    if settings.on_failure == "warn":
+        inspect(_warn_of_failures, solution.status)
     return solution
+
+
+def _warn_of_failures(status: Int[Tensor, " N"]) -> None:
+    if failed := int((status >= int(solvers.Status.MAX_ITER)).sum()):
+        counts = {s.name: n for s in solvers.Status if (n := int((status == s).sum()))}
+        warnings.warn(
+            f"{failed} of {status.shape[0]} latents were not solved; each holds its nearest codeword, with zero "
+            f"gradient: {counts}",
+            RuntimeWarning,
+            stacklevel=3,
+        )

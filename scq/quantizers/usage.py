@@ -29,7 +29,7 @@ def counts(
     """How often each codeword is chosen, at valid positions only."""
     flat = indices.reshape(-1)
     # Not bincount, whose output shape depends on values and which is not deterministic on a GPU.
-    zeros = torch.zeros(codebook_size, dtype=torch.long, device=flat.device)
+    zeros = flat.new_zeros(codebook_size, dtype=torch.long)
     ones = torch.ones_like(flat) if valid is None else valid.reshape(-1).long()
     return zeros.scatter_add_(0, flat, ones)
 

@@ -56,6 +56,8 @@ def pull_back(
         d_latents,
     )
     weight = float(lam.detach())
+    # As scq.solvers.support.lifted does.
+    lift = float(wide.square().sum(1).amax())
     most = int(active.sum(1).amax()) if N else 0
     threads = max(1, min(torch.get_num_threads(), _SUMS // (C.numel() * C.element_size()) or 1, N))
     # Each thread sums a fixed part of the columns, so that the result is the same in every run.
@@ -70,7 +72,7 @@ def pull_back(
             torch.zeros(2, most, dtype=torch.long, device=CPU),
         )
         for t, _ in chunks:
-            d_lam[t] = _pull_back(*parts[t], *inputs, *numpy(d_codebook[t]), weight, ld, scratch, numbers)
+            d_lam[t] = _pull_back(*parts[t], *inputs, *numpy(d_codebook[t]), weight, lift, ld, scratch, numbers)
 
     in_chunks(work, threads, 1)
     return d_latents[:N, :F], d_codebook.sum(0)[:K, :F], d_lam.sum().to(lam.dtype)
@@ -92,6 +94,7 @@ def _pull_back(
     d_latents,
     d_codebook,
     lam,
+    lift,
     ld,
     scratch,
     numbers,
@@ -124,6 +127,9 @@ def _pull_back(
             if active[n, i]:
                 place[k], codeword[k] = i, index[n, i]
                 k += 1
+        if k == 0:
+            # A column that failed holds its anchor, as a constant.
+            continue
         for i in range(k):
             c, t = codeword[i], 0.0
             if use_values:
@@ -135,10 +141,10 @@ def _pull_back(
             if use_products:
                 products = at(gram, c * K)
                 for j in range(i, k):
-                    row[j] = products[codeword[j]]
+                    row[j] = products[codeword[j]] + lift
             else:
                 for j in range(i, k):
-                    row[j] = _dot(at(codebook, c * Fp), at(codebook, codeword[j] * Fp), Fp, zero)
+                    row[j] = _dot(at(codebook, c * Fp), at(codebook, codeword[j] * Fp), Fp, zero) + lift
             row[i] += lam
         _solve(H, ld, k, u, ones, diagonal)
         sum1 = sum2 = 0.0

@@ -99,3 +99,11 @@ def test_an_option_that_no_graph_can_hold_is_refused_by_name():
     inputs, _ = problem(False)
     with pytest.raises(TypeError, match="backend_options has values that a graph cannot hold"):
         solve_rows_in_graph(*inputs, None, settings("active_set", steps=torch.ones(2)))
+
+
+def test_a_second_derivative_of_the_operator_is_refused_and_the_way_out_named():
+    inputs, _ = problem(False)
+    solved = solve_rows_in_graph(*inputs, None, settings())
+    (g,) = torch.autograd.grad(solved.reconstruction[4:].square().sum(), inputs[0], create_graph=True)
+    with pytest.raises(RuntimeError, match="compiled or exported solve cannot be differentiated again"):
+        g.square().sum().backward()

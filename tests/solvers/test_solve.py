@@ -100,7 +100,7 @@ def test_history_shows_convergence_and_ends_at_the_solution() -> None:
 
 
 def test_every_status_says_what_happened_and_failures_what_to_do() -> None:
-    assert [status.value for status in Status] == list(range(6))
+    assert [status.value for status in Status] == list(range(7))
     for status in Status:
         assert len(status.message) > 20
         if status.is_failure:

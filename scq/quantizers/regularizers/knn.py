@@ -8,6 +8,7 @@ from torch import Tensor
 
 from scq.quantizers.checks import at_least_one
 from scq.quantizers.regularizers.regularizer import Quantized, Regularizer
+from scq.solvers.transforms import transformed
 
 _ENTRIES_AT_ONCE = 2**22
 """Of the (N, v) scores of v vertices, of which there are up to three copies while the nearest are searched for."""
@@ -58,7 +59,11 @@ class KNNL2(KNN):
         squares = torch.linalg.vector_norm(weights.detach(), dim=1).square()
         nearest = _nearest(weights.detach(), squares, valid, self.neighbours)
         counted = _counted(nearest, valid, weights.dtype)
-        distances = _SquaredDistances.apply(weights, squares, nearest, counted)
+        if transformed():
+            squares = weights.square().sum(1)
+            distances = (counted * (squares[nearest] - 2 * weights.gather(0, nearest) + 1)).sum()
+        else:
+            distances = _SquaredDistances.apply(weights, squares, nearest, counted)
         return distances / counted.sum().clamp_min(1)
 
 
@@ -131,7 +136,7 @@ class _SquaredDistances(torch.autograd.Function):
     """The sum of ||p_n||^2 - 2 p_nv + 1 over vertices v and their neighbours n.
 
     autograd would build (N, K) arrays for the squares, for the entries picked, and for their sum. This makes one: the
-    gradient.
+    gradient. That is torch code in turn, and differentiable.
     """
 
     @staticmethod
