@@ -72,20 +72,25 @@ def solve(problem: Instance, *, tol: float, max_iter: int | None = None) -> Resu
     limit = torch.full(
         (N,), 1000 + 20 * F if max_iter is None else max_iter, dtype=torch.long, device=problem.anchor.device
     )
-    paths = [solve_by_tensors]
+    paths = [_by_tensors]
     if problem.latents.device.type == "cpu" and compiled.usable():
-        # What rounding errors defeat in float32 is solved again in float64.
+        # What rounding errors defeat in float32, or decide, is solved again in float64.
         double = [_compiled_in_double] if problem.latents.dtype == torch.float32 else []
         paths = [_compiled, *double, *paths]
     # Each path but the last has half of the steps that are left, so that some are left for the next.
-    weights, steps, residual = paths[0](problem, tol, limit if len(paths) == 1 else (limit + 1) // 2)
+    weights, steps, residual, close = paths[0](problem, tol, limit if len(paths) == 1 else (limit + 1) // 2)
     for path in paths[1:]:
-        again = (~(residual <= tol) & (steps < limit)).nonzero().flatten()
+        again = ((close | ~(residual <= tol)) & (steps < limit)).nonzero().flatten()
+        close = torch.zeros_like(close)
         if again.numel():
             left = (limit - steps)[again]
-            part, taken, reached = path(problem.select(again), tol, left if path is paths[-1] else (left + 1) // 2)
-            weights = weights.replaced(again, part)
-            steps, residual = steps.index_add(0, again, taken), residual.index_copy(0, again, reached)
+            part, taken, reached, _ = path(problem.select(again), tol, left if path is paths[-1] else (left + 1) // 2)
+            steps = steps.index_add(0, again, taken)
+            # What was certified before stays where the finer path breaks down, as at a tiny lam.
+            kept = ((reached <= tol) | ~(residual[again] <= tol)).nonzero().flatten()
+            again = again[kept]
+            weights = weights.replaced(again, part.rows(kept))
+            residual = residual.index_copy(0, again, reached[kept])
     status = torch.where(residual <= tol, int(Status.SOLVED), int(Status.MAX_ITER))
     return Result(weights, status, steps, certified=True)
 
@@ -105,13 +110,18 @@ def solve_by_tensors(
     return weights, torch.cat([part.rounds for part in parts]), torch.cat([part.residual for part in parts])
 
 
-def _compiled_in_double(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor]:
+def _by_tensors(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor, Tensor]:
+    weights, steps, residual = solve_by_tensors(problem, tol, max_iter)
+    return weights, steps, residual, torch.zeros_like(residual, dtype=torch.bool)
+
+
+def _compiled_in_double(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor, Tensor]:
     # As exact as float64 is: of these columns the support hangs on it, and they are few.
     return _compiled(problem.to(torch.float64), min(tol, _FINEST), max_iter)
 
 
-def _compiled(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor]:
-    """The same by the compiled kernel; the residual is infinite where it gave up, or cannot tell the support."""
+def _compiled(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor, Tensor]:
+    """The same by the compiled kernel, the residual infinite where it gave up; and whether rounding decided."""
     # Here, because importing Numba takes a second that other backends need not pay.
     from scq.solvers.compiled.columns import scratch, solve_columns
     from scq.solvers.compiled.tensors import CPU, aligned, in_chunks, numpy, tiled
@@ -144,4 +154,4 @@ def _compiled(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights,
             chunks[first] = Weights(values[: last - first, :width].clone(), index[: last - first, :width].clone(), K)
 
     in_chunks(work, N, columns)
-    return Weights.join([chunks[first] for first in sorted(chunks)]), steps, residual.masked_fill_(close, torch.inf)
+    return Weights.join([chunks[first] for first in sorted(chunks)]), steps, residual, close
