@@ -13,7 +13,7 @@ from tiny_runs import TINY, few
 
 from scq import data
 from scq.cli import main
-from scq.data.batches import Batches
+from scq.data.batching import Batches
 from scq.training.lock import held
 from scq.validation import comparison, demonstration
 from scq.validation.rows import Outcome

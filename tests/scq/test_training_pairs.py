@@ -7,7 +7,7 @@ import torch
 from small_runs import METHODS, SMALL, config, few_photos
 
 from scq import data
-from scq.data.batches import Batches
+from scq.data.batching import Batches
 from scq.training import loop, train
 from scq.training.model import build_model, calibrate, displace
 
