@@ -11,12 +11,12 @@ from scq.quantizers.layout import to_rows
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.solvers.registry import DEFAULT_BACKEND, get
 from scq.training.applicability import RELAXATION
-from scq.training.config import TrainConfig
+from scq.training.config import CommonConfig
 
 Side = Literal["exact", "relaxed"]
 
 
-def relaxation_options(config: TrainConfig) -> dict[str, Any]:
+def relaxation_options(config: CommonConfig) -> dict[str, Any]:
     """The settings of a run for the relaxation, as options of its backend."""
     return {"steps": config.relaxation_steps, "projection": config.relaxation_projection}
 
@@ -47,7 +47,7 @@ class Programme:
     def of(
         quantizer: SoftConvexQuantizer,
         x: Float[Tensor, "..."],
-        config: TrainConfig,
+        config: CommonConfig,
         lam: float | None = None,
         **relaxation: Any,
     ) -> "Programme":

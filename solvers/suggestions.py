@@ -23,11 +23,15 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like the one that was given, whatever the case and the marks between its words."""
-    plain = {_plain(one): one for one in known}
-    found = get_close_matches(_plain(name), plain, n=1)
-    return plain[found[0]] if found else None
+    """The known name that is most like the one that was given, whatever the case and the marks between its words; or
+    the one that has it for its initials, as learning_rate has lr."""
+    plain = {"".join(_words(one)): one for one in known}
+    given = "".join(_words(name))
+    found = get_close_matches(given, plain, n=1)
+    if found:
+        return plain[found[0]]
+    return next((one for one in plain.values() if given == "".join(word[0] for word in _words(one))), None)
 
 
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")
+def _words(name: str) -> list[str]:
+    return name.lower().replace("-", " ").replace("_", " ").split()

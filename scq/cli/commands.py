@@ -12,7 +12,7 @@ from typing import Any
 
 from tyro.conf import Positional
 
-from scq.training.config import TrainConfig
+from scq.training.config import CommonConfig, TrainConfig
 from scq.training.kinds import conform
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
 
@@ -76,6 +76,10 @@ class TrainCommandConfig(TrainConfig):
 
     resume: Path | None = None
     """Folder of a run that was stopped: goes on from its newest checkpoint, with its settings."""
+
+    def __post_init__(self) -> None:
+        # With a folder, settings are compared with its own, which are not known here.
+        super().__post_init__() if self.resume is None else CommonConfig.__post_init__(self)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ class DatasetInfo:
             ValueError: a root, where the data is inside installed packages.
         """
         if self.packaged and root is not None:
-            raise ValueError(f"root is '{root}', must not be given: data set {self.name!r} is inside installed packages")
+            raise ValueError(
+                f"root is '{root}', must not be given: data set {self.name!r} is inside installed packages"
+            )
         return _function(self.reader)(root)
 
     def download(self, root: Path | None, progress: Callable[[int, int], None]) -> Path:
@@ -121,7 +123,8 @@ def load(name: str, root: str | os.PathLike[str] | None = None) -> "ImageData":
         The pictures, uint8 on the CPU, split into train and test.
 
     Raises:
-        ValueError: when the name is unknown, a root is given that is not looked at, or a file is truncated or not what it must be (the message names it).
+        ValueError: when the name is unknown, a root is given that is not looked at, or a file is truncated or not what
+            it must be (the message names it).
         FileNotFoundError: when the data is not there; the message says where it was sought and how to get it.
     """
     return get(name).load(None if root is None else Path(root))

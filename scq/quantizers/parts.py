@@ -53,7 +53,9 @@ def put_together(
     }
     for name, value in given.items():
         if name not in entry.settings and value != inspect.signature(put_together).parameters[name].default:
-            raise ValueError(f"{name} is {value!r}, but {recipe!r} has no use for it; it takes: {', '.join(entry.settings)}")
+            raise ValueError(
+                f"{name} is {value!r}, but {recipe!r} has no use for it; it takes: {', '.join(entry.settings)}"
+            )
     codebook = getattr(codebooks, CODEBOOKS[parts.codebook])()
     terms: list[Regularizer] = []
     for name in parts.regularizers:

@@ -5,6 +5,7 @@ What a quantizer takes is said once, by its entry in the registry; here is the r
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scq.data import registry as datasets
@@ -21,15 +22,24 @@ _SETTLED = {"anneal_steps": "anneal_share"}
 """What a quantizer takes, and the setting that says it."""
 
 
-def ignored(config: "CommonConfig") -> dict[str, str]:
+Rules = Mapping[str, Callable[[Any], str]]
+"""By setting: what it applies to, in words, where it would change nothing; and nothing where it applies."""
+
+
+def ignored(config: Any, rules: Rules) -> dict[str, str]:
     """The settings that are not at their defaults and would change nothing, and what each of them applies to."""
-    found = {}
-    for field in dataclasses.fields(config):
-        if field.name in _RULES and getattr(config, field.name) != field.default:
-            why = _RULES[field.name](config)
-            if why:
-                found[field.name] = why
-    return found
+    given = (field for field in dataclasses.fields(config) if getattr(config, field.name) != field.default)
+    return {field.name: why for field in given if field.name in rules and (why := rules[field.name](config))}
+
+
+def refuse_ignored(config: Any, rules: Rules) -> None:
+    """
+    Raises:
+        ValueError: a setting that would change nothing; naming it, what it was and what it applies to.
+    """
+    for name, to in ignored(config, rules).items():
+        value = getattr(config, name)
+        raise ValueError(f"{name} is {str(value) if isinstance(value, Path) else value!r}, but applies {to}")
 
 
 def _of_the_quantizer(name: str) -> Callable[["CommonConfig"], str]:
@@ -85,7 +95,9 @@ def _blocks(config: "CommonConfig") -> str:
 
 
 def _root(config: "CommonConfig") -> str:
-    return f"to data in a folder (data is {config.data!r}, inside installed packages)" * datasets.get(config.data).packaged
+    return (
+        f"to data in a folder (data is {config.data!r}, inside installed packages)" * datasets.get(config.data).packaged
+    )
 
 
 def _names(entry: quantizers.QuantizerInfo) -> set[str]:
@@ -107,7 +119,7 @@ def _all_settings() -> set[str]:
     return {_SETTLED.get(name, name) for name in taken} | {n for entry in quantizers.entries() for n in _names(entry)}
 
 
-_RULES: Mapping[str, Callable[[Any], str]] = {name: _of_the_quantizer(name) for name in _all_settings()} | {
+TRAINING: Rules = {name: _of_the_quantizer(name) for name in _all_settings()} | {
     "relaxation_steps": _relaxation("relaxation_steps"),
     "relaxation_projection": _relaxation("relaxation_projection"),
     "backend": _backend,
@@ -116,4 +128,4 @@ _RULES: Mapping[str, Callable[[Any], str]] = {name: _of_the_quantizer(name) for 
     "residual_width": _blocks,
     "data_root": _root,
 }
-"""By setting: what it applies to, in words, or nothing where it applies."""
+"""Of :class:`scq.training.TrainConfig`."""

@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from scq.data import registry as datasets
 from scq.quantizers import registry as quantizers
@@ -137,6 +137,7 @@ class CommonConfig:
         if not 0 <= self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}, must be >= 0 and < 1")
         datasets.get(self.data)
+        quantizers.get(self.quantizer)
         entry = backends.get(self.backend)
         if self.gap and not entry.exact and quantizers.get(self.quantizer).convex:
             raise ValueError(
@@ -152,14 +153,21 @@ class CommonConfig:
         to its last."""
         return max(1, round(self.anneal_share * self.steps * self.accumulate))
 
-    def of(self, quantizer: str) -> "TrainConfig":
-        """The settings of the run with that quantizer. What does not apply to it has its default there."""
-        mine = dataclasses.replace(self, quantizer=quantizer) if quantizer != self.quantizer else self
-        settings = {field.name: getattr(mine, field.name) for field in dataclasses.fields(CommonConfig)}
-        return TrainConfig(**settings | {name: _DEFAULTS[name] for name in applicability.ignored(mine)})
+    def of(self, quantizer: str, **own: Any) -> "TrainConfig":
+        """The settings of the run with that quantizer. What these settings have that does not apply to it has its
+        default there.
 
+        Args:
+            quantizer: by name.
+            **own: settings of that run alone.
 
-_DEFAULTS = {field.name: field.default for field in dataclasses.fields(CommonConfig)}
+        Raises:
+            TypeError, ValueError: one of its own settings is wrong, or does not apply to it.
+        """
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(CommonConfig)}
+        given |= {"quantizer": quantizer} | own
+        ignored = applicability.ignored(CommonConfig(**given), applicability.TRAINING)
+        return TrainConfig(**given | {name: getattr(CommonConfig, name) for name in ignored if name not in own})
 
 
 @dataclass(frozen=True)
@@ -173,8 +181,7 @@ class TrainConfig(CommonConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, to in applicability.ignored(self).items():
-            raise ValueError(f"{name} is {getattr(self, name)!r}, but applies {to}")
+        applicability.refuse_ignored(self, applicability.TRAINING)
 
 
 def check_folder_name(name: str) -> None:

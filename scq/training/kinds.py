@@ -17,8 +17,12 @@ _CALLED = {
     float: "a number",
     bool: "True or False",
     Path: "a path",
+    dict: "a table",
     NoneType: "None",
 }
+
+
+_LISTS = {str: "a list of texts", float: "a list of numbers", dict: "a list of tables"}
 
 
 def conform(config: Any) -> None:
@@ -43,7 +47,7 @@ def conforming(name: str, value: Any, kind: Any) -> Any:
     Args:
         name: in messages.
         value: anything.
-        kind: str, int, float, bool, Path, a dataclass, None, Literal, tuple, or a union of them.
+        kind: str, int, float, bool, Path, dict, a dataclass, None, Literal, tuple, or a union of them.
     """
     choices = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     for choice in choices:
@@ -76,7 +80,9 @@ def called(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return f"one of: {', '.join(parts)}"
     if get_origin(kind) is tuple:
-        return f"a list, each {called(parts[0])}" if parts[1:] == (...,) else f"{len(parts)} values"
+        if parts[1:] != (...,):
+            return f"{len(parts)} values"
+        return _LISTS.get(parts[0], f"a list, each {called(parts[0])}")
     return f"a {kind.__name__}"
 
 
@@ -90,8 +96,8 @@ def _converted(value: Any, kind: Any) -> Any:
         return _tuple(value, get_args(kind)) if isinstance(value, (list, tuple)) else _OTHER
     if get_origin(kind) is Literal:
         return str(value) if isinstance(value, str) and value in get_args(kind) else _OTHER
-    if kind is Path:
-        return Path(value) if isinstance(value, (str, os.PathLike)) else _OTHER
+    if kind in (str, Path) and isinstance(value, (str, os.PathLike)):
+        return kind(value)
     if kind is bool and type(value).__module__ == "numpy" and value.dtype == bool and value.ndim == 0:
         return bool(value)
     if kind in (int, float):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from scq.solvers.suggestions import did_you_mean
+from scq.training.kinds import conforming
 
 
 def restored(kind: type, content: Mapping[str, Any]) -> Any:
@@ -20,8 +21,8 @@ def restored(kind: type, content: Mapping[str, Any]) -> Any:
     for name in content:
         if name not in kinds:
             raise TypeError(f"{name} is no setting of it{did_you_mean(name, kinds)}")
-    # The class looks at the values: JSON has any kind of value under any name.
-    return kind(**{name: restored(nested[name], value) if name in nested else value for name, value in content.items()})
+    values = {name: restored(nested[name], value) if name in nested else value for name, value in content.items()}
+    return kind(**{name: conforming(name, value, kinds[name]) for name, value in values.items()})
 
 
 def refuse_others(folder: Path, was: Any, given: Any, may_change: Collection[str] = ()) -> None:

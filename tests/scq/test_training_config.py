@@ -22,7 +22,7 @@ from scq.training.folder import create, read_config, write_config
         ({"lam": 0.0}, "lam is 0.0, must be finite and > 0"),
         ({"lam_end": -1.0}, "lam_end is -1.0, must be finite and > 0"),
         ({"anneal_share": 0.0}, "anneal_share is 0.0, must be > 0 and <= 1"),
-        ({"learning_rate": float("nan")}, "learning_rate is nan, must be finite and > 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan, must be finite"),
         ({"commitment_weight": -0.1}, "commitment_weight is -0.1, must be >= 0"),
         ({"init": "zeros"}, "init is 'zeros', must be one of: normal, uniform, kmeans"),
         ({"on_failure": "stop"}, "on_failure is 'stop', must be one of: raise, warn, fallback"),

@@ -26,7 +26,7 @@ def test_the_plans_that_come_with_the_package_can_be_read(name: str, quick: bool
         ({"arms": {"vqq": {}}}, "quantizer is 'vqq', must be one of: scq"),
         ({"arms": {}}, "arms is empty, must name one or more"),
         ({"arms": {"vq": {"lamb": 1}}}, "arms.vq has 'lamb', must be among: "),
-        ({"arms": {"vq": {"steps": "many"}}}, "arms.vq.steps is 'many', must be of type int"),
+        ({"arms": {"vq": {"steps": "many"}}}, "arms.vq.steps is 'many', must be a whole number"),
         ({"arms": {"vq": {"steps": 0}}}, "arms.vq: steps is 0, must be at least 1"),
         ({"arms": {"vq": {"out": "elsewhere"}}}, "arms.vq has out, which is set by the command line"),
         ({"datasets": ["photos", "photos"]}, "datasets is .*, must name one or more, each once"),
@@ -83,7 +83,7 @@ def test_quick_needs_a_quick_version(tmp_path: Path) -> None:
         ({"jobs": 0}, "jobs is 0, must be at least 1"),
         ({"minutes": 0.0}, "minutes is 0.0, must be > 0"),
         ({"resume": Path("nowhere")}, "resume is 'nowhere'"),
-        ({"engine": "steam"}, "engine has 'steam', must be among: local, ray"),
+        ({"engine": "steam"}, "engine is 'steam', must be one of: local, ray"),
         ({"name": "a/b"}, "name is 'a/b', must be the name of one folder"),
     ],
 )
