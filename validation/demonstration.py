@@ -65,7 +65,7 @@ def demo(config: DemoConfig | None = None, progress: bool = True) -> Path:
         page = _demo(config, images, folder, progress)
     if progress:
         record = read_record(folder)
-        Console().print(metrics_table(record.tests, record.speeds and record.speeds.forward).transposed().rich())
+        metrics_table(record.tests, record.speeds and record.speeds.forward).transposed().show(Console())
         say(headline(record))
         say(f"Report: {page}")
     return page

@@ -62,7 +62,7 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
         results = read_json(folder / RESULTS)
         tests = {method: outcome["test"] for method, outcome in results["methods"].items() if "test" in outcome}
         speeds = read_speeds(results["speeds"])
-        Console().print(metrics_table(tests, speeds and speeds.forward).transposed().rich())
+        metrics_table(tests, speeds and speeds.forward).transposed().show(Console())
         say(f"Runs: {folder}")
     return folder
 
