@@ -115,6 +115,8 @@ class GapConfig:
 
     def __post_init__(self) -> None:
         conform(self)
+        # Of a run it has what that run has no use for, once it is another quantizer's.
+        object.__setattr__(self, "train", CommonConfig(**vars(self.train)))
         if not self.methods:
             raise ValueError("methods is empty, must name at least one")
         if len(set(self.methods)) < len(self.methods):
@@ -124,6 +126,8 @@ class GapConfig:
         if self.train.quantizer != "scq":
             raise ValueError(f"train.quantizer is {self.train.quantizer!r}, must be left alone: methods sets it")
         _check_resume(self.resume)
+        if self.resume is not None:
+            return  # the settings are the folder's, whatever methods are left
         configs = [dataclasses.replace(self.train, quantizer=METHODS[method].quantizer) for method in self.methods]
         unused = [ignored(config, TRAINING) for config in configs]
         for name in unused[0]:

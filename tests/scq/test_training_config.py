@@ -49,7 +49,15 @@ def test_relaxed_backend_is_allowed_without_the_gap():
 
 
 def test_settings_round_trip_through_the_folder(tmp_path):
-    config = TrainConfig(data_root=Path("somewhere"), lam=0.25, name="x", quantizer="vq", out=Path("a/b"), trackers=())
+    config = TrainConfig(
+        data="cifar10",
+        data_root=Path("somewhere"),
+        lam=0.25,
+        name="x",
+        quantizer="scq_relaxed",
+        out=Path("a/b"),
+        trackers=(),
+    )
     write_config(tmp_path, config)
     assert read_config(tmp_path) == config
 
