@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_runs import METHODS, SMALL, few_photos
+from small_runs import METHODS, SMALL, config, few_photos
 
 from scq import data
 from scq.data.batching import Batches
