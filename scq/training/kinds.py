@@ -1,6 +1,7 @@
 """The fields of settings: each becomes what its annotation says, or is refused by name. Imports no torch."""
 
 import dataclasses
+import functools
 import math
 import os
 from collections.abc import Sequence
@@ -36,9 +37,12 @@ def conform(config: Any) -> None:
         ValueError: none of its choices, or a number that is not finite. Both name the field, what it was and what it
             must be.
     """
-    kinds = get_type_hints(type(config))
+    kinds = _kinds(type(config))
     for field in dataclasses.fields(config):
         object.__setattr__(config, field.name, conforming(field.name, getattr(config, field.name), kinds[field.name]))
+
+
+_kinds = functools.cache(get_type_hints)
 
 
 def conforming(name: str, value: Any, kind: Any) -> Any:
