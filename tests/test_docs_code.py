@@ -1,5 +1,6 @@
 """Every code block of the documentation: Python runs, commands are what the command line takes."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from scq import solvers
 from scq.cli import main
 from scq.training import TrainConfig
 from scq.training.folder import write_config
+from scq.validation.config import CompareConfig
+from scq.validation.earlier import JSON as COMPARISON
+from scq.validation.files import write_json
 
 WITH_COMMANDS = [page for page in PAGES if commands(page)]
 QUICK = {tuple(words) for page in PAGES for _, words in commands(page) if words[1:] in (["backends"], ["quantizers"])}
@@ -53,6 +57,7 @@ def test_commands_on_the_page_are_understood(
             if word.startswith("runs/"):  # what an earlier command on the page has left
                 Path(word).mkdir(parents=True, exist_ok=True)
                 write_config(Path(word), TrainConfig())
+                write_json(Path(word) / COMPARISON, {"config": dataclasses.asdict(CompareConfig())})
         try:
             check_command(words)
         except ValueError as error:

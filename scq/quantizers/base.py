@@ -1,7 +1,7 @@
 """What every quantizer takes, returns and offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +14,7 @@ from scq.quantizers.checks import at_least_one
 from scq.quantizers.codebook import initial_codebook, kmeans
 from scq.quantizers.codebooks import Codebook, Direct
 from scq.quantizers.layout import positions, to_rows
+from scq.quantizers.passes import refuse_second_pass
 from scq.quantizers.regularizers import Regularizer
 from scq.solvers.suggestions import among
 
@@ -79,8 +80,13 @@ class CodebookQuantizer(Quantizer):
         regularizers: the terms of the loss; their weights may be changed while training.
 
     Buffers:
-        codebook_initialized: False until k-means has seen the first training batch, of all processes. It travels in
-            the state_dict, so that a loaded codebook is never initialised again.
+        codebook_initialized: 0 until k-means has seen the first training batch, of all processes. It travels in the
+            state_dict, so that a loaded codebook is never initialised again; a state_dict that has the codewords
+            without it counts as initialised. A floating-point number, so that averages of models can be made of it:
+            anything but 0 says yes.
+
+    A buffer moves once a training step; a layer whose buffers do refuses to be computed a second time in a backward, as
+    under :mod:`torch.utils.checkpoint`.
     """
 
     codebook: Tensor
@@ -109,9 +115,11 @@ class CodebookQuantizer(Quantizer):
             if not isinstance(regularizer, Regularizer):
                 raise TypeError(f"regularizers has {regularizer!r}, must have instances of Regularizer")
         self.kind.install(self, initial_codebook(codebook_size, dim, init))
-        self.register_buffer("codebook_initialized", torch.tensor(init != "kmeans"))
-        # The same in Python: reading a buffer in forward would wait for the device and break a compiled graph.
-        self._initialized = init != "kmeans"
+        self._holds = {*self._parameters, *self._buffers, *self._modules}
+        self.register_buffer("codebook_initialized", torch.tensor(float(init != "kmeans")))
+        # That the buffer was seen to be set: reading it at each forward would wait for the device, and break a compiled
+        # graph. As long as it was not, the buffer alone counts.
+        self._seen_initialized = False
         self._frozen = False
 
     def __getattr__(self, name: str) -> Any:
@@ -123,15 +131,52 @@ class CodebookQuantizer(Quantizer):
     def freeze(self, frozen: bool = True) -> None:
         """Holds what the layer makes of a latent as it is; or lets it change again.
 
-        What the codebook consists of asks for no gradient, a moving average stops, no k-means replaces it, and no
-        schedule goes on. Latents go on receiving their gradient.
+        What the codebook consists of, and what is learned beside it, asks for no gradient and has none left, a moving
+        average stops, no k-means replaces it, and no schedule goes on. Latents go on receiving their gradient.
         """
         self._frozen = frozen
-        for parameter in self.kind.parameters(self):
+        for parameter in self._learned():
             parameter.requires_grad_(not frozen)
             if frozen:
                 # An optimiser moves what has a gradient, if only by momentum and weight decay.
                 parameter.grad = None
+
+    @torch.no_grad()
+    def set_codebook(self, codewords: Float[Tensor, "K F"]) -> None:
+        """Puts the codewords there, as where training goes on from: averages start anew at them, k-means leaves them.
+
+        Args:
+            codewords: (K, F), finite. A spherical codebook takes their directions; one that is parametrized becomes
+                what its parametrization makes of them.
+
+        Raises:
+            TypeError: no floating-point tensor.
+            ValueError: another shape, entries that are not finite, or a kind of codebook that prescribes its codewords.
+        """
+        if not isinstance(codewords, Tensor) or not codewords.dtype.is_floating_point:
+            what = codewords.dtype if isinstance(codewords, Tensor) else type(codewords).__name__
+            raise TypeError(f"codewords is {what}, must be a floating-point tensor")
+        expected = (self.codebook_size, self.dim)
+        if codewords.shape != expected:
+            raise ValueError(f"codewords has shape {tuple(codewords.shape)}, must be {expected}")
+        if not codewords.isfinite().all():
+            raise ValueError("codewords has NaN or infinite entries, must be finite")
+        if "kmeans" not in self.kind.inits:
+            raise ValueError(f"codebook is {self.kind.name}, whose codewords cannot be set: they follow from its parts")
+        self._put(codewords)
+
+    def _put(self, codewords: Tensor) -> None:
+        self.kind.restart(self, codewords.detach().to(self.codebook))
+        self.codebook_initialized.fill_(1.0)
+        self._seen_initialized = True
+
+    def _learned(self) -> list[nn.Parameter]:
+        """What freezing holds."""
+        return self.kind.parameters(self)
+
+    def _state_moves(self) -> bool:
+        """Whether a forward changes more than the k-means start, which is done before anything is quantized."""
+        return False
 
     def decode(self, indices: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The codewords of that number, differentiable with respect to the codebook.
@@ -160,8 +205,10 @@ class CodebookQuantizer(Quantizer):
     def _rows(self, x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
         """Latents (N, F) and codebook (K, F), both in the wider of their dtypes and at least float32."""
         latents = to_rows(x, self.dim, self.channel_dim)
-        if self.training and not self._initialized and not self._frozen:
+        if self._starts():
             self._start_at(latents.detach() if valid is None else latents.detach()[valid])
+        if self.training and not self._frozen and self._state_moves():
+            refuse_second_pass(self.codebook_initialized)
         codebook = self.codebook
         dtype = torch.promote_types(torch.promote_types(x.dtype, codebook.dtype), torch.float32)
         return latents.to(dtype), codebook.to(dtype)
@@ -182,15 +229,36 @@ class CodebookQuantizer(Quantizer):
             raise ValueError(f"mask has shape {tuple(mask.shape)}, must be {expected}, that of x without its channels")
         return mask.reshape(-1)
 
+    def _starts(self) -> bool:
+        """Whether k-means is still to come."""
+        if self.init != "kmeans" or self._seen_initialized or not self.training or self._frozen:
+            return False
+        self._seen_initialized = bool(self.codebook_initialized)
+        return not self._seen_initialized
+
     @torch.no_grad()
     def _start_at(self, latents: Tensor) -> None:
         codebook, latents = self.codebook, self.kind.enter(self, latents)
         # Of all processes, as one process with the joint batch would; of the first, as rounding may differ.
         points = processes.gathered(latents.to(codebook.dtype))
-        self.kind.restart(self, processes.of_the_first(kmeans(points, codebook)))
-        self.codebook_initialized.fill_(True)
-        self._initialized = True
+        self._put(processes.of_the_first(kmeans(points, codebook)))
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "CodebookQuantizer":
+        super()._apply(fn, recurse)
+        # Of what is not saved, to_empty leaves garbage.
+        self.kind.derive(self, self.codebook_initialized.device)
+        return self
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        self.kind.upgrade(state_dict, prefix)
+        flag = f"{prefix}codebook_initialized"
+        if flag in state_dict:
+            # Saved as a boolean before; assign=True would bring that back.
+            state_dict[flag] = state_dict[flag].to(self.codebook_initialized.dtype)
         super()._load_from_state_dict(state_dict, prefix, *args)
-        self._initialized = bool(self.codebook_initialized)
+        if flag not in state_dict:
+            names = {key.removeprefix(prefix).split(".")[0] for key in state_dict if key.startswith(prefix)}
+            if names & {*self._holds, "parametrizations"}:
+                self.codebook_initialized.fill_(1.0)
+        self._seen_initialized = not self.codebook_initialized.is_meta and bool(self.codebook_initialized)
+        self.kind.derive(self, self.codebook_initialized.device)

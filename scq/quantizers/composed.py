@@ -1,10 +1,11 @@
 """A quantizer put together from parts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from scq.quantizers.assignments import Assigned, Assignment
 from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
@@ -131,6 +132,16 @@ class ComposedQuantizer(CodebookQuantizer):
                 "largest_weight": mean(weights.amax(1), valid),
             }
         return info
+
+    def _learned(self) -> list[nn.Parameter]:
+        return [*super()._learned(), *self.assignment.parameters()]
+
+    def _state_moves(self) -> bool:
+        return self.kind.moves or type(self.assignment).advance is not Assignment.advance
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        self.assignment.derive(self.codebook_initialized.device)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, {self.gradient}, regularizers={list(self.regularizers)}"

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from scq import solvers
 from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
@@ -205,13 +205,11 @@ class SoftConvexQuantizer(CodebookQuantizer):
             "failed_columns": solved.failed.sum(),
         }
 
-    def freeze(self, frozen: bool = True) -> None:
-        """Also holds a learned lam, or one on a schedule."""
-        super().freeze(frozen)
-        if isinstance(self.lam, Scalar):
-            self.lam.requires_grad_(not frozen)
-            if frozen:
-                self.lam.zero_grad(set_to_none=True)
+    def _learned(self) -> list[nn.Parameter]:
+        return [*super()._learned(), *(self.lam.parameters() if isinstance(self.lam, Scalar) else ())]
+
+    def _state_moves(self) -> bool:
+        return isinstance(self.lam, Scalar) and type(self.lam).advance is not Scalar.advance
 
     def extra_repr(self) -> str:
         # A scalar that changes is a module, and printed as such.

@@ -104,7 +104,9 @@ def writing(folder: Path, step: int) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         again = _WHOLE.get() or command("train", folder)
-        message = f"step {step} could not be written to '{folder}': {reason}; {_saved(folder)}; to go on: {again}"
+        message = (
+            f"step {step} could not be written to '{folder}': {reason}; {_saved(folder)}; to go on from there: {again}"
+        )
         raise OSError(error.errno, message) from error
 
 

@@ -41,7 +41,7 @@ from scq.solvers.compiled.lanes import (
     store,
     total,
 )
-from scq.solvers.compiled.search import CANDIDATES, best_first, candidates, extremes, products_of_four, worst
+from scq.solvers.compiled.search import CANDIDATES, best_first, candidates, crowded, extremes, products_of_four, worst
 from scq.solvers.compiled.tensors import CPU
 
 BOLD = 0.1
@@ -90,6 +90,7 @@ def solve_columns(
     anchor,
     tol,
     floor,
+    resolution,
     max_iter,
     rounds,
     index,
@@ -97,6 +98,7 @@ def solve_columns(
     size,
     steps,
     residual,
+    close,
     real,
     double,
     numbers,
@@ -109,11 +111,13 @@ def solve_columns(
         G: (K, K) products of codewords, or (0, 0) to compute them as needed.
         lam, anchor: regularisation weight, and codeword numbers (N,).
         tol, floor: codewords enter while the dual residual exceeds tol * max(floor, max_k |g_k|).
+        resolution: the share of max_k |g_k| that rounding errors may make of a multiplier.
         max_iter: (N,) codewords that may enter, those that leave again included.
         rounds: solves on the support between two passes.
         index, values, size: written: (n, S) supports and weights, 0 in unused places, and how many there are.
         steps: written: codewords that entered.
         residual: written: the relative KKT residual over all K; infinite where the method gave up.
+        close: written: whether rounding errors may have decided which codewords are in the support.
         real, double, numbers: what :func:`scratch` returns; left all 0.
     """
     K, Fp = C.shape
@@ -158,7 +162,7 @@ def solve_columns(
             if n < 0:
                 continue
             column = _column(at(latents, n * Fp), anchor[n], at(slots, slot * stride), p, S, slot, work)
-            k, taken[slot], refined[slot], done, reached = _step(
+            k, taken[slot], refined[slot], done, reached, near = _step(
                 book,
                 column,
                 work,
@@ -172,6 +176,7 @@ def solve_columns(
                 refined[slot],
                 tol,
                 floor,
+                resolution,
                 max_iter[n],
                 rounds,
             )
@@ -179,6 +184,7 @@ def solve_columns(
             if done:
                 r = n - first
                 residual[r], size[r], steps[r] = reached, k, taken[slot]
+                close[r] = near
                 for i in range(k):
                     index[r, i], values[r, i] = column.S[i], column.p[i]
                 for i in range(k, capacity):
@@ -195,11 +201,12 @@ def _column(z, anchor, slot_start, p, S, slot, work):
 
 
 @njit(**HELPER)
-def _step(book, column, work, g, e, low, order, violation, k, taken, refined, tol, floor, max_iter, rounds):
+def _step(book, column, work, g, e, low, order, violation, k, taken, refined, tol, floor, resolution, max_iter, rounds):
     """What follows a pass: the column is finished, or its support changes, or its weights are refined.
 
     Returns the support's size, the steps taken, the refinements since the last step, whether the column is finished,
-    and the relative KKT residual (infinite where the method gave up).
+    the relative KKT residual (infinite where the method gave up), and whether rounding errors may have decided about a
+    codeword.
     """
     nu, spread, complementarity = gradient_on_support(book, column, work, g, k)
     lowest_g, highest_g = extremes(g, book.Kp)
@@ -220,21 +227,24 @@ def _step(book, column, work, g, e, low, order, violation, k, taken, refined, to
                 break
             count, chosen = best_first(order, violation, count, min(ENTERING, max_iter - taken))
             if k + chosen > work.capacity:
-                return k, taken, refined, True, np.inf
+                return k, taken, refined, True, np.inf, False
             grown = enter(at(order, count), chosen, book, column, work, k, False)
             if grown == k:
                 break
             taken += grown - k
             k, nu = _settle(column, work, grown)
             if k < 0:
-                return -k, taken, refined, True, np.inf
+                return -k, taken, refined, True, np.inf, False
     if taken > before:
         sound = taken // UPDATES == before // UPDATES or rebuild(book, column, work, k)
-        return k, taken, 0, taken >= max_iter or not sound, np.inf
+        return k, taken, 0, taken >= max_iter or not sound, np.inf, False
     if spread <= tol * scale or refined >= 2 * REFINED:
-        return k, taken, refined, True, max(nu - lowest_g, complementarity) / scale
+        error = max(resolution * scale, 2.0 * spread)
+        # Below the slack: one that did not enter, since its weight came out at 0 or less.
+        near = lowest_g < nu - slack or _near(column, work, g, book.K, k, nu, error)
+        return k, taken, refined, True, max(nu - lowest_g, complementarity) / scale, resolution > 0.0 and near
     if refined == REFINED and not rebuild(book, column, work, k):
-        return k, taken, refined, True, np.inf
+        return k, taken, refined, True, np.inf, False
     kkt_residual(book, column, work, e, k)
     correct(column, work, k)
     before = k
@@ -243,9 +253,21 @@ def _step(book, column, work, g, e, low, order, violation, k, taken, refined, to
         if not column.p[i] > 0.0 and k > 1:
             k = leave(i, column, work, k)
     if k == before:
-        return k, taken, refined + 1, False, np.inf
+        return k, taken, refined + 1, False, np.inf, False
     k, nu = _settle(column, work, k)
-    return abs(k), taken, 0, k < 0, np.inf
+    return abs(k), taken, 0, k < 0, np.inf, False
+
+
+@njit(**HELPER)
+def _near(column, work, g, K, k, nu, error):
+    """Whether an error in the gradient could take a codeword out of the support, or bring one in.
+
+    A weight is 0 where the gradient of its codeword grows by the weight over its entry of M's diagonal.
+    """
+    for i in range(k):
+        if column.p[i] <= error * column.M[i * work.ld + i] and k > 1:
+            return True
+    return crowded(g, K, nu + error, k)
 
 
 @njit(**HELPER)

@@ -66,6 +66,16 @@ def extremes(g, Kp):
 
 
 @njit(**HELPER)
+def crowded(g, K, limit, k):
+    """Whether more than k of the K entries lie below the limit."""
+    count, i = 0, 0
+    while i < K and count <= k:
+        count += g[i] < limit
+        i += 1
+    return count > k
+
+
+@njit(**HELPER)
 def smallest(x, n):
     """The place of the smallest of n entries, n a multiple of the lanes."""
     w, low = lanes(x), load(x, 0)

@@ -11,8 +11,10 @@ import sys
 import torch
 from torch import nn
 from torch._dynamo.exc import Unsupported
+from torch.utils.checkpoint import checkpoint
 
 from scq import SoftConvexQuantizer, quantizer
+from scq.quantizers import CodebookQuantizer
 from scq.quantizers.assignments import Gumbel
 
 K, F = 12, 4
@@ -39,7 +41,23 @@ def compiled(layer: nn.Module, compiler: str) -> str:
         torch.allclose(a, b) for a, b in zip(layer.state_dict().values(), other.state_dict().values(), strict=True)
     )
     same &= all(torch.allclose(a, b, rtol=1e-5, atol=1e-6) for a, b in zip(*gradients, strict=True))
-    return "" if same else "the graph computes something else"
+    if not same:
+        return "the graph computes something else"
+    return _computed_again(graph, other) if isinstance(other, CodebookQuantizer) and other._state_moves() else ""
+
+
+def _computed_again(graph: nn.Module, layer: nn.Module) -> str:
+    """What goes wrong where a backward computes the graph of a layer whose state moves: it must refuse."""
+    before = copy.deepcopy(layer.state_dict())
+    quantized = checkpoint(graph, torch.randn(2, 9, F, requires_grad=True), use_reentrant=False)[0]
+    once = copy.deepcopy(layer.state_dict())
+    try:
+        quantized.sum().backward()
+    except RuntimeError as error:
+        same = all(torch.equal(now, then) for now, then in zip(layer.state_dict().values(), once.values(), strict=True))
+        moved = not all(torch.equal(now, then) for now, then in zip(once.values(), before.values(), strict=True))
+        return "" if "computed a second time" in str(error) and same and moved else f"RuntimeError: {error}"
+    return "a backward computes it a second time without a word"
 
 
 def exported(layer: nn.Module) -> str:

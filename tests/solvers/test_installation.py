@@ -35,10 +35,14 @@ def run(**variables: str) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_kernels_that_cannot_be_kept_are_compiled_and_that_is_said_once() -> None:
     assert run(HOME="/dev/null").count("cannot be kept on disk") == 1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_damaged_kernel_is_compiled_anew_with_a_warning(tmp_path: Path) -> None:
     assert run(NUMBA_CACHE_DIR=str(tmp_path)) == ""
     kernels = [file for file in tmp_path.rglob("*") if file.is_file()]

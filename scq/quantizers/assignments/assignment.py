@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -44,4 +45,7 @@ class Assignment(Named, nn.Module, ABC):
         """Assigns each latent."""
 
     def advance(self) -> None:
-        """Counts a training step."""
+        """Counts a training step, in a buffer."""
+
+    def derive(self, device: torch.device) -> None:
+        """Makes anew, on that device, the buffers that are not saved because they follow from the settings."""

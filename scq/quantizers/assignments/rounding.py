@@ -1,6 +1,7 @@
 """Rounding to a grid, channel by channel."""
 
 import itertools
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -37,8 +38,19 @@ class Rounding(Assignment):
         self.levels = tuple(levels)
         # Not saved: the levels are settings, and the rest follows from them.
         self.register_buffer("counts", torch.tensor(self.levels), persistent=False)
-        place_values = torch.tensor([*itertools.accumulate((1, *self.levels[:-1]), int.__mul__)])
-        self.register_buffer("place_values", place_values, persistent=False)
+        self.register_buffer("place_values", self.counts.clone(), persistent=False)
+        self.derive(self.counts.device)
+
+    def derive(self, device: torch.device) -> None:
+        self.counts = torch.tensor(self.levels, device=device)
+        values = [*itertools.accumulate((1, *self.levels[:-1]), int.__mul__)]
+        self.place_values = torch.tensor(values, device=device)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Rounding":
+        super()._apply(fn, recurse)
+        # Of what is not saved, to_empty leaves garbage.
+        self.derive(self.counts.device)
+        return self
 
     def forward(self, latents: Float[Tensor, "N D"], codebook: Float[Tensor, "K F"]) -> Assigned:
         L = self.counts.to(latents.dtype)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from scq.quantizers.codebooks.kind import Codebook
+from scq.quantizers.codebooks.kind import Codebook, parameters_of, put
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Diagonal(Codebook):
         return layer.coordinates * layer.scale
 
     def parameters(self, layer: nn.Module) -> list[nn.Parameter]:
-        return [layer.coordinates, layer.scale]
+        return parameters_of(layer, "coordinates", "scale")
 
     @torch.no_grad()
     def restart(self, layer: nn.Module, codewords: Float[Tensor, "K F"]) -> None:
-        layer.coordinates.copy_(codewords)
-        layer.scale.fill_(1.0)
+        put(layer, "coordinates", codewords)
+        put(layer, "scale", torch.ones_like(layer.scale))

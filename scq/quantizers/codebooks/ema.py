@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from scq.quantizers import processes
 from scq.quantizers.checks import nonnegative
-from scq.quantizers.codebooks.kind import Codebook
+from scq.quantizers.codebooks.kind import Codebook, put
 from scq.solvers.finite import finite_rows
 
 _SMOOTHING = 1e-5
@@ -23,11 +23,12 @@ class EMA(Codebook):
         n_k <- d n_k + (1 - d) |S_k|,   m_k <- d m_k + (1 - d) sum of z over S_k,   c_k = m_k / n~_k
 
     with S_k the latents of the step whose nearest codeword is k, d the decay, and n~_k = sum(n) (n_k + e) /
-    (sum(n) + K e), e = 1e-5. It starts at n_k = 1. The step is quantized with the codewords before it.
+    (sum(n) + K e), e = 1e-5. It starts at n_k = 1. The step is quantized with the codewords before it. The sums are not
+    kept: m_k is n~_k c_k, so that a codeword that is put somewhere else is what its average goes on from.
 
     A codeword is dead when n_k is below ``revive_below`` times their mean. It takes the place of a latent of the step,
-    another one for each, and its averages start anew there: n_k at that mean, m_k at n_k times the latent. With fewer
-    latents than dead codewords the rest wait for the next step.
+    another one for each, and n_k becomes that mean. With fewer latents than dead codewords the rest wait for the next
+    step.
 
     Latents that are not finite are left out. Of fp16, gradient scaling skips a step that has them; an average would
     never recover.
@@ -40,7 +41,7 @@ class EMA(Codebook):
         revive_below: share of the mean count; 0 revives nothing.
 
     Buffers:
-        codebook: c (K, F).  cluster_size: n (K,).  cluster_sum: m (K, F).
+        codebook: c (K, F).  cluster_size: n (K,).
 
     Source: arXiv 1711.00937, appendix A.1, with the smoothing of its reference code; the revival as arXiv 2005.00341
     has it, with a threshold relative to uniform use.
@@ -60,16 +61,20 @@ class EMA(Codebook):
     def install(self, layer: nn.Module, start: Float[Tensor, "K F"]) -> None:
         layer.register_buffer("codebook", start)
         layer.register_buffer("cluster_size", torch.ones(start.shape[0]))
-        layer.register_buffer("cluster_sum", start.clone())
 
     def parameters(self, layer: nn.Module) -> list[nn.Parameter]:
         return []
 
     @torch.no_grad()
     def restart(self, layer: nn.Module, codewords: Float[Tensor, "K F"]) -> None:
-        layer.codebook.copy_(codewords)
-        layer.cluster_sum.copy_(codewords)
+        put(layer, "codebook", codewords)
         layer.cluster_size.fill_(1.0)
+
+    def upgrade(self, state: dict[str, Tensor], prefix: str) -> None:
+        state.pop(f"{prefix}cluster_sum", None)
+        if f"{prefix}codebook" in state and f"{prefix}cluster_size" not in state:
+            # Codewords alone are a start.
+            state[f"{prefix}cluster_size"] = state[f"{prefix}codebook"].new_ones(state[f"{prefix}codebook"].shape[0])
 
     @torch.no_grad()
     def observe(
@@ -92,10 +97,10 @@ class EMA(Codebook):
         shared = processes.total(torch.cat([counts[:, None], there[:, None], sums, candidates], 1))
         counts, there, sums, candidates = shared.split([1, 1, latents.shape[1], latents.shape[1]], 1)
 
-        size = torch.lerp(counts[:, 0], layer.cluster_size.to(counts.dtype), self.decay)
-        total = torch.lerp(sums, layer.cluster_sum.to(sums.dtype), self.decay)
-        smooth = size.sum() * (size + _SMOOTHING) / (size.sum() + K * _SMOOTHING)
-        codebook = total / smooth[:, None]
+        before = layer.cluster_size.to(counts.dtype)
+        sums_before = layer.codebook.to(sums.dtype) * _smoothed(before)[:, None]
+        size = torch.lerp(counts[:, 0], before, self.decay)
+        codebook = torch.lerp(sums, sums_before, self.decay) / _smoothed(size)[:, None]
 
         uniform = size.mean()
         dead = size < self.revive_below * uniform
@@ -103,9 +108,12 @@ class EMA(Codebook):
         revived = dead & (there[slot, 0] > 0)
         # where, not an index of the dead: what happens depends on no number that a compiled graph would have to read.
         fresh = candidates[slot]
-        layer.codebook.copy_(torch.where(revived[:, None], fresh, codebook))
+        put(layer, "codebook", torch.where(revived[:, None], fresh, codebook))
         layer.cluster_size.copy_(torch.where(revived, uniform, size))
-        layer.cluster_sum.copy_(torch.where(revived[:, None], uniform * fresh, total))
+
+
+def _smoothed(size: Float[Tensor, " K"]) -> Float[Tensor, " K"]:
+    return size.sum() * (size + _SMOOTHING) / (size.sum() + size.shape[0] * _SMOOTHING)
 
 
 def _candidates(

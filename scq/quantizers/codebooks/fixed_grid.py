@@ -54,14 +54,19 @@ class FixedGrid(Codebook):
         size, dim = start.shape
         if size != math.prod(self.levels):
             raise ValueError(f"codebook_size is {size}, must be {math.prod(self.levels)}, the product of {self.levels}")
-        # product has its last factor the fastest.
-        digits = list(itertools.product(*(range(L) for L in reversed(self.levels))))
-        halves = torch.tensor([L // 2 for L in self.levels])
-        grid = (torch.tensor(digits).flip(1) - halves) / halves
-        layer.register_buffer("grid", grid, persistent=False)
+        layer.register_buffer("grid", self._grid(start.device), persistent=False)
         d = len(self.levels)
         layer.project_in = nn.Linear(dim, d) if d != dim else nn.Identity()
         layer.project_out = nn.Linear(d, dim) if d != dim else nn.Identity()
+
+    def derive(self, layer: nn.Module, device: torch.device) -> None:
+        layer.grid = self._grid(device).to(layer.grid.dtype)
+
+    def _grid(self, device: torch.device) -> Float[Tensor, "K D"]:
+        # product has its last factor the fastest.
+        digits = list(itertools.product(*(range(L) for L in reversed(self.levels))))
+        halves = torch.tensor([L // 2 for L in self.levels], device=device)
+        return (torch.tensor(digits, device=device).flip(1) - halves) / halves
 
     def codewords(self, layer: nn.Module) -> Float[Tensor, "K F"]:
         return self.leave(layer, layer.grid)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from scq.quantizers.codebooks.kind import Codebook
+from scq.quantizers.codebooks.kind import Codebook, parameters_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Linear(Codebook):
         return layer.coordinates @ layer.basis
 
     def parameters(self, layer: nn.Module) -> list[nn.Parameter]:
-        return [layer.basis]
+        return parameters_of(layer, "basis")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class LinearJoint(Linear):
         layer.basis = _basis(start.shape[1])
 
     def parameters(self, layer: nn.Module) -> list[nn.Parameter]:
-        return [layer.coordinates, layer.basis]
+        return parameters_of(layer, "coordinates", "basis")
 
 
 def _scaled(start: Float[Tensor, "K F"]) -> Float[Tensor, "K F"]:

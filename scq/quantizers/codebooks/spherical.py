@@ -46,6 +46,10 @@ class Spherical(Codebook):
     def inits(self) -> tuple[str, ...]:  # pyrefly: ignore
         return self.of.inits
 
+    @property
+    def moves(self) -> bool:
+        return self.of.moves
+
     def install(self, layer: nn.Module, start: Float[Tensor, "K F"]) -> None:
         layer.unscaled = nn.Module()
         self.of.install(layer.unscaled, start)
@@ -59,6 +63,12 @@ class Spherical(Codebook):
 
     def restart(self, layer: nn.Module, codewords: Float[Tensor, "K F"]) -> None:
         self.of.restart(layer.unscaled, codewords)
+
+    def derive(self, layer: nn.Module, device: torch.device) -> None:
+        self.of.derive(layer.unscaled, device)
+
+    def upgrade(self, state: dict[str, Tensor], prefix: str) -> None:
+        self.of.upgrade(state, f"{prefix}unscaled.")
 
     def enter(self, layer: nn.Module, latents: Float[Tensor, "N F"]) -> Float[Tensor, "N F"]:
         return _scaled(latents)

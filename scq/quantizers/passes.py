@@ -1,0 +1,37 @@
+"""Training passes that a backward computes a second time, as :mod:`torch.utils.checkpoint` has it."""
+
+import torch
+from torch import Tensor
+
+
+def refuse_second_pass(flag: Tensor) -> None:
+    """Raises within a backward, for a quantizer whose state moves while it is trained.
+
+    The second time it would see other codewords, or another temperature, than the first: the gradients would be those
+    of a step that never was, and the state would move twice.
+
+    Args:
+        flag: a buffer of the layer. It stays as it is; a compiled graph would drop an operator that changes nothing.
+
+    Raises:
+        RuntimeError: within a backward.
+    """
+    if torch.compiler.is_compiling():
+        # A graph is made once, and cannot ask in which pass it runs; its operator asks at each.
+        torch.ops.scq.refuse_second_pass(flag)
+    elif torch._C._current_graph_task_id() != -1:  # no public name says so
+        raise RuntimeError(
+            "a quantizer whose state moves while it is trained (a moving average, a schedule) is computed a second "
+            "time, in a backward: its gradients would be those of another step. Leave it out of what "
+            "torch.utils.checkpoint wraps, or freeze it"
+        )
+
+
+@torch.library.custom_op("scq::refuse_second_pass", mutates_args=("flag",))
+def _refuse_second_pass(flag: Tensor) -> None:
+    refuse_second_pass(flag)
+
+
+@_refuse_second_pass.register_fake
+def _(flag: Tensor) -> None:
+    return None
