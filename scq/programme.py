@@ -10,9 +10,15 @@ from scq import solvers
 from scq.quantizers.layout import to_rows
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.solvers.registry import DEFAULT_BACKEND, get
-from scq.training.config import TrainConfig
+from scq.training.applicability import RELAXATION
+from scq.training.config import CommonConfig
 
 Side = Literal["exact", "relaxed"]
+
+
+def relaxation_options(config: CommonConfig) -> dict[str, Any]:
+    """The settings of a run for the relaxation, as options of its backend."""
+    return {"steps": config.relaxation_steps, "projection": config.relaxation_projection}
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Programme:
     def of(
         quantizer: SoftConvexQuantizer,
         x: Float[Tensor, "..."],
-        config: TrainConfig,
+        config: CommonConfig,
         lam: float | None = None,
         **relaxation: Any,
     ) -> "Programme":
@@ -58,17 +64,20 @@ class Programme:
         own = {"backend": quantizer.backend, **quantizer.backend_options}
         if get(quantizer.backend).exact:
             exact = own | {"tol": quantizer.tol, "max_iter": quantizer.max_iter}
-            relaxed = {"steps": config.relaxation_steps, "projection": config.relaxation_projection}
+            relaxed = relaxation_options(config)
         else:
             exact = {"backend": config.backend if get(config.backend).exact else DEFAULT_BACKEND}
             relaxed = own
+        relaxed |= {"backend": RELAXATION} | relaxation
+        if relaxed.get("projection") == "exact" and "steps" not in relaxation:
+            relaxed.pop("steps", None)  # those of the alternating one
         rows = to_rows(x.detach(), quantizer.dim, quantizer.channel_dim)
         return Programme(
             quantizer.kind.enter(quantizer, rows),
             quantizer.codebook.detach(),
             float(quantizer.lam) if lam is None else lam,
             exact,
-            relaxed | {"backend": "relaxed"} | relaxation,
+            relaxed,
         )
 
     def solve(self, side: Side, gradient: str | None = None) -> solvers.Solution:

@@ -15,10 +15,11 @@ from scq.solvers.implicit import differentiate, lam_is_tiny, unresolved
 from scq.solvers.methods import Instance, Result
 from scq.solvers.once import once
 from scq.solvers.problem import Problem
-from scq.solvers.registry import DEFAULT_BACKEND, GRADIENTS, BackendInfo, get
+from scq.solvers.registry import DEFAULT_BACKEND, BackendInfo, get
 from scq.solvers.residuals import Residuals, kkt_residuals
 from scq.solvers.solution import Solution, combine
 from scq.solvers.status import Status
+from scq.solvers.suggestions import did_you_mean
 from scq.solvers.through import through_transforms
 from scq.solvers.transforms import transformed
 from scq.solvers.weights import Weights
@@ -49,8 +50,8 @@ def solve(
         problem: latents (N, F), codebook (K, F), lam and anchor.
         backend: a name among ``solvers.backends()``.
         tol: bound of the relative KKT residual of every column; by default what the backend's entry promises
-            (``accuracy``) for the latents' dtype. A relaxation has no use for it.
-        max_iter: bound of the iterations of every column; by default the backend's own.
+            (``accuracy``) for the latents' dtype. Of exact backends alone.
+        max_iter: bound of the iterations of every column; by default the backend's own. Of exact backends alone.
         throw: raise when any column failed, after all were treated; otherwise return, with the failures in ``status``.
         gradient: ``"implicit"`` (the shared implicit differentiation), ``"native"`` (the backend's own derivative) or
             ``"none"``; by default the first that the backend offers.
@@ -74,8 +75,9 @@ def solve(
 
     Source: arXiv 2310.03004, Eq. 7 (exact) and Algorithm 2 (relaxed).
     """
-    info, run = _backend(problem, backend, tol, max_iter, options)
-    gradient = _gradient(info, gradient)
+    info, run = _backend(problem, backend, options)
+    info.check_asked(tol, max_iter, gradient)
+    gradient = info.gradient[0] if gradient is None else gradient
     dtype = _compute_dtype(info, problem.latents.dtype)
     tol = (
         info.accuracy.get(_name(torch.promote_types(problem.latents.dtype, torch.float32)), 1.0) if tol is None else tol
@@ -143,17 +145,11 @@ def solve(
     return solution
 
 
-def _backend(
-    problem: Problem, backend: str, tol: float | None, max_iter: int | None, options: dict[str, Any]
-) -> tuple[BackendInfo, Callable[..., Result]]:
+def _backend(problem: Problem, backend: str, options: dict[str, Any]) -> tuple[BackendInfo, Callable[..., Result]]:
     """The backend's entry and function, after every check that needs no solving."""
     if not isinstance(problem, Problem):
         raise TypeError(f"problem is a {type(problem).__name__}, must be a solvers.Problem")
     info = get(backend)
-    if tol is not None and not tol > 0:
-        raise ValueError(f"tol is {tol}, must be > 0")
-    if max_iter is not None and (not isinstance(max_iter, int) or isinstance(max_iter, bool) or max_iter < 1):
-        raise ValueError(f"max_iter is {max_iter!r}, must be an integer >= 1")
     device = problem.latents.device.type
     if device not in info.devices:
         raise ValueError(f"latents are on {device}, backend {backend!r} computes on: {', '.join(info.devices)}")
@@ -162,7 +158,10 @@ def _backend(
     known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("tol", "max_iter")]
     for name in options:
         if name not in known:
-            raise TypeError(f"{name!r} is no option of backend {backend!r}, which takes: {', '.join(known) or 'none'}")
+            raise TypeError(
+                f"{name!r} is no option of backend {backend!r}, which takes: {', '.join(known) or 'none'}"
+                f"{did_you_mean(name, known)}"
+            )
     return info, run
 
 
@@ -179,16 +178,6 @@ def _anchors(problem: Problem, dtype: torch.dtype) -> Weights:
     if anchor.dim() == 2:
         return Weights.dense_of(anchor.to(dtype))
     return Weights(torch.ones(anchor.shape[0], 1, dtype=dtype, device=anchor.device), anchor[:, None], K)
-
-
-def _gradient(info: BackendInfo, gradient: str | None) -> str:
-    offered = (*info.gradient, "none")
-    if gradient is None:
-        return offered[0]
-    if gradient not in offered:
-        known = "" if gradient in GRADIENTS else f" (gradients are {', '.join(GRADIENTS)})"
-        raise ValueError(f"gradient is {gradient!r}, backend {info.name!r} offers: {', '.join(offered)}{known}")
-    return gradient
 
 
 def _name(dtype: torch.dtype) -> str:

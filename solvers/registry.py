@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from scq.solvers.errors import BackendMissingError
+from scq.solvers.suggestions import among
 
 GRADIENTS = ("implicit", "native", "none")
 
@@ -87,6 +88,24 @@ class BackendInfo:
         """What is missing and the command that installs it; None when available."""
         return None if self.available else f"the package {self.package!r} is not installed; run: {self.install}"
 
+    def check_asked(self, tol: float | None, max_iter: int | None, gradient: str | None) -> None:
+        """What may be asked of every call of this backend, as :func:`scq.solvers.solve` takes it.
+
+        Raises:
+            ValueError: naming the argument, what it was and what it must be.
+        """
+        if tol is not None and not tol > 0:
+            raise ValueError(f"tol is {tol}, must be > 0")
+        if max_iter is not None and (not isinstance(max_iter, int) or isinstance(max_iter, bool) or max_iter < 1):
+            raise ValueError(f"max_iter is {max_iter!r}, must be an integer >= 1")
+        for name, value in (("tol", tol), ("max_iter", max_iter)):
+            if value is not None and not self.exact:
+                raise ValueError(f"{name} is {value}, but applies to exact backends alone (backend is {self.name!r})")
+        offered = (*self.gradient, "none")
+        if gradient is not None and gradient not in offered:
+            known = "" if gradient in GRADIENTS else f" (gradients are {', '.join(GRADIENTS)})"
+            raise ValueError(f"gradient is {gradient!r}, backend {self.name!r} offers: {', '.join(offered)}{known}")
+
     def check_available(self) -> None:
         """Asks for the package that it needs.
 
@@ -157,5 +176,5 @@ def get(name: str) -> BackendInfo:
         ValueError: when there is none; the message lists the known names.
     """
     if name not in _REGISTRY:
-        raise ValueError(f"backend is {name!r}, must be one of: {', '.join(_REGISTRY)}")
+        raise ValueError(f"backend is {name!r}, {among(name, _REGISTRY)}")
     return _REGISTRY[name]

@@ -123,7 +123,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
     if progress:
         console = Console()
         for table in brief_tables(rows):
-            console.print(table.rich())
+            table.show(console)
         for note in notes(rows):
             say(note)
         say(f"Tables: {folder / 'compare.html'}, and as csv, md and json beside it")

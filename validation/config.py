@@ -1,13 +1,15 @@
 """What the studies are told: the command line is made from these classes. Imports no torch."""
 
-import math
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from scq.solvers import registry
-from scq.training.config import TrainConfig
-from scq.validation.presets import PRESETS
+from scq.training.applicability import TRAINING, ignored, refuse_ignored
+from scq.training.config import CommonConfig, check_folder_name
+from scq.training.kinds import conform
+from scq.validation.methods import METHODS
 
 Family = Literal["random", "hull"]
 DType = Literal["float32", "float64"]
@@ -56,39 +58,54 @@ class CompareConfig:
     Its lists and its time limit may grow."""
 
     def __post_init__(self) -> None:
+        conform(self)
         for name in self.backends:
             registry.get(name)
-        _check_among("presets", self.presets, tuple(PRESETS))
         for name in ("backends", "families", "dtypes", "presets"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} is {values}, must name each once")
-        _check_among("families", self.families, get_args(Family))
-        _check_among("dtypes", self.dtypes, get_args(DType))
         if not self.dtypes:
             raise ValueError("dtypes is empty, must name at least one")
         if not self.families and self.latents is None:
             raise ValueError("families is empty and latents is not given, must have at least one of the two")
-        if not self.sizes or any(len(size) != 3 or min(size) < 1 for size in self.sizes):
+        if not self.sizes or any(min(size) < 1 for size in self.sizes):
             raise ValueError(f"sizes is {self.sizes}, must be one or more (N, F, K), each at least 1")
         for name in ("repeats", "peer_columns"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}, must be >= 0")
         for name in ("lam", "time_limit"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
+            if not value > 0:
                 raise ValueError(f"{name} is {value}, must be finite and > 0")
-        _check_folder_name(self.name)
+        check_folder_name(self.name)
         _check_resume(self.resume)
+        refuse_ignored(self, {"presets": _exact, "peer_columns": _peers})
+
+
+def _compared(config: CompareConfig) -> list[registry.BackendInfo]:
+    return [registry.get(name) for name in config.backends] or list(registry.backends())
+
+
+def _exact(config: CompareConfig) -> str:
+    some = any(info.exact for info in _compared(config))
+    return "" if some else f"to exact backends alone (backends is {config.backends})"
+
+
+def _peers(config: CompareConfig) -> str:
+    some = any(info.package is not None for info in _compared(config))
+    return "" if some else f"to backends of other packages alone (backends is {config.backends})"
 
 
 @dataclass(frozen=True)
 class GapConfig:
     """The settings of paired training runs: the same model, seed and batches with each method in turn."""
 
-    train: TrainConfig = field(default_factory=TrainConfig)
-    """What the runs have in common. Its quantizer is set by the method; its out and name are those of the folder that
-    holds all of them, by default runs/gap."""
+    train: CommonConfig = field(default_factory=CommonConfig)
+    """What the runs have in common; each takes what applies to it. Its quantizer is set by the method; its out and name
+    are those of the folder that holds all of them, by default runs/gap."""
     methods: tuple[Method, ...] = ("exact", "relaxed", "vq", "none")
     """exact: soft convex quantization solved exactly. relaxed: the same by the paper's Algorithm 2. vq: plain vector
     quantization. none: the autoencoder without quantization, an upper bound."""
@@ -97,7 +114,9 @@ class GapConfig:
     are trained. Methods, device and data_root may be others."""
 
     def __post_init__(self) -> None:
-        _check_among("methods", self.methods, get_args(Method))
+        conform(self)
+        # Of a run it has what that run has no use for, once it is another quantizer's.
+        object.__setattr__(self, "train", CommonConfig(**vars(self.train)))
         if not self.methods:
             raise ValueError("methods is empty, must name at least one")
         if len(set(self.methods)) < len(self.methods):
@@ -107,6 +126,13 @@ class GapConfig:
         if self.train.quantizer != "scq":
             raise ValueError(f"train.quantizer is {self.train.quantizer!r}, must be left alone: methods sets it")
         _check_resume(self.resume)
+        if self.resume is not None:
+            return  # the settings are the folder's, whatever methods are left
+        configs = [dataclasses.replace(self.train, quantizer=METHODS[method].quantizer) for method in self.methods]
+        unused = [ignored(config, TRAINING) for config in configs]
+        for name in unused[0]:
+            if all(name in one for one in unused):
+                raise ValueError(f"train.{name} is {getattr(self.train, name)!r}, but applies {unused[0][name]}")
 
 
 @dataclass(frozen=True)
@@ -137,14 +163,14 @@ class StudyConfig:
     """Name of the new folder, by default the plan's; one that exists gets a number after it."""
 
     def __post_init__(self) -> None:
-        _check_among("engine", (self.engine,), get_args(Engine))
+        conform(self)
         if self.jobs is not None and self.jobs < 1:
             raise ValueError(f"jobs is {self.jobs}, must be at least 1")
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"minutes is {self.minutes}, must be > 0")
         _check_resume(self.resume)
         if self.name is not None:
-            _check_folder_name(self.name)
+            check_folder_name(self.name)
 
 
 @dataclass(frozen=True)
@@ -161,19 +187,9 @@ class DemoConfig:
     """Folder of an earlier demonstration to go on with: what is finished is kept."""
 
     def __post_init__(self) -> None:
-        _check_folder_name(self.name)
+        conform(self)
+        check_folder_name(self.name)
         _check_resume(self.resume)
-
-
-def _check_among(name: str, values: tuple[str, ...], known: tuple[str, ...]) -> None:
-    for value in values:
-        if value not in known:
-            raise ValueError(f"{name} has {value!r}, must be among: {', '.join(known)}")
-
-
-def _check_folder_name(name: str) -> None:
-    if Path(name).name != name or name in ("", ".."):
-        raise ValueError(f"name is {name!r}, must be the name of one folder, without a path")
 
 
 def _check_resume(resume: Path | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from scq import data
-from scq.training import TrainConfig
+from scq.training import CommonConfig
 from scq.training.settings_file import refuse_others
 from scq.training.terminal import say
 from scq.validation.comparison import JSON as COMPARISON
@@ -55,7 +55,7 @@ def demo(config: DemoConfig | None = None, progress: bool = True) -> Path:
         RuntimeError: every training failed. Anything less is in the report.
     """
     config = config or DemoConfig()
-    images = data.load(TrainConfig.data)
+    images = data.load(CommonConfig.data)
     if config.resume is not None:
         before = read_settings(config.resume, "demo", DemoConfig)
         if before is None:
@@ -65,14 +65,14 @@ def demo(config: DemoConfig | None = None, progress: bool = True) -> Path:
         page = _demo(config, images, folder, progress)
     if progress:
         record = read_record(folder)
-        Console().print(metrics_table(record.tests, record.speeds and record.speeds.forward).transposed().rich())
+        metrics_table(record.tests, record.speeds and record.speeds.forward).transposed().show(Console())
         say(headline(record))
         say(f"Report: {page}")
     return page
 
 
 def _demo(config: DemoConfig, images: data.ImageData, folder: Path, progress: bool) -> Path:
-    paired_runs(GapConfig(TrainConfig(**_TRAINING[config.quick])), images, folder, progress)
+    paired_runs(GapConfig(CommonConfig(**_TRAINING[config.quick])), images, folder, progress)
     trained = next((folder / name for name in ("exact", "relaxed") if (folder / name / LATENTS).is_file()), None)
     families = ("hull",) if trained is None else ()
     earlier = folder / CompareConfig.name

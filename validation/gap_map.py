@@ -14,7 +14,7 @@ from scq.autoencoder import Autoencoder
 from scq.programme import Programme
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.quantizers.usage import SUPPORT
-from scq.training.config import TrainConfig
+from scq.training.config import CommonConfig
 from scq.training.folder import write_bytes
 from scq.training.reading import read_tensors
 from scq.training.state import serialised
@@ -48,14 +48,14 @@ class GapMap:
 
 
 @torch.no_grad()
-def save_gap_map(folder: Path, model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], config: TrainConfig) -> None:
+def save_gap_map(folder: Path, model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], config: CommonConfig) -> None:
     """Solves the latents of at most 256 pictures, spread evenly over ``images``, both ways, and writes the gap.
 
     Args:
         folder: of the run, which gets ``gap_map.safetensors``.
         model: with a soft convex quantizer.
         images: held-out pictures.
-        config: the settings of its run.
+        config: the settings of its run, or what it has in common with others.
     """
     quantizer = model.quantizer
     assert isinstance(quantizer, SoftConvexQuantizer)

@@ -1,8 +1,5 @@
 """What the numbers of a report do not show."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from scq.validation.record import Record
 from scq.validation.rows import Outcome
 
@@ -13,7 +10,7 @@ def limitations(record: Record) -> list[str]:
 
 
 def _of_training(record: Record) -> list[str]:
-    settings: Mapping[str, Any] = next((run.settings for run in record.runs.values()), {})
+    settings = record.settings
     if not settings:
         return []
     pictures = record.data.get("train_pictures")

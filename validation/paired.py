@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from scq import data
-from scq.training import TrainConfig, load_run
+from scq.training import CommonConfig, TrainConfig, load_run
 from scq.training.environment import environment
 from scq.training.folder import TEST, finished
 from scq.training.model import pick_device
@@ -62,7 +62,7 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
         results = read_json(folder / RESULTS)
         tests = {method: outcome["test"] for method, outcome in results["methods"].items() if "test" in outcome}
         speeds = read_speeds(results["speeds"])
-        Console().print(metrics_table(tests, speeds and speeds.forward).transposed().rich())
+        metrics_table(tests, speeds and speeds.forward).transposed().show(Console())
         say(f"Runs: {folder}")
     return folder
 
@@ -106,7 +106,7 @@ def paired_runs(config: GapConfig, images: data.ImageData, folder: Path, progres
         methods[method]["test"] = read_json(folder / method / TEST)
         if METHODS[method].quantizer.startswith("scq"):
             save_latents(folder / method, models[method], images.test)
-            save_gap_map(folder / method, models[method], images.test, plans[method])
+            save_gap_map(folder / method, models[method], images.test, config.train)
     save_pictures(folder, models, images.test)
     results = {
         "config": dataclasses.asdict(config),
@@ -126,8 +126,8 @@ def paired_runs(config: GapConfig, images: data.ImageData, folder: Path, progres
     write_text(folder / "results.csv", _csv(results["methods"], results["swap"]))
 
 
-def _plan(common: TrainConfig, method: str) -> TrainConfig:
-    return dataclasses.replace(common, quantizer=METHODS[method].quantizer)
+def _plan(common: CommonConfig, method: str) -> TrainConfig:
+    return common.of(METHODS[method].quantizer)
 
 
 def _csv(methods: Mapping[str, Mapping[str, Any]], swap: list[dict[str, Any]]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scq.training.config import CommonConfig
 from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST, read_metrics
 from scq.validation.comparison import JSON as COMPARISON
 from scq.validation.comparison import ROUNDS
@@ -72,6 +73,15 @@ class Record:
     comparison: dict[str, Any] = field(default_factory=dict)
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
     gap_maps: dict[str, GapMap] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the runs were told: a setting that one has no use for is at its default there, and is another's here."""
+        told: dict[str, Any] = {}
+        for run in self.runs.values():
+            mine = {name: value for name, value in told.items() if value != getattr(CommonConfig, name, None)}
+            told = {**run.settings, **mine}
+        return told
 
     @property
     def soft(self) -> dict[str, RunRecord]:

@@ -57,7 +57,6 @@ def _page(record: Record, figures: Path) -> str:
 
 
 def _values(record: Record) -> dict[str, Any]:
-    run = next(iter(record.runs.values()), None)
     return {
         "headline": headline(record) if record.runs else backend_sentence(record),
         "gap_sentence": gap_sentence(record),
@@ -73,7 +72,7 @@ def _values(record: Record) -> dict[str, Any]:
         "rows": row_table(record.rows) if record.rows else None,
         "means": means_table(record.rows, record.comparison["config"]["time_limit"]) if record.rows else None,
         "notes": notes(record.rows),
-        "settings": _shown(run.settings) if run else {},
+        "settings": _shown(record.settings),
         "comparison_settings": _shown(record.comparison.get("config", {})),
         "environment": plainly(record.environment),
     }

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table as RichTable
-from rich.text import Text
+from rich.console import Console
+
+from scq.training.terminal_table import terminal_table
 
 NOTHING = "—"
 
@@ -44,17 +44,10 @@ class Table:
         rows = ((text(self.headings[i]), *(row[i] for row in self.rows)) for i in range(1, len(self.headings)))
         return table(self.caption, headings, rows)
 
-    def rich(self) -> RichTable:
-        """The table for the terminal."""
-        table = RichTable(title=self.caption, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for i, (heading, numeric) in enumerate(zip(self.headings, self.numeric, strict=True)):
-            # Headings may wrap. Names and numbers are short in a table for the terminal, and must not.
-            widest = max((len(row[i].text) for row in self.rows), default=1)
-            table.add_column(heading, justify="right" if numeric else "left", min_width=widest)
-        for row in self.rows:
-            # Text, not str: brackets in a message are not markup.
-            table.add_row(*(Text(cell.text) for cell in row))
-        return table
+    def show(self, console: Console) -> None:
+        """Prints the table, whatever the width of the terminal."""
+        rows = [[cell.text for cell in row] for row in self.rows]
+        console.print(terminal_table(console.width, self.headings, rows, self.numeric, self.caption))
 
 
 def number(value: float | int | None, digits: int = 3, scale: float = 1.0) -> Cell:

@@ -12,7 +12,8 @@ from typing import Any
 
 from tyro.conf import Positional
 
-from scq.training.config import TrainConfig
+from scq.training.config import CommonConfig, TrainConfig
+from scq.training.kinds import conform
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
 
 
@@ -63,6 +64,11 @@ class DataConfig:
     data_root: Path | None = None
     """Folder to put it into; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
 
+    def __post_init__(self) -> None:
+        conform(self)
+        if self.data_root is not None and self.name is None:
+            raise ValueError(f"data_root is '{self.data_root}', but applies to a download (name is None)")
+
 
 @dataclass(frozen=True)
 class TrainCommandConfig(TrainConfig):
@@ -71,6 +77,10 @@ class TrainCommandConfig(TrainConfig):
     resume: Path | None = None
     """Folder of a run that was stopped: goes on from its newest checkpoint, with its settings."""
 
+    def __post_init__(self) -> None:
+        # With a folder, settings are compared with its own, which are not known here.
+        super().__post_init__() if self.resume is None else CommonConfig.__post_init__(self)
+
 
 @dataclass(frozen=True)
 class ReportConfig:
@@ -78,6 +88,9 @@ class ReportConfig:
 
     folder: Positional[Path]
     """Folder that gap, study, demo or compare wrote."""
+
+    def __post_init__(self) -> None:
+        conform(self)
 
 
 def _backends(config: BackendsConfig) -> None:

@@ -1,23 +1,19 @@
 """``scq data``: the list of data sets, and the download of one."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
-from rich.text import Text
 
 from scq.data.registry import DatasetInfo
+from scq.training.terminal_table import terminal_table
 
 
-def show(infos: Iterable[DatasetInfo], console: Console) -> None:
+def show(infos: Sequence[DatasetInfo], console: Console) -> None:
     """Prints what each data set is, and which ones can be downloaded."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for info in infos:
-        note = f"; download: scq data {info.name}" if info.downloader else ""
-        table.add_row(Text(info.name, "bold"), Text(info.title + note))
-    console.print(table)
+    notes = {info.name: f"; download: scq data {info.name}" if info.downloader else "" for info in infos}
+    console.print(terminal_table(console.width, (), [(info.name, info.title + notes[info.name]) for info in infos]))
 
 
 def download(info: DatasetInfo, root: Path | None, console: Console) -> Path:

@@ -2,34 +2,31 @@
 
 from collections.abc import Iterable, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from scq.quantizers.registry import QuantizerInfo
 from scq.solvers.registry import BackendInfo
-
-_WIDE = 110
-"""Columns in which the table fits with a row on one line."""
+from scq.training.terminal_table import terminal_table
 
 
 def show(infos: Sequence[BackendInfo], console: Console) -> None:
     """Prints what each backend can do, what each is, and how to install what is missing."""
-    space = _space(console)
-    table = _table("backend", "exact", "batched", "devices", "dtypes", "gradient", "accuracy", "here")
-    for info in infos:
-        cells = (
+    headings = ("backend", "exact", "batched", "devices", "dtypes", "gradient", "accuracy", "here")
+    rows = [
+        (
+            info.name,
             _yes(info.exact),
             _yes(info.batched),
-            space.join(info.devices),
-            space.join(info.dtypes),
-            space.join(info.gradient),
-            space.join(_accuracy(info)),
+            " ".join(info.devices),
+            " ".join(info.dtypes),
+            " ".join(info.gradient),
+            " ".join(_accuracy(info)),
             _yes(info.available),
         )
-        table.add_row(Text(info.name, "bold"), *map(Text, cells))
-    console.print(table)
+        for info in infos
+    ]
+    console.print(terminal_table(console.width, headings, rows))
     _print_titles(infos, console)
     console.print(
         "\naccuracy: the relative KKT residual promised for float32 and for float64 input; a relaxation promises none."
@@ -49,10 +46,8 @@ def show(infos: Sequence[BackendInfo], console: Console) -> None:
 
 def show_quantizers(infos: Sequence[QuantizerInfo], console: Console) -> None:
     """Prints what each quantizer is made of, and what each is."""
-    table = _table("quantizer", *_PARTS)
-    for info in infos:
-        table.add_row(Text(info.name, "bold"), *(Text(_space(console).join(cell)) for cell in _parts(info)))
-    console.print(table)
+    rows = [(info.name, *(" ".join(cell) for cell in _parts(info))) for info in infos]
+    console.print(terminal_table(console.width, ("quantizer", *_PARTS), rows))
     _print_titles(infos, console)
 
 
@@ -64,25 +59,9 @@ def _parts(info: QuantizerInfo) -> list[Sequence[str]]:
     return [(parts.codebook,), (parts.assignment,), (parts.gradient,), parts.regularizers] if parts else [()] * 4
 
 
-def _space(console: Console) -> str:
-    """One word a line where a table would not fit: rich shortens words, and drops columns, when left to itself."""
-    return " " if console.width >= _WIDE else "\n"
-
-
-def _table(*headings: str) -> Table:
-    # Without padding: the longest names of quantizers and their parts take 80 columns.
-    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    return table
-
-
 def _print_titles(infos: Sequence[BackendInfo] | Sequence[QuantizerInfo], console: Console) -> None:
-    titles = Table.grid(padding=(0, 2, 0, 0))
-    for info in infos:
-        titles.add_row(Text(info.name, "bold"), Text(info.title))
     console.print()
-    console.print(titles)
+    console.print(terminal_table(console.width, (), [(info.name, info.title) for info in infos]))
 
 
 def _yes(value: bool) -> str:

@@ -1,20 +1,22 @@
 """From arguments to a command and its configuration, with mistakes as one line instead of tyro's box."""
 
 import contextlib
+import dataclasses
 import io
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Union, get_type_hints
 
 import tyro
 
 from scq.cli.commands import Command
+from scq.solvers.suggestions import did_you_mean
 
 _DESCRIPTION = "Soft Convex Quantization: exact and relaxed solvers, training with both, and the measured gap."
 
 
-def parse(commands: Sequence[Command], arguments: Sequence[str] | None) -> tuple[Command, Any]:
+def parse(commands: Sequence[Command], arguments: Sequence[str]) -> tuple[Command, Any]:
     """The command that the arguments name, and its configuration.
 
     Raises:
@@ -32,7 +34,7 @@ def parse(commands: Sequence[Command], arguments: Sequence[str] | None) -> tuple
         # Again, on a terminal so wide that nothing is wrapped: a path broken in two could not be put together.
         with contextlib.suppress(SystemExit), contextlib.redirect_stderr(stderr := io.StringIO()), _wide():
             _cli(commands, arguments)
-        raise ValueError(_plain(stderr.getvalue())) from None
+        raise ValueError(_plain(stderr.getvalue(), commands, arguments)) from None
     command = next(command for command in commands if type(config) is command.config)
     defaults = command.defaults(config)
     if defaults is not None:
@@ -41,7 +43,19 @@ def parse(commands: Sequence[Command], arguments: Sequence[str] | None) -> tuple
     return command, config
 
 
-def _cli(commands: Sequence[Command], arguments: Sequence[str] | None, defaults: Any = None) -> Any:
+def _options(config: type) -> list[str]:
+    """The options of a command, as they are typed."""
+    found = []
+    for name, kind in get_type_hints(config).items():
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            found += _options(kind)
+        else:
+            option = name.replace("_", "-")
+            found += [f"--{option}", f"--no-{option}"] if kind is bool else [f"--{option}"]
+    return found
+
+
+def _cli(commands: Sequence[Command], arguments: Sequence[str], defaults: Any = None) -> Any:
     def choice(command: Command) -> Any:
         default = defaults if type(defaults) is command.config else tyro.MISSING_NONPROP
         name = tyro.conf.subcommand(command.name, description=command.title, default=default)
@@ -66,8 +80,12 @@ def _wide() -> Iterator[None]:
             os.environ["COLUMNS"] = columns
 
 
-def _plain(box: str) -> str:
-    """What a box of tyro's says: its first paragraph, the commands there are, and the option most like a wrong one.
+_CHOICE = re.compile(r"invalid choice '(.*?)' for argument .*?\. Expected one of \((.*)\)")
+_UNKNOWN = re.compile(r"Unrecognized options: (\S+?)(,|;|$)")
+
+
+def _plain(box: str, commands: Sequence[Command], arguments: Sequence[str]) -> str:
+    """What a box of tyro's says: its first paragraph, the commands there are, and the name most like a wrong one.
 
     The box is drawn with lines (and its title in the upper one), or with blanks and hyphens where the terminal's
     encoding has no lines (and its title is a paragraph).
@@ -84,9 +102,12 @@ def _plain(box: str) -> str:
     said = " ".join(paragraphs[0]) if paragraphs else ""
     # An error of a whole configuration names the argument itself.
     said = re.sub(r"^Error parsing [A-Z]\w*: ", "", said)
-    for heading, *rest in paragraphs[1:]:
+    for heading, *_ in paragraphs[1:]:
         if heading.startswith("Available subcommands"):
             said += f"; {heading[0].lower()}{heading[1:]}"
-        elif heading.startswith("Perhaps you meant") and rest:
-            said += f"; perhaps you meant {rest[0]}"
+    if wrong := _CHOICE.search(said):
+        said = said.removesuffix(".") + did_you_mean(wrong[1], re.findall(r"'(.*?)'", wrong[2]))
+    elif wrong := _UNKNOWN.match(said):
+        mine = next((_options(one.config) for one in commands if one.name in arguments[:1]), None)
+        said += did_you_mean(wrong[1], [one.name for one in commands] if mine is None else mine)
     return said or "the arguments are wrong; see scq --help"

@@ -1,10 +1,28 @@
 """Pictures to train on: ``scq.data.load(name)`` gives 32 x 32 colour pictures as uint8, ``batches`` feeds them.
 
 A new data set is one file with a reader (``reader(root) -> ImageData``) and one line in :mod:`scq.data.registry`.
+Names are imported when first used, so that listing the data sets needs no torch.
 """
 
-from scq.data.batches import batches, to_float
-from scq.data.image_data import ImageData
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from scq.data.registry import DatasetInfo, datasets, load
 
+if TYPE_CHECKING:
+    from scq.data.batching import batches, to_float
+    from scq.data.image_data import ImageData
+
+_LAZY = {"ImageData": "scq.data.image_data", "batches": "scq.data.batching", "to_float": "scq.data.batching"}
+
 __all__ = ["DatasetInfo", "ImageData", "batches", "datasets", "load", "to_float"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'scq.data' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

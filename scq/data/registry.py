@@ -5,9 +5,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scq.data.image_data import ImageData
+from scq.solvers.suggestions import among
+
+if TYPE_CHECKING:
+    from scq.data.image_data import ImageData
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class DatasetInfo:
         citation: whom to cite, and the terms of use.
         downloader: ``"module:function"`` or None; the function takes the root and ``progress(done, total)``, in bytes,
             and returns the path of the file that the reader then finds.
+        packaged: inside installed packages, so that there is no root.
     """
 
     name: str
@@ -29,9 +33,18 @@ class DatasetInfo:
     reader: str
     citation: str
     downloader: str | None = None
+    packaged: bool = False
 
-    def load(self, root: Path | None = None) -> ImageData:
-        """The data, read now from ``root``."""
+    def load(self, root: Path | None = None) -> "ImageData":
+        """The data, read now from ``root``.
+
+        Raises:
+            ValueError: a root, where the data is inside installed packages.
+        """
+        if self.packaged and root is not None:
+            raise ValueError(
+                f"root is '{root}', must not be given: data set {self.name!r} is inside installed packages"
+            )
         return _function(self.reader)(root)
 
     def download(self, root: Path | None, progress: Callable[[int, int], None]) -> Path:
@@ -57,6 +70,7 @@ _ENTRIES = (
         title="32 x 32 tiles of the photographs inside scikit-image and scikit-learn; nothing to download",
         reader="scq.data.photos:read",
         citation="van der Walt et al. 2014 (scikit-image); Pedregosa et al. 2011 (scikit-learn)",
+        packaged=True,
     ),
     DatasetInfo(
         name="cifar10",
@@ -94,22 +108,23 @@ def get(name: str) -> DatasetInfo:
     for entry in _ENTRIES:
         if entry.name == name:
             return entry
-    raise ValueError(f"data is {name!r}, must be one of: {', '.join(entry.name for entry in _ENTRIES)}")
+    raise ValueError(f"data is {name!r}, {among(name, [entry.name for entry in _ENTRIES])}")
 
 
-def load(name: str, root: str | os.PathLike[str] | None = None) -> ImageData:
+def load(name: str, root: str | os.PathLike[str] | None = None) -> "ImageData":
     """Reads a data set.
 
     Args:
         name: one of ``datasets()``, e.g. ``"photos"`` or ``"cifar10"``.
         root: the folder to look in, or the file itself; default: the environment variable SCQ_DATA, else the cache
-            folder (``~/.cache/scq`` on Linux). ``photos`` comes with its packages and needs none.
+            folder (``~/.cache/scq`` on Linux). ``photos`` comes with its packages and has none.
 
     Returns:
         The pictures, uint8 on the CPU, split into train and test.
 
     Raises:
-        ValueError: when the name is unknown, or a file is truncated or not what it must be (the message names it).
+        ValueError: when the name is unknown, a root is given that is not looked at, or a file is truncated or not what
+            it must be (the message names it).
         FileNotFoundError: when the data is not there; the message says where it was sought and how to get it.
     """
     return get(name).load(None if root is None else Path(root))

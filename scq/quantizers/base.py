@@ -16,6 +16,7 @@ from scq.quantizers.codebooks import Codebook, Direct
 from scq.quantizers.layout import positions, to_rows
 from scq.quantizers.passes import refuse_second_pass, refuse_transforms
 from scq.quantizers.regularizers import Regularizer
+from scq.solvers.suggestions import among
 
 
 class QuantizerOutput(NamedTuple):
@@ -107,7 +108,7 @@ class CodebookQuantizer(Quantizer):
             raise TypeError(f"codebook is {codebook!r}, must be a Codebook")
         if init not in self.kind.inits:
             of = "" if isinstance(self.kind, Direct) else f" for a {self.kind.name} codebook"
-            raise ValueError(f"init is {init!r}, must be one of: {', '.join(self.kind.inits)}{of}")
+            raise ValueError(f"init is {init!r}, {among(init, self.kind.inits)}{of}")
         self.init = init
         self.regularizers = tuple(regularizers)
         for regularizer in self.regularizers:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, get_args
 
+from scq.solvers.suggestions import among
+
 OnFailure = Literal["raise", "warn", "fallback"]
 """What a quantizer does when latents are not solved."""
 
@@ -64,7 +66,7 @@ def known_on_failure(on_failure: OnFailure) -> OnFailure:
         ValueError: it is none of them.
     """
     if on_failure not in get_args(OnFailure):
-        raise ValueError(f"on_failure is {on_failure!r}, must be one of: {', '.join(get_args(OnFailure))}")
+        raise ValueError(f"on_failure is {on_failure!r}, {among(on_failure, get_args(OnFailure))}")
     return on_failure
 
 

@@ -1,5 +1,6 @@
 """Quantizers from the names of their parts, as :mod:`scq.quantizers.recipe` reads them."""
 
+import inspect
 from typing import Any
 
 from scq.quantizers import assignments, codebooks, gradients, regularizers
@@ -37,11 +38,24 @@ def put_together(
         **options: what else the layer takes.
 
     Raises:
-        ValueError: parts that do not go together, and why.
+        ValueError: parts that do not go together, and why; or a value for a part that is not there.
         TypeError: an option that the layer does not take.
     """
-    parts = read_recipe(recipe).parts
+    entry = read_recipe(recipe)
+    parts = entry.parts
     assert parts is not None
+    given = {
+        "commitment_weight": commitment_weight,
+        "quantization_weight": quantization_weight,
+        "regularizer_weight": regularizer_weight,
+        "neighbours": neighbours,
+        "anneal_steps": anneal_steps,
+    }
+    for name, value in given.items():
+        if name not in entry.settings and value != inspect.signature(put_together).parameters[name].default:
+            raise ValueError(
+                f"{name} is {value!r}, but {recipe!r} has no use for it; it takes: {', '.join(entry.settings)}"
+            )
     codebook = getattr(codebooks, CODEBOOKS[parts.codebook])()
     terms: list[Regularizer] = []
     for name in parts.regularizers:

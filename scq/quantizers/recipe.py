@@ -1,6 +1,7 @@
 """Quantizers by the names of their parts: ``linear+nearest+rotation``, ``direct+scq+knn_l2``. Imports no torch."""
 
 from scq.quantizers.entry import Parts, QuantizerInfo
+from scq.solvers.suggestions import among
 
 CODEBOOKS = {
     "direct": "Direct",
@@ -86,4 +87,4 @@ def read_recipe(recipe: str) -> QuantizerInfo:
 def _check(what: str, name: str, known: object, recipe: str) -> None:
     assert isinstance(known, dict)
     if name not in known:
-        raise ValueError(f"quantizer is {recipe!r}, whose {what} is {name!r}, must be one of: {', '.join(known)}")
+        raise ValueError(f"quantizer is {recipe!r}, whose {what} is {name!r}, {among(name, known)}")

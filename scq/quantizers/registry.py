@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from scq.quantizers.catalog import ENTRIES
 from scq.quantizers.entry import Parts, QuantizerInfo
 from scq.quantizers.recipe import read_recipe
+from scq.solvers.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from scq.quantizers.base import Quantizer
@@ -31,6 +32,7 @@ def get(name: str) -> QuantizerInfo:
     if name not in _ENTRIES:
         raise ValueError(
             f"quantizer is {name!r}, must be one of: {', '.join(_ENTRIES)}; or parts as in linear+nearest+rotation"
+            f"{did_you_mean(name, _ENTRIES)}"
         )
     return _ENTRIES[name]
 

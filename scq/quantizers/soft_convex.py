@@ -56,8 +56,8 @@ class SoftConvexQuantizer(CodebookQuantizer):
         quantization_weight: w, >= 0.
         init: ``"normal"``, ``"uniform"`` or ``"kmeans"``, see :func:`scq.quantizers.codebook.initial_codebook`.
         return_weights: False leaves ``weights`` out of the output, for large codebooks.
-        tol: bound of the relative KKT residual; None for the default of the backend and dtype.
-        max_iter: bound of the iterations; None for the backend's default.
+        tol: bound of the relative KKT residual; None for the default of the backend and dtype. Of exact backends alone.
+        max_iter: bound of the iterations; None for the backend's default. Of exact backends alone.
         gradient: ``"implicit"``, ``"native"`` or ``"none"``; None for the backend's first choice.
         backend_options: what else the backend takes, e.g. ``{"steps": 40}`` for ``"relaxed"``.
         on_failure: what happens when latents were not solved, after all were treated: ``"fallback"`` goes on as said,
@@ -96,6 +96,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
         super().__init__(codebook_size, dim, channel_dim, init, codebook, regularizers)
         check_combination(self.kind, SoftConvex(), None, self.regularizers)
         self.lam = lam if isinstance(lam, Scalar) else positive("lam", lam)
+        get(backend).check_asked(tol, max_iter, gradient)
         self.backend = get(backend).name
         self.quantization_weight = nonnegative("quantization_weight", quantization_weight)
         self.return_weights, self.tol, self.max_iter, self.gradient = return_weights, tol, max_iter, gradient

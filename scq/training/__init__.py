@@ -6,7 +6,7 @@ Names are imported when first used: the command line needs :class:`TrainConfig` 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from scq.training.config import TrainConfig
+from scq.training.config import CommonConfig, TrainConfig
 
 if TYPE_CHECKING:
     from scq.training.evaluation import evaluate
@@ -22,7 +22,7 @@ _LAZY = {
     "train": "scq.training.loop",
 }
 
-__all__ = ["RunResult", "TrainConfig", "build_model", "evaluate", "load_run", "resume", "train"]
+__all__ = ["CommonConfig", "RunResult", "TrainConfig", "build_model", "evaluate", "load_run", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,13 +1,16 @@
 """What a training run is told, and nothing else: the command line is made from this class. Imports no torch."""
 
-import math
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal
 
+from scq.data import registry as datasets
 from scq.quantizers import registry as quantizers
-from scq.quantizers.checks import OnFailure, known_on_failure
+from scq.quantizers.checks import OnFailure
 from scq.solvers import registry as backends
+from scq.training import applicability
+from scq.training.kinds import conform
 
 Init = Literal["normal", "uniform", "kmeans"]
 Precision = Literal["no", "bf16", "fp16"]
@@ -16,9 +19,8 @@ Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """The settings of a training run. Runs that differ only in the quantizer start from the same weights and see the
-    same batches."""
+class CommonConfig:
+    """Settings of training runs that have different quantizers: those that do not apply to one are left aside there."""
 
     data: str = "photos"
     """Data set: photos (real photographs, nothing to download) or another that `scq data` lists."""
@@ -35,7 +37,7 @@ class TrainConfig:
     anneal_share: float = 0.8
     """Share of the steps over which lam grows in scq_annealed, and the temperature of gumbel falls; then both stay."""
     relaxation_steps: int = 20
-    """Steps of the relaxation, in training and when the gap is measured."""
+    """Steps of the relaxation, in training (scq_relaxed, or backend relaxed) and when the gap is measured."""
     relaxation_projection: Projection = "alternating"
     """How the relaxation comes back to the simplex, in training and when the gap is measured: alternating, the paper's
     steps, or exact, one Euclidean projection."""
@@ -104,6 +106,7 @@ class TrainConfig:
     """Name of the run's folder; by default data and quantizer. A folder that exists gets a number after it."""
 
     def __post_init__(self) -> None:
+        conform(self)
         for name in (
             "relaxation_steps",
             "codebook_size",
@@ -123,31 +126,17 @@ class TrainConfig:
         for name in ("residual_layers", "seed", "dump_every", *weights):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be >= 0")
-        for name in ("lam", "lam_end", "learning_rate"):
+        for name in ("lam", "lam_end", "learning_rate", "clip_norm"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}, must be finite and > 0")
-        if self.clip_norm is not None and not (math.isfinite(self.clip_norm) and self.clip_norm > 0):
-            raise ValueError(f"clip_norm is {self.clip_norm}, must be finite and > 0, or None")
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}, must be finite and > 0" + ", or None" * (name == "clip_norm"))
         if self.batch_size % self.accumulate:
             raise ValueError(f"batch_size is {self.batch_size}, must be a multiple of accumulate, {self.accumulate}")
-        if not math.isfinite(self.latents_offset):
-            raise ValueError(f"latents_offset is {self.latents_offset}, must be finite")
         if not 0 < self.anneal_share <= 1:
             raise ValueError(f"anneal_share is {self.anneal_share}, must be > 0 and <= 1")
         if not 0 <= self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}, must be >= 0 and < 1")
-        for name, kind in (
-            ("init", Init),
-            ("precision", Precision),
-            ("relaxation_projection", Projection),
-        ):
-            if getattr(self, name) not in get_args(kind):
-                raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of: {', '.join(get_args(kind))}")
-        known_on_failure(self.on_failure)
-        for tracker in self.trackers:
-            if tracker not in get_args(Tracker):
-                raise ValueError(f"trackers has {tracker!r}, must be among: {', '.join(get_args(Tracker))}")
+        datasets.get(self.data)
         quantizers.get(self.quantizer)
         entry = backends.get(self.backend)
         if self.gap and not entry.exact and quantizers.get(self.quantizer).convex:
@@ -155,11 +144,50 @@ class TrainConfig:
                 f"backend is {self.backend!r}, must be exact when gap is measured; to train with the "
                 "relaxation use quantizer='scq_relaxed'"
             )
-        if self.name is not None and (Path(self.name).name != self.name or self.name in ("", "..")):
-            raise ValueError(f"name is {self.name!r}, must be the name of one folder, without a path")
+        if self.name is not None:
+            check_folder_name(self.name)
 
     @property
     def anneal_steps(self) -> int:
         """Forward passes in training, one for each part of a batch, in which what is annealed goes from its first value
         to its last."""
         return max(1, round(self.anneal_share * self.steps * self.accumulate))
+
+    def of(self, quantizer: str, **own: Any) -> "TrainConfig":
+        """The settings of the run with that quantizer. What these settings have that does not apply to it has its
+        default there.
+
+        Args:
+            quantizer: by name.
+            **own: settings of that run alone.
+
+        Raises:
+            TypeError, ValueError: one of its own settings is wrong, or does not apply to it.
+        """
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(CommonConfig)}
+        given |= {"quantizer": quantizer} | own
+        ignored = applicability.ignored(CommonConfig(**given), applicability.TRAINING)
+        return TrainConfig(**given | {name: getattr(CommonConfig, name) for name in ignored if name not in own})
+
+
+@dataclass(frozen=True)
+class TrainConfig(CommonConfig):
+    """The settings of a training run. Runs that differ only in the quantizer start from the same weights and see the
+    same batches.
+
+    A setting that would change nothing, because its quantizer, its data or another setting leaves it aside, must be
+    left at its default; :class:`CommonConfig` has what several quantizers share.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        applicability.refuse_ignored(self, applicability.TRAINING)
+
+
+def check_folder_name(name: str) -> None:
+    """
+    Raises:
+        ValueError: no name of a new folder.
+    """
+    if Path(name).name != name or name in ("", ".."):
+        raise ValueError(f"name is {name!r}, must be the name of one folder, without a path")

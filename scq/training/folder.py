@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scq.training.config import TrainConfig
+from scq.training.config import CommonConfig, TrainConfig
 from scq.training.reading import parse_json, read_text
 from scq.training.settings_file import restored
 
@@ -91,7 +91,8 @@ def read_config(folder: Path) -> TrainConfig:
     if not path.is_file():
         raise ValueError(f"folder is '{folder}', must be the folder of a run (it has no {CONFIG})")
     try:
-        return restored(TrainConfig, parse_json(read_text(path), "the file"))
+        settings = restored(CommonConfig, parse_json(read_text(path), "the file"))
+        return settings.of(settings.quantizer)  # earlier versions took settings that changed nothing
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"'{path}' is not the configuration of a run of this version: {error}") from error
 

@@ -9,7 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from scq.autoencoder import Autoencoder
+from scq.programme import relaxation_options
 from scq.quantizers import registry
+from scq.training.applicability import RELAXATION
 from scq.training.config import TrainConfig
 from scq.training.folder import CONFIG, WEIGHTS, read_config
 from scq.training.reading import read_tensors
@@ -38,6 +40,8 @@ def build_model(config: TrainConfig) -> Autoencoder:
     """
     entry = registry.get(config.quantizer)
     options = {name: getattr(config, name) for name in entry.settings}
+    if options.get("backend") == RELAXATION:
+        options["backend_options"] = relaxation_options(config)
     codebook_seed, autoencoder_seed, _ = seeds(config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(codebook_seed)

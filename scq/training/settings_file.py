@@ -3,52 +3,26 @@
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
+
+from scq.solvers.suggestions import did_you_mean
+from scq.training.kinds import conforming
 
 
 def restored(kind: type, content: Mapping[str, Any]) -> Any:
-    """The dataclass ``kind`` with what :func:`dataclasses.asdict` and JSON made of it: paths are texts there, and
+    """The settings ``kind`` with what :func:`dataclasses.asdict` and JSON made of it: paths are texts there, and
     tuples lists. A field that is not there has its default: settings of before it existed did what that does.
 
     Raises:
         ValueError, TypeError: a setting that the class does not have, or whose value is of another kind.
     """
     kinds = get_type_hints(kind)
-    values = {name: _restored(value, kinds.get(name)) for name, value in content.items()}
-    # JSON has any kind of value under any name; a dataclass does not look.
-    for name, value in values.items():
-        if name in kinds and not _is(value, kinds[name]):
-            wanted = getattr(kinds[name], "__name__", kinds[name])
-            raise TypeError(f"{name} is {value!r}, must be of type {wanted}")
-    return kind(**values)
-
-
-def _restored(value: Any, kind: Any) -> Any:
-    choices = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    if isinstance(value, str) and Path in choices:
-        return Path(value)
-    if isinstance(value, dict) and dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return restored(kind, value)
-    if isinstance(value, list):
-        return tuple(_restored(part, None) for part in value)
-    return value
-
-
-def _is(value: object, kind: Any) -> bool:
-    choices, origin = get_args(kind), get_origin(kind)
-    if origin is Literal:
-        return value in choices
-    if origin in (Union, UnionType):
-        return any(_is(value, choice) for choice in choices)
-    if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        kinds = choices[:1] * len(value) if choices[1:] == (...,) else choices
-        return len(kinds) == len(value) and all(_is(part, one) for part, one in zip(value, kinds, strict=True))
-    if kind in (int, float) and isinstance(value, bool):
-        return False
-    return isinstance(value, (int, float) if kind is float else kind)
+    nested = {name: one for name, one in kinds.items() if dataclasses.is_dataclass(one)}
+    for name in content:
+        if name not in kinds:
+            raise TypeError(f"{name} is no setting of it{did_you_mean(name, kinds)}")
+    values = {name: restored(nested[name], value) if name in nested else value for name, value in content.items()}
+    return kind(**{name: conforming(name, value, kinds[name]) for name, value in values.items()})
 
 
 def refuse_others(folder: Path, was: Any, given: Any, may_change: Collection[str] = ()) -> None:

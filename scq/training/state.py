@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from scq.data.batches import Batches
+from scq.data.batching import Batches
 from scq.quantizers import processes
 from scq.training.checkpoint import Checkpoint
 from scq.training.folder import CONFIG, WEIGHTS

@@ -20,13 +20,16 @@ from scq.solvers.errors import OptionError
 from scq.solvers.methods import Instance, Result
 from scq.solvers.status import Status
 
+STEPS = 20
+"""m, where none is asked for."""
+
 
 def solve(
     problem: Instance,
     *,
     tol: float,
     max_iter: int | None = None,
-    steps: int = 20,
+    steps: int = STEPS,
     projection: Literal["alternating", "exact"] = "alternating",
 ) -> Result:
     """Relaxes an instance.
@@ -35,7 +38,8 @@ def solve(
         problem: the instance.
         tol: not used: the number of steps is fixed.
         max_iter: not used, likewise; ``steps`` is the number.
-        steps: m, the number of clip-and-shift steps. The paper's text does not fix it; 20 is the customary value.
+        steps: m, the number of clip-and-shift steps. The paper's text does not fix it; 20 is the customary value. The
+            exact projection has none.
         projection: ``"alternating"`` for m of the paper's steps, ``"exact"`` for one Euclidean projection on the
             simplex.
     """
@@ -43,6 +47,8 @@ def solve(
         raise OptionError(f"steps is {steps!r}, must be an integer >= 1")
     if projection not in ("alternating", "exact"):
         raise OptionError(f"projection is {projection!r}, must be 'alternating' or 'exact'")
+    if projection == "exact" and steps not in (1, STEPS):
+        raise OptionError(f"steps is {steps}, but applies to projection 'alternating' alone (projection is 'exact')")
     Z, C, anchor = problem.latents, problem.codebook, problem.anchor
     N, K = Z.shape[0], C.shape[0]
     # The F x F system in float64: it is small, and its condition number is |C|^2 / lam.

@@ -27,9 +27,9 @@ def few_photos() -> data.ImageData:
     return dataclasses.replace(images, train=images.train[::40], test=images.test[::40])
 
 
-def config(tmp_path, **changes):
+def config(tmp_path, quantizer=SMALL.quantizer, **changes):
     """Small settings, with these changed."""
-    return dataclasses.replace(SMALL, out=tmp_path / "runs", **changes)
+    return SMALL.of(quantizer, out=tmp_path / "runs", **changes)
 
 
 def kept(tmp_path, **changes):

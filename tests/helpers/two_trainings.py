@@ -14,7 +14,7 @@ from small_runs import config, few_photos, kept
 from torch import distributed, multiprocessing
 
 from scq import data
-from scq.data.batches import Batches
+from scq.data.batching import Batches
 from scq.quantizers import entries
 from scq.training import evaluate, resume, train
 from scq.training.folder import read_metrics

@@ -151,7 +151,7 @@ def test_a_wrong_argument_is_answered_with_one_line(arguments, named, capsys):
 def test_mistakes_are_in_one_line_whatever_the_encoding(encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     said = _refused(_scq("train", "--lamm", "1", env=environment))
-    assert said == "scq: Unrecognized options: --lamm, 1; perhaps you meant --lam FLOAT\n"
+    assert said == "scq: Unrecognized options: --lamm, 1; did you mean '--lam'?\n"
 
 
 def test_a_long_path_is_named_unbroken_in_a_narrow_terminal(monkeypatch, capsys, tmp_path):

@@ -13,7 +13,7 @@ from tiny_runs import TINY, few
 
 from scq import data
 from scq.cli import main
-from scq.data.batches import Batches
+from scq.data.batching import Batches
 from scq.training.lock import held
 from scq.validation import comparison, demonstration
 from scq.validation.rows import Outcome
@@ -129,8 +129,8 @@ def test_the_same_settings_may_be_repeated(command: str, tmp_path: Path) -> None
     ("command", "changed"),
     [
         ("gap", ["--methods", "none", "vq", "relaxed"]),
-        ("gap", ["--data-root", "elsewhere"]),
-        ("study", ["--data-root", "elsewhere", "--minutes", "5", "--jobs", "1"]),
+        ("gap", ["--device", "auto"]),
+        ("study", ["--device", "auto", "--minutes", "5", "--jobs", "1"]),
         ("compare", ["--backends", "relaxed", "interior_point", "active_set", "--time-limit", "90"]),
     ],
 )
@@ -142,9 +142,9 @@ def test_what_may_change_is_taken_and_kept_for_the_next_time(
     assert main([command, "--resume", str(folder)]) == 0
     if changed[0] == "--methods":
         assert set(json.loads((folder / "results.json").read_text())["methods"]) == {"none", "vq", "relaxed"}
-    if changed[0] == "--data-root":
+    if changed[0] == "--device":
         kept = json.loads((folder / "settings.json").read_text())["settings"]
-        assert (kept if command == "study" else kept["train"])["data_root"] == "elsewhere"
+        assert (kept if command == "study" else kept["train"])["device"] == "auto"
         assert "minutes" not in kept
 
 

@@ -88,3 +88,38 @@ def test_a_part_that_is_not_known_is_named(recipe: str, message: str) -> None:
 def test_parts_that_do_not_go_together_are_refused_with_the_reason(recipe: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         quantizer(recipe, K, F)
+
+
+@pytest.mark.usefixtures("as_a_user")
+@pytest.mark.parametrize(
+    ("recipe", "option"),
+    [
+        ("direct+softmax", {"commitment_weight": 0.5}),
+        ("direct+nearest", {"quantization_weight": 0.5}),
+        ("direct+scq", {"neighbours": 3}),
+        ("direct+softmax+entropy", {"neighbours": 3}),
+        ("direct+nearest", {"anneal_steps": 7}),
+        ("direct+scq", {"regularizer_weight": 0.5}),
+    ],
+)
+def test_an_option_of_a_part_that_is_not_there_is_refused(recipe: str, option: dict[str, float]) -> None:
+    ((name, value),) = option.items()
+    with pytest.raises(ValueError, match=f"{name} is {value}, but .* has no use for it; it takes: "):
+        quantizer(recipe, K, F, **option)
+
+
+@pytest.mark.usefixtures("as_a_user")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backend": "relaxed", "tol": 1e-6}, "tol is 1e-06, but applies to exact backends alone"),
+        ({"backend": "relaxed", "max_iter": 9}, "max_iter is 9, but applies to exact backends alone"),
+        ({"backend": "relaxed", "gradient": "implicit"}, "gradient is 'implicit', backend 'relaxed' offers: native"),
+        ({"tol": -1.0}, "tol is -1.0, must be > 0"),
+    ],
+)
+def test_what_a_backend_cannot_be_asked_is_refused_when_the_layer_is_made(
+    options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        SoftConvexQuantizer(K, F, **options)  # pyrefly: ignore

@@ -23,7 +23,13 @@ def photos(monkeypatch):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_quantizer_trains_from_the_command_line(name, tmp_path, capsys):
-    small = {"codebook_size": 8, "dim": 4, "width": 8, "residual_width": 4, "batch_size": 8, "log_every": 10}
+    small = ({} if name == "none" else {"codebook_size": 8}) | {
+        "dim": 4,
+        "width": 8,
+        "residual_width": 4,
+        "batch_size": 8,
+        "log_every": 10,
+    }
     settings = small | {"quantizer": name, "steps": 20, "learning_rate": 3e-3, "out": tmp_path, "name": "run"}
     options = [str(word) for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", value)]
     assert main(["train", *options, "--no-gap"]) == 0
@@ -54,8 +60,8 @@ def test_settings_of_an_entry_reach_its_quantizer(entry):
         "init": {"init": "uniform"},
     }
     for setting in entry.settings:
-        plain = build_model(dataclasses.replace(SMALL, quantizer=entry.name)).quantizer
-        changed = build_model(dataclasses.replace(SMALL, quantizer=entry.name, **changes[setting])).quantizer
+        plain = build_model(SMALL.of(entry.name)).quantizer
+        changed = build_model(SMALL.of(entry.name, **changes[setting])).quantizer
         assert repr(changed) != repr(plain) or changed.backend_options != plain.backend_options, setting
 
 

@@ -8,7 +8,7 @@ from skimage.metrics import structural_similarity
 
 from scq import data
 from scq.quantizers import SoftConvexQuantizer, VectorQuantizer
-from scq.training import TrainConfig, evaluate
+from scq.training import CommonConfig, TrainConfig, evaluate
 from scq.training.model import build_model
 
 SETTINGS = {"codebook_size": 8, "dim": 4, "width": 8, "residual_width": 4, "residual_layers": 1, "init": "normal"}
@@ -20,7 +20,7 @@ def images():
 
 
 def model_of(quantizer):
-    return build_model(TrainConfig(quantizer=quantizer, **SETTINGS))
+    return build_model(CommonConfig(**SETTINGS).of(quantizer))
 
 
 @pytest.mark.parametrize("quantizer", ["scq", "scq_relaxed", "vq", "none"])

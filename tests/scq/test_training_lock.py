@@ -13,7 +13,7 @@ import torch
 from small_runs import config, few_photos, kept
 
 from scq import data
-from scq.data.batches import Batches
+from scq.data.batching import Batches
 from scq.training import lock, loop, resume, train
 from scq.training.folder import create, read_metrics
 from scq.training.lock import LOCK, held

@@ -1,14 +1,12 @@
 """Runs that differ in the quantizer alone: the same start, the same batches, and seeds that decide both."""
 
-import dataclasses
-
 import pytest
 import torch
 from small_runs import METHODS, SMALL, config, few_photos
 
 from scq import data
-from scq.data.batches import Batches
-from scq.training import loop, train
+from scq.data.batching import Batches
+from scq.training import CommonConfig, loop, train
 from scq.training.model import build_model, calibrate, displace
 
 
@@ -21,6 +19,7 @@ def photos(monkeypatch):
 
 def test_paired_runs_start_alike_and_see_the_same_batches(tmp_path, monkeypatch):
     """Without this, a comparison of quantizers compares seeds."""
+    common = CommonConfig(**vars(SMALL) | {"init": "normal", "out": tmp_path})
     seen, starts = {}, {}
 
     following = Batches.__next__
@@ -36,7 +35,7 @@ def test_paired_runs_start_alike_and_see_the_same_batches(tmp_path, monkeypatch)
     monkeypatch.setattr(loop, "calibrate", recorded_calibrate)
     monkeypatch.setattr(Batches, "__next__", recorded)
     for current in METHODS:
-        train(config(tmp_path, quantizer=current, init="normal"), progress=False)
+        train(common.of(current), progress=False)
     for method in METHODS[1:]:
         assert len(seen[method]) == len(seen["scq"]) == SMALL.steps + 1
         for a, b in zip(seen["scq"], seen[method], strict=True):
@@ -51,7 +50,7 @@ def test_paired_runs_share_the_codebook_that_kmeans_finds(photos):
     pictures = data.to_float(photos.train[:16])
     codebooks = []
     for method in ("scq", "scq_relaxed", "vq"):
-        model = build_model(dataclasses.replace(SMALL, quantizer=method, init="kmeans")).train()
+        model = build_model(SMALL.of(method)).train()
         calibrate(model, pictures)
         model(pictures)
         codebooks.append(model.quantizer.codebook.detach())

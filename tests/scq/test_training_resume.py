@@ -15,7 +15,7 @@ from small_runs import few_photos, kept
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from scq import data
-from scq.data.batches import Batches
+from scq.data.batching import Batches
 from scq.training import checkpoint, load_run, loop, resume, train
 from scq.training.folder import create, read_metrics
 from scq.training.log import MetricLog

@@ -108,3 +108,14 @@ def test_no_public_name_is_shadowed_by_a_module_of_the_same_name() -> None:
     solvers.solve(solvers.Problem(*hull(2, 3, 4)))
     for name in solvers.__all__:
         assert not isinstance(getattr(solvers, name), types.ModuleType), name
+
+
+@pytest.mark.usefixtures("as_a_user")
+@pytest.mark.parametrize(("name", "value"), [("tol", 1e-6), ("max_iter", 7)])
+def test_what_a_relaxation_has_no_use_for_is_refused(name, value):
+    message = f"{name} is {value}, but applies to exact backends alone \\(backend is 'relaxed'\\)"
+    problem = solvers.Problem(torch.zeros(2, 3), torch.eye(4, 3), 0.1)
+    with pytest.raises(ValueError, match=message):
+        solvers.solve(problem, "relaxed", **{name: value})
+    with pytest.raises(ValueError, match="steps is 5, but applies to projection 'alternating' alone"):
+        solvers.solve(problem, "relaxed", steps=5, projection="exact")

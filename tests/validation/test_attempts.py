@@ -5,7 +5,7 @@ import torch
 from small_runs import few_photos, kept
 
 from scq import data
-from scq.data.batches import Batches
+from scq.data.batching import Batches
 from scq.training import load_run, train
 from scq.validation.attempts import attempt
 

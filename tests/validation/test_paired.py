@@ -11,7 +11,7 @@ from tiny_runs import TINY, few
 
 import scq.validation.attempts
 from scq import data
-from scq.training import RunResult, TrainConfig, evaluate, load_run, train
+from scq.training import CommonConfig, RunResult, TrainConfig, evaluate, load_run, train
 from scq.validation import GapConfig, gap
 from scq.validation.gap_map import load_gap_map
 from scq.validation.held_out import load_pictures, swapped
@@ -57,7 +57,7 @@ def test_the_methods_see_the_same_batches(tmp_path: Path) -> None:
     folder = gap(GapConfig(TrainConfig(out=tmp_path, **TINY), methods=("vq", "none")), progress=False)
     configs = [load_run(folder / name)[0] for name in ("vq", "none")]
     same = [name for name in vars(configs[0]) if getattr(configs[0], name) == getattr(configs[1], name)]
-    assert set(vars(configs[0])) - set(same) == {"quantizer", "name"}
+    assert set(vars(configs[0])) - set(same) == {"quantizer", "name", "codebook_size"}  # none has no codewords
 
 
 def test_swapping_changes_the_solver_and_nothing_else(tmp_path: Path) -> None:
@@ -110,10 +110,10 @@ def test_when_every_method_fails_the_first_reason_is_raised(tmp_path: Path, monk
 
 
 def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
-    folder = gap(GapConfig(TrainConfig(out=tmp_path, **TINY), methods=("none",)), progress=False)
+    folder = gap(GapConfig(TrainConfig(out=tmp_path, **TINY), methods=("vq",)), progress=False)
     other = TrainConfig(out=tmp_path, **TINY | {"steps": 3})
-    with pytest.raises(ValueError, match="none ran with steps 2, must be 3"):
-        gap(GapConfig(other, methods=("none",), resume=folder), progress=False)
+    with pytest.raises(ValueError, match="vq ran with steps 2, must be 3"):
+        gap(GapConfig(other, methods=("vq",), resume=folder), progress=False)
 
 
 @pytest.mark.usefixtures("as_a_user")
@@ -122,6 +122,8 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
     [
         ({"methods": ("fsq",)}, "methods has 'fsq', must be among: exact, relaxed, vq, none"),
         ({"methods": ()}, "methods is empty"),
+        ({"train": CommonConfig(neighbours=3)}, "train.neighbours is 3, but applies to quantizer 'smoothed_knn_l2'"),
+        ({"train": CommonConfig(lam=0.3), "methods": ("vq", "none")}, "train.lam is 0.3, but applies to quantizer"),
         ({"methods": ("vq", "vq")}, "must name each once"),
         ({"train": TrainConfig(quantizer="vq")}, "train.quantizer is 'vq'"),
         ({"train": TrainConfig(validation_share=0.5)}, "train.validation_share is 0.5, must be 0"),

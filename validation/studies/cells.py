@@ -156,7 +156,8 @@ def _cell(
     if varied:
         # One problem of K 1,024 takes some peers a minute, and the replays are told of at the centre alone.
         measures = tuple(name for name in measures if name != "replays")
-    return Cell(stage, place, choice, dataclasses.replace(plan.train, **settings), measures)
+    config = dataclasses.replace(plan.train, **settings).of(arm.quantizer)
+    return Cell(stage, place, choice, config, measures)
 
 
 def _name_parts(arm: Arm, data: str, varied: Mapping[str, Value], choice: Choice, seed: int) -> Iterator[str]:

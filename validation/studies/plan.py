@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scq.quantizers import registry
-from scq.training.config import TrainConfig
+from scq.solvers.suggestions import among
+from scq.training.config import CommonConfig
 
 Value = int | float | str | bool
 
@@ -121,7 +122,7 @@ class Plan:
 
     name: str
     title: str
-    train: TrainConfig
+    train: CommonConfig
     arms: tuple[Arm, ...]
     datasets: tuple[str, ...]
     seeds: int
@@ -140,7 +141,7 @@ class Plan:
             raise ValueError(f"datasets is {list(self.datasets)}, must name one or more, each once")
         for measure in self.measures:
             if measure not in MEASURES:
-                raise ValueError(f"measures has {measure!r}, must be among: {', '.join(MEASURES)}")
+                raise ValueError(f"measures has {measure!r}, {among(measure, MEASURES, 'must be among')}")
 
     def arm(self, name: str) -> Arm:
         return next(arm for arm in self.arms if arm.name == name)

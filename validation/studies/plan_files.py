@@ -2,13 +2,17 @@
 
 import tomllib
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from scq.data import registry as data
+from scq.solvers.suggestions import among, did_you_mean
+from scq.training.config import CommonConfig
 from scq.validation.studies import kinds
 from scq.validation.studies.kinds import check_kinds
 from scq.validation.studies.plan import Arm, Plan, Slice, Stress, Tuning
-from scq.validation.studies.settings import check_free, check_keys, settings, train_config
+from scq.validation.studies.settings import check_free, check_keys, common_config, settings
 
 SHIPPED = Path(__file__).parent / "plans"
 
@@ -31,7 +35,10 @@ def read_plan(name: str, quick: bool = False, **place: Any) -> Plan:
     """
     path = _path(name)
     if not is_plan(name):
-        raise ValueError(f"plan is {name!r}, must be one of: {', '.join(plan_names())}; or the path of a TOML file")
+        raise ValueError(
+            f"plan is {name!r}, must be one of: {', '.join(plan_names())}; or the path of a TOML file"
+            f"{did_you_mean(name, plan_names())}"
+        )
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         fast = content.pop("quick", None)
@@ -79,15 +86,20 @@ def _path(name: str) -> Path:
 def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Plan:
     check_keys("the plan", content, kinds.PLAN, required=("title", "arms", "datasets", "seeds"))
     check_kinds("", content, kinds.PLAN)
-    train = train_config(content.get("train", {}), "train", **place)
+    train = common_config(content.get("train", {}), "train", **place)
     arms = tuple(Arm(arm, settings(given, f"arms.{arm}")) for arm, given in content["arms"].items())
     for arm in arms:
         # Built once, so that a wrong value is known before anything is trained.
-        train_config({**content.get("train", {}), "quantizer": arm.quantizer, **arm.settings}, f"arms.{arm.name}")
+        _check_run(train, arm, f"arms.{arm.name}")
         check_free(f"arms.{arm.name}", arm.settings, {"seed": "seeds"} | (_TUNED if "tuning" in content else {}))
     datasets = tuple(content["datasets"])
     with_codebook = tuple(arm.name for arm in arms if arm.has_codebook)
-    slices = tuple(_slice(given, arms, with_codebook, datasets) for given in content.get("slices", ()))
+    slices = tuple(_slice(given, train, arms, with_codebook, datasets) for given in content.get("slices", ()))
+    packaged = [data.get(name).packaged for name in datasets]
+    if place.get("data_root") is not None and all(packaged):
+        raise ValueError(
+            f"data_root is '{place['data_root']}', but applies to data in a folder (datasets is {datasets})"
+        )
     stress = content.get("stress")
     if stress is not None:
         check_keys("stress", stress, kinds.STRESS, required=("codebook_size",))
@@ -120,8 +132,20 @@ def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Pl
 _TUNED = {"learning_rate": "tuning"}
 
 
+def _check_run(train: CommonConfig, arm: Arm, where: str, **varied: Any) -> None:
+    own = {"quantizer": arm.quantizer, **arm.settings, **varied}
+    try:
+        train.of(own.pop("quantizer"), **own)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
 def _slice(
-    given: Mapping[str, Any], arms: tuple[Arm, ...], with_codebook: tuple[str, ...], datasets: tuple[str, ...]
+    given: Mapping[str, Any],
+    train: CommonConfig,
+    arms: tuple[Arm, ...],
+    with_codebook: tuple[str, ...],
+    datasets: tuple[str, ...],
 ) -> Slice:
     check_keys("slices", given, kinds.SLICE, required=("vary",))
     check_kinds("slices.", given, kinds.SLICE)
@@ -129,12 +153,17 @@ def _slice(
     for name, values in given["vary"].items():
         if not isinstance(values, list) or not values:
             raise ValueError(f"slices.vary.{name} is {values!r}, must be a list of values")
+    vary = {
+        name: tuple(settings({name: value}, "slices.vary")[name] for value in values)
+        for name, values in given["vary"].items()
+    }
+    names = _among("slices.arms", given.get("arms", with_codebook), [arm.name for arm in arms])
+    for arm in arms:
+        for values in product(*vary.values()) if arm.name in names else ():
+            _check_run(train, arm, f"slices.vary of {arm.name}", **dict(zip(vary, values, strict=True)))
     return Slice(
-        {
-            name: tuple(settings({name: value}, "slices.vary")[name] for value in values)
-            for name, values in given["vary"].items()
-        },
-        _among("slices.arms", given.get("arms", with_codebook), [arm.name for arm in arms]),
+        vary,
+        names,
         _among("slices.datasets", given.get("datasets", datasets), datasets),
     )
 
@@ -142,7 +171,7 @@ def _slice(
 def _among(name: str, values: Any, known: Any) -> tuple[str, ...]:
     for value in values:
         if value not in known:
-            raise ValueError(f"{name} has {value!r}, must be among: {', '.join(known)}")
+            raise ValueError(f"{name} has {value!r}, {among(value, known, 'must be among')}")
     return tuple(values)
 
 

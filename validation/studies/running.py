@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from scq import data
+from scq.data.registry import get as dataset
 from scq.training import build_model
 from scq.training.environment import environment
 from scq.training.model import pick_device
@@ -57,11 +58,12 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
         RuntimeError: every run failed.
     """
     plan = _plan(config)
-    images = {name: data.load(name, config.data_root) for name in plan.datasets}
+    roots = {name: None if dataset(name).packaged else config.data_root for name in plan.datasets}
+    images = {name: data.load(name, root) for name, root in roots.items()}
     device = pick_device(config.device)
     for arm in plan.arms:
         # Parts that do not go together are known before anything is trained.
-        build_model(dataclasses.replace(plan.train, **{"quantizer": arm.quantizer, **arm.settings}))
+        build_model(dataclasses.replace(plan.train, **arm.settings).of(arm.quantizer))
     if config.plan not in plan_names():  # as it will be found from elsewhere, when this is gone on with
         config = dataclasses.replace(config, plan=str(Path(config.plan).resolve()))
     with working("study", config, (config.out, config.name or plan.name), _so_far) as place:

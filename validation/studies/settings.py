@@ -1,12 +1,13 @@
 """Settings of training runs as a plan has them: TOML's values for the fields of TrainConfig. Imports no torch."""
 
-import dataclasses
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
-from scq.training.config import TrainConfig
+from scq.solvers.suggestions import among
+from scq.training.config import CommonConfig
+from scq.training.kinds import conforming
 
-_FIELDS = {f.name: f for f in dataclasses.fields(TrainConfig)}
+_KINDS = get_type_hints(CommonConfig)
 
 _SET_BY_STUDY = {
     "data": "datasets",
@@ -19,8 +20,8 @@ _SET_BY_STUDY = {
 }
 
 
-def train_config(given: Mapping[str, Any], where: str, **place: Any) -> TrainConfig:
-    """The configuration with these settings.
+def common_config(given: Mapping[str, Any], where: str, **place: Any) -> CommonConfig:
+    """The settings that runs have in common.
 
     Args:
         given: as read from a plan.
@@ -31,7 +32,7 @@ def train_config(given: Mapping[str, Any], where: str, **place: Any) -> TrainCon
         ValueError: naming the setting, what it was and what it must be.
     """
     try:
-        return TrainConfig(**settings(given, where), **place)
+        return CommonConfig(**settings(given, where), **place)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
 
@@ -40,22 +41,11 @@ def settings(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The same with TOML's types made those of the fields: an integer is a number too.
 
     Raises:
-        ValueError: no such setting, one that the study sets itself, or a value of another type.
+        TypeError, ValueError: no such setting, one that the study sets itself, or a value of another kind.
     """
-    check_keys(where, given, _FIELDS)
-    made = {}
+    check_keys(where, given, _KINDS)
     check_free(where, given, _SET_BY_STUDY)
-    for name, value in given.items():
-        kind = type(_FIELDS[name].default)
-        if kind is float and type(value) is int:
-            value = float(value)
-        if kind is tuple and isinstance(value, list):
-            value = tuple(value)
-        # A field whose default is None takes what its own check takes.
-        if kind is not type(None) and type(value) is not kind:
-            raise ValueError(f"{where}.{name} is {value!r}, must be of type {kind.__name__}")
-        made[name] = value
-    return made
+    return {name: conforming(f"{where}.{name}", value, _KINDS[name]) for name, value in given.items()}
 
 
 def check_free(where: str, given: Collection[str], taken: Mapping[str, str]) -> None:
@@ -77,7 +67,7 @@ def check_keys(where: str, given: Mapping[str, Any], known: Collection[str], req
         raise ValueError(f"{where} is {given!r}, must be a table")
     for key in given:
         if key not in known:
-            raise ValueError(f"{where} has {key!r}, must be among: {', '.join(sorted(known))}")
+            raise ValueError(f"{where} has {key!r}, {among(key, sorted(known), 'must be among')}")
     for key in required:
         if key not in given:
             raise ValueError(f"{where} has no {key!r}, which it must have")
