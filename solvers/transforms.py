@@ -41,7 +41,7 @@ def inspect(check: Callable[..., None], *tensors: Tensor) -> None:
 
     def function(*plain: Tensor) -> tuple[Tensor]:
         check(*plain)
-        return (torch.zeros((), device=plain[0].device),)
+        return (torch.zeros((), dtype=torch.bool, device=plain[0].device),)
 
     _Outside.apply(function, *tensors)
     return None

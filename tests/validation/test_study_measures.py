@@ -1,6 +1,5 @@
 """What a study measures on a trained run, against direct computations."""
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -12,14 +11,14 @@ from safetensors import safe_open
 
 from scq import data, solvers
 from scq.autoencoder import Autoencoder
-from scq.training import TrainConfig, evaluate, train
+from scq.training import CommonConfig, evaluate, train
 from scq.training.folder import read_metrics
 from scq.validation.held_out import swapped
 from scq.validation.studies.measures import Trained, measure
 from scq.validation.studies.measures.rate import quantized
 from scq.validation.studies.measures.swap import STEPS
 
-TINY = TrainConfig(
+TINY = CommonConfig(
     steps=2,
     batch_size=4,
     width=8,
@@ -42,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     def trained(quantizer: str) -> Trained:
         if quantizer not in runs:
-            config = dataclasses.replace(TINY, quantizer=quantizer, out=out)
+            config = TINY.of(quantizer, out=out)
             runs[quantizer] = Trained(train(config, progress=False).folder, config)
         return runs[quantizer]
 
@@ -89,7 +88,7 @@ def test_the_relaxation_is_nearer_the_simplex_with_more_steps(run: Run) -> None:
 
 
 def test_dumped_problems_are_solved_again_by_every_exact_backend(tmp_path: Path) -> None:
-    config = dataclasses.replace(TINY, quantizer="scq_annealed", dump_every=1, lam_end=0.4, out=tmp_path)
+    config = TINY.of("scq_annealed", dump_every=1, lam_end=0.4, out=tmp_path)
     trained = Trained(train(config, progress=False).folder, config)
     points = measure("replays", trained)["points"]
     names = [info.name for info in solvers.backends() if info.exact and info.available]
@@ -158,6 +157,6 @@ def test_the_cost_is_of_this_model(run: Run, tmp_path: Path) -> None:
     assert small["memory"] > 0
     slow = measure("cost", Slowed(run("scq").run, run("scq").config))
     assert all(min(slow[name]) > Slowed.SECONDS for name in timed)
-    config = dataclasses.replace(TINY, width=256, residual_width=128, out=tmp_path)
+    config = TINY.of("scq", width=256, residual_width=128, out=tmp_path)
     large = measure("cost", Trained(train(config, progress=False).folder, config))
     assert large["memory"] > small["memory"]
