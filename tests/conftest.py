@@ -6,9 +6,12 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
 
 import jaxtyping
 import pytest
+from matplotlib.figure import Figure
 
 # Before the checks: Numba compiles functions as they are written, not wrapped.
 import scq.solvers.compiled.backward
@@ -24,6 +27,16 @@ import torch
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made and not rendered, which takes most of the time of a page: for tests of the words around them."""
+
+    def savefig(drawing: Figure, file: Path | BytesIO, **_: object) -> None:
+        file.write_bytes(b"") if isinstance(file, Path) else file.write(b"")
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ def tiny(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TINY)
 def test_a_benchmark_writes_medians_with_the_range_of_its_rounds(
     name: str, page: Path, monkeypatch: pytest.MonkeyPatch

@@ -75,6 +75,7 @@ def test_the_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -
     assert set(zipfile.ZipFile(again).namelist()) == set(zipfile.ZipFile(wheel).namelist())
 
 
+@pytest.mark.slow
 def test_a_wheel_installed_elsewhere_works_beside_names_of_its_parts(wheel: Path, crowded: Path) -> None:
     site = crowded / "site"
     _run(crowded, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel))

@@ -49,6 +49,7 @@ def test_a_run_lives_in_such_a_folder(out: Path, capfdbinary: pytest.CaptureFixt
     assert (run / "test.json").is_file()
 
 
+@pytest.mark.slow
 def test_the_backends_are_compared_on_what_lies_there(
     out: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,7 @@ def test_a_folder_of_another_command_is_refused_with_its_own(
     assert not list((tmp_path / "empty").iterdir())
 
 
+@pytest.mark.slow
 def test_a_demonstration_keeps_what_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = begun("demo", tmp_path)
     before = files(folder)

@@ -28,6 +28,9 @@ QUANTIZERS = [entry.name for entry in entries()] + [
     "direct+softmax+entropy",
 ]
 
+FEW = ("scq", "scq_relaxed", "scq_annealed", "vq", "none", "fsq", "gumbel")
+"""All of them are slow: a training each."""
+
 BY_QUANTIZER: dict[str, Any] = {
     "backend": "interior_point",
     "lam": 0.7,
@@ -120,7 +123,9 @@ def test_every_setting_is_looked_at() -> None:
     assert {*BY_QUANTIZER, "dump_every", "residual_width", "data_root"} == set(TRAINING)
 
 
-@pytest.mark.parametrize("quantizer", QUANTIZERS)
+@pytest.mark.parametrize(
+    "quantizer", [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in QUANTIZERS]
+)
 def test_a_setting_of_the_quantizer_changes_the_training_or_is_refused(quantizer: str) -> None:
     variants = [{"gap": True}, {"gap": False}]
     if "backend" in get(quantizer).settings:
@@ -139,6 +144,7 @@ def test_a_setting_of_the_quantizer_changes_the_training_or_is_refused(quantizer
     assert {settled.get(name, name) for name in get(quantizer).settings} <= taken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantizer", ["scq", "vq"])
 def test_any_other_setting_changes_the_training_or_is_refused(
     quantizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -39,7 +39,7 @@ def build(
 
 @OURS
 @given(**PROBLEMS)
-@settings(max_examples=150, derandomize=True, deadline=None, database=None)
+@settings(max_examples=60, derandomize=True, deadline=None, database=None)
 def test_float64_is_always_solved_to_its_promise_with_finite_gradients(backend: str, **drawn: object) -> None:
     problem = build(**drawn)
     wanted = [problem.latents.requires_grad_(), problem.codebook.requires_grad_()]

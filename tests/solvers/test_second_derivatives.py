@@ -9,6 +9,9 @@ from scq.solvers.closed_form import weights_on_support
 from scq.solvers.support import Support
 
 N, F, K = 4, 3, 6
+dense_too = pytest.mark.parametrize(
+    "dense", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["nearest", "dense"]
+)
 backends = pytest.mark.parametrize("backend", ["active_set", "interior_point"])
 
 
@@ -39,7 +42,7 @@ def central(function, x, step=1e-5):
 
 
 @backends
-@pytest.mark.parametrize("dense", [False, True], ids=["nearest", "dense"])
+@dense_too
 @pytest.mark.parametrize("lam", [0.02, 0.3])
 def test_second_derivatives_agree_with_finite_differences(lam: float, dense: bool, backend: str) -> None:
     inputs = problem(lam, dense)
@@ -63,7 +66,7 @@ def test_second_derivatives_agree_with_finite_differences(lam: float, dense: boo
         torch.testing.assert_close(found.flatten(), central(along, x).flatten(), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("dense", [False, True], ids=["nearest", "dense"])
+@dense_too
 def test_gradgradcheck(dense: bool) -> None:
     assert torch.autograd.gradgradcheck(solved, problem(0.1, dense), atol=1e-5, rtol=1e-4)
 

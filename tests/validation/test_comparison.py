@@ -36,6 +36,7 @@ def strange() -> None:
         solvers.unregister(entry.name)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("strange")
 def test_every_backend_gets_a_row_whatever_happens_to_it(tmp_path: Path) -> None:
     config = CompareConfig(("crash", "absent", "interior_point"), out=tmp_path, **TINY)

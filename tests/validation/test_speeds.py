@@ -43,6 +43,7 @@ def test_the_captions_say_how_it_was_measured_and_who_is_not_told_apart(complete
     assert "Not told apart" not in step_time_caption(record)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_model_has_one_speed_on_the_page(complete: Path) -> None:
     html = report(complete, progress=False).read_text()
     assert html.count("<td") > 50
@@ -51,6 +52,7 @@ def test_every_model_has_one_speed_on_the_page(complete: Path) -> None:
     assert "time of a step" not in html
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_pass_of_an_older_folder_is_not_shown(complete: Path) -> None:
     path = complete / "results.json"
     results = json.loads(path.read_text())

@@ -31,6 +31,7 @@ def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "load", few)
 
 
+@pytest.mark.slow
 def test_every_registered_quantizer_goes_through_all_stages(tmp_path: Path) -> None:
     names = [entry.name for entry in entries()]
     config = small(tmp_path, arms={name: {} for name in names}, tuning=None)

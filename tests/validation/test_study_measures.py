@@ -149,6 +149,7 @@ class Slowed(Trained):
         return model
 
 
+@pytest.mark.slow
 def test_the_cost_is_of_this_model(run: Run, tmp_path: Path) -> None:
     small = measure("cost", run("scq"))
     timed = {"forward", "plain_forward", "step", "plain_step"}

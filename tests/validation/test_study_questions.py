@@ -48,6 +48,9 @@ arms = ["exact", "vq"]
 """
 
 
+pytestmark = pytest.mark.slow  # a whole study
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
