@@ -1,6 +1,6 @@
 """The command line ``scq``: the composition root, the one place in scq that imports validation.
 
-Nothing here imports torch before a command needs it, so that ``scq backends`` and every ``--help`` answer at once.
+Nothing here imports torch before a command needs it, so that every ``--help`` answers at once.
 """
 
 import os

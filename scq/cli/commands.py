@@ -96,10 +96,13 @@ class ReportConfig:
 def _backends(config: BackendsConfig) -> None:
     from rich.console import Console
 
-    from scq.cli.listing import show
+    from scq.cli.listing import broken_backends, show
     from scq.solvers import backends
 
-    show(backends(), Console())
+    console = Console()
+    with console.status("Trying each backend"):
+        broken = broken_backends(backends())
+    show(backends(), console, broken)
 
 
 def _quantizers(config: QuantizersConfig) -> None:

@@ -1,6 +1,7 @@
 """The tables of ``scq backends`` and ``scq quantizers``, from the registries' entries alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.text import Text
@@ -9,9 +10,17 @@ from scq.quantizers.registry import QuantizerInfo
 from scq.solvers.registry import BackendInfo
 from scq.training.terminal_table import terminal_table
 
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
-def show(infos: Sequence[BackendInfo], console: Console) -> None:
-    """Prints what each backend can do, what each is, and how to install what is missing."""
+
+def show(infos: Sequence[BackendInfo], console: Console, broken: Mapping[str, str] = EMPTY) -> None:
+    """Prints what each backend can do, what each is, and how to install what is missing.
+
+    Args:
+        infos: the entries.
+        console: where.
+        broken: what is wrong with those that are installed and do not work.
+    """
     headings = ("backend", "exact", "batched", "devices", "dtypes", "gradient", "accuracy", "here")
     rows = [
         (
@@ -22,7 +31,7 @@ def show(infos: Sequence[BackendInfo], console: Console) -> None:
             " ".join(info.dtypes),
             " ".join(info.gradient),
             " ".join(_accuracy(info)),
-            _yes(info.available),
+            "broken" if info.name in broken else _yes(info.available),
         )
         for info in infos
     ]
@@ -41,7 +50,28 @@ def show(infos: Sequence[BackendInfo], console: Console) -> None:
     for info in missing:
         # Not wrapped: the command in it is there to be copied.
         console.print(Text(f"{info.name} is missing: {info.why_not}", "yellow"), soft_wrap=True)
-    console.print(f"{len(infos) - len(missing)} of {len(infos)} backends can be used here.", highlight=False)
+    for name, why in broken.items():
+        console.print(Text(f"{name} is broken: {why}", "yellow"), soft_wrap=True)
+    usable = len(infos) - len(missing) - len(broken)
+    console.print(f"{usable} of {len(infos)} backends can be used here.", highlight=False)
+
+
+def broken_backends(infos: Sequence[BackendInfo]) -> dict[str, str]:
+    """What is wrong with backends whose packages are installed, found out by a small solve with each."""
+    import torch
+
+    from scq import solvers
+
+    found = {}
+    latents, codebook = torch.tensor([[0.2, 0.3]]), torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    for info in infos:
+        if not info.available:
+            continue
+        try:
+            solvers.solve(solvers.Problem(latents, codebook, 0.1), backend=info.name)
+        except Exception as error:  # noqa: BLE001  whatever a package raises that does not work is the answer
+            found[info.name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return found
 
 
 def show_quantizers(infos: Sequence[QuantizerInfo], console: Console) -> None:

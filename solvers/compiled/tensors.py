@@ -1,5 +1,8 @@
 """Between tensors and kernels: padding, and chunks of columns for all of torch's threads."""
 
+import functools
+import logging
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -47,6 +50,7 @@ def in_chunks(work: Callable[[Iterator[tuple[int, int]]], None], N: int, size: i
     if count <= 1:
         work(chunks)
         return
+    _hint_at_spinning()
     with ThreadPoolExecutor(count) as threads:
         try:
             # A list, so that what a thread raises is raised here.
@@ -55,3 +59,18 @@ def in_chunks(work: Callable[[Iterator[tuple[int, int]]], None], N: int, size: i
             # After an interrupt or an error, nothing is left for the other threads to begin.
             for _ in chunks:
                 pass
+
+
+@functools.cache
+def _hint_at_spinning() -> None:
+    """Says once that the machine is busy and that waiting threads keep it so."""
+    if {"OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT"} & os.environ.keys() or not hasattr(os, "getloadavg"):
+        return
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    if load > processors:
+        logging.getLogger("scq").warning(
+            "the machine is busy (load average %.1f on %d processors), and torch's threads spin while they wait, which "
+            "takes several times as long there: set OMP_WAIT_POLICY=PASSIVE before Python starts, or OMP_NUM_THREADS=1",
+            load,
+            processors,
+        )

@@ -1,6 +1,7 @@
 """The command line, as a user meets it: mostly in processes of its own."""
 
 import os
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -13,8 +14,10 @@ import scq.cli
 from scq import solvers
 from scq.cli import main
 from scq.cli.commands import COMMANDS, BackendsConfig, Command
-from scq.cli.listing import show, show_quantizers
+from scq.cli.listing import broken_backends, show, show_quantizers
 from scq.quantizers import entries
+from scq.solvers import BackendInfo
+from scq.solvers.methods import Instance, Result
 from scq.training import TrainConfig
 from scq.training.folder import write_config
 
@@ -86,7 +89,7 @@ def test_quantizers_fit_the_terminal(width, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["backends"], ["quantizers"], ["train", "--help"], ["gap", "--help"], ["train", "--lam", "-1"]]
+    "arguments", [["quantizers"], ["train", "--help"], ["gap", "--help"], ["train", "--lam", "-1"]]
 )
 def test_answers_that_need_no_numbers_import_no_torch(arguments):
     code = (
@@ -105,6 +108,26 @@ def test_backends_fit_the_terminal_and_give_the_install_command_whole(width, mis
     assert missing_backend.install in command
     available = sum(info.available for info in solvers.backends())
     assert last == f"{available} of {len(solvers.backends())} backends can be used here."
+
+
+def test_a_backend_that_is_installed_and_does_not_work_is_shown_as_broken(capsys):
+    def breaks(problem: Instance, *, tol: float, max_iter: int | None = None) -> Result:
+        raise OSError("libgurobi.so.12: cannot open shared object file")
+
+    accuracy = {"float32": 1e-5, "float64": 1e-9}
+    wrong = BackendInfo(name="wrong", title="breaks", run=breaks, accuracy=accuracy, citation="-")
+    solvers.register(wrong)
+    try:
+        infos = [wrong, solvers.registry.get("active_set")]
+        broken = broken_backends(infos)
+        assert list(broken) == ["wrong"]
+        show(infos, Console(width=140), broken)
+    finally:
+        solvers.unregister("wrong")
+    printed = capsys.readouterr().out
+    assert re.search(r"wrong +yes .* broken *$", printed, re.M)
+    assert "wrong is broken: OSError: libgurobi.so.12: cannot open shared object file" in printed
+    assert printed.rstrip().endswith("1 of 2 backends can be used here.")
 
 
 def test_help_names_every_command_and_every_option():

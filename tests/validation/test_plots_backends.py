@@ -42,8 +42,17 @@ def test_the_caption_names_the_fastest_that_is_accurate_and_who_is_not() -> None
         "Hull, F = 4, K = 12: fastest with weights within 1e-6 is active_set, 8.00 (7.20 to 8.80) µs a column" in answer
     )
     assert "; next qpth, 100.0 times as long." in answer
-    assert "Not within it: relaxed, qpth (in float32), daqp." in answer
+    assert "Not within it: relaxed, qpth (in float32), daqp. In float32, fastest with weights within 1e-6 is" in answer
     assert "none has ∂L/∂C within 1e-3" in gradient_answer([row("relaxed", error=0.5)], HULL)
+
+
+def test_the_caption_speaks_of_the_precision_of_training_too() -> None:
+    rows = [row("active_set", 10.0, 1e-9), row("active_set", 8.0, 0.01, dtype="float32")]
+    rows += [row("interior_point", 20.0, 1e-5, dtype="float32")]
+    answer = gradient_answer(rows, HULL)
+    assert "fastest with ∂L/∂C within 1e-3 is active_set, 10.0" in answer
+    assert "In float32, fastest with ∂L/∂C within 1e-3 is interior_point, 20.0" in answer
+    assert answer.endswith("Not within it: active_set.")
 
 
 def test_backends_whose_times_overlap_are_not_ranked() -> None:

@@ -26,21 +26,30 @@ def gradient_accuracy(rows: Sequence[Row], problem: Problem, axes: Axes) -> bool
 
 def weights_answer(rows: Sequence[Row], problem: Problem) -> str:
     question = f"Who gets the weights right, and how fast? {heading(problem)}"
-    return f"{question}: {_fastest(problem.rows(rows), lambda row: row.weights_error_max, 'weights within', 1e-6)}"
+    return f"{question}: {_answer(problem.rows(rows), lambda row: row.weights_error_max, 'weights within', 1e-6)}"
 
 
 def gradient_answer(rows: Sequence[Row], problem: Problem) -> str:
     question = f"Whose gradient can be trained with? {heading(problem)}"
-    return f"{question}: {_fastest(problem.rows(rows), lambda row: row.codebook_gradient_error, '∂L/∂C within', 1e-3)}"
+    return f"{question}: {_answer(problem.rows(rows), lambda row: row.codebook_gradient_error, '∂L/∂C within', 1e-3)}"
+
+
+def _answer(rows: Sequence[Row], error: Callable[[Row], float | None], what: str, bound: float) -> str:
+    """In float64, and in float32, which training is in."""
+    double, single = ([row for row in rows if row.dtype == dtype] for dtype in ("float64", "float32"))
+    parts = [_fastest(double, error, what, bound)] if double or not single else []
+    if single:
+        parts.append(f"In float32, {_fastest(single, error, what, bound)}")
+    return " ".join(parts)
 
 
 def _fastest(rows: Sequence[Row], error: Callable[[Row], float | None], what: str, bound: float) -> str:
-    """Which rows in float64 stay within an error, the fastest two of different backends, and which ways do not."""
+    """Which rows stay within an error, the fastest two of different backends, and which ways do not."""
     good: list[tuple[float, Row]] = []
     bad: list[Row] = []
     for row in rows:
         value, time = error(row), row.total
-        if row.dtype != "float64" or value is None or time is None:
+        if value is None or time is None:
             continue
         if value <= bound and not row.failures:
             good.append((time, row))
