@@ -45,8 +45,8 @@ class SoftConvexQuantizer(CodebookQuantizer):
     backend and with the relaxation; at a peer's own derivative the graph breaks. In a graph the weights are dense,
     whether returned or not, and the derivative of an exact solve cannot be differentiated again.
 
-    On a CPU that other processes keep busy, set ``OMP_WAIT_POLICY=PASSIVE`` in the environment before torch is imported:
-    its threads spin while they wait, and a step takes several times as long. The command line does so by itself.
+    On a CPU that other processes keep busy, set ``OMP_WAIT_POLICY=PASSIVE`` in the environment before torch is
+    imported: its threads spin while they wait, and a step takes several times as long. The command line does so.
 
     Args:
         codebook_size: K, the number of codewords.
