@@ -16,6 +16,7 @@ from scq.quantizers.codebooks import Codebook, Direct
 from scq.quantizers.layout import positions, to_rows
 from scq.quantizers.passes import refuse_second_pass, refuse_transforms
 from scq.quantizers.regularizers import Regularizer
+from scq.solvers.finite import finite_rows
 from scq.solvers.suggestions import among
 
 
@@ -154,8 +155,7 @@ class CodebookQuantizer(Quantizer):
             ValueError: another shape, entries that are not finite, or a kind of codebook that prescribes its codewords.
         """
         if not isinstance(codewords, Tensor) or not codewords.dtype.is_floating_point:
-            what = codewords.dtype if isinstance(codewords, Tensor) else type(codewords).__name__
-            raise TypeError(f"codewords is {what}, must be a floating-point tensor")
+            raise TypeError(f"codewords is {_kind(codewords)}, must be a floating-point tensor")
         expected = (self.codebook_size, self.dim)
         if codewords.shape != expected:
             raise ValueError(f"codewords has shape {tuple(codewords.shape)}, must be {expected}")
@@ -186,15 +186,23 @@ class CodebookQuantizer(Quantizer):
 
         Returns:
             That shape with the channels put in at ``channel_dim``.
+
+        Raises:
+            TypeError: no tensor of integers.
         """
+        if not isinstance(indices, Tensor) or indices.dtype not in (torch.int64, torch.int32):
+            raise TypeError(f"indices is {_kind(indices)}, must be a tensor of torch.int64 or torch.int32")
         return nn.functional.embedding(indices, self.codebook).movedim(-1, self.channel_dim)
 
     def combine(self, weights: Float[Tensor, "... K"]) -> Float[Tensor, "..."]:
         """The soft quantization, weights times codebook, with the channels at ``channel_dim``.
 
         Raises:
+            TypeError: no floating-point tensor.
             ValueError: when the last dimension of ``weights`` is not codebook_size.
         """
+        if not isinstance(weights, Tensor) or not weights.dtype.is_floating_point:
+            raise TypeError(f"weights is {_kind(weights)}, must be a floating-point tensor")
         if weights.dim() == 0 or weights.shape[-1] != self.codebook_size:
             raise ValueError(f"weights has shape {tuple(weights.shape)}, must be (..., {self.codebook_size})")
         return (weights @ self.codebook.to(weights.dtype)).movedim(-1, self.channel_dim)
@@ -224,8 +232,8 @@ class CodebookQuantizer(Quantizer):
         """
         if mask is None:
             return None
-        if mask.dtype != torch.bool:
-            raise TypeError(f"mask is {mask.dtype}, must be torch.bool")
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+            raise TypeError(f"mask is {_kind(mask)}, must be torch.bool")
         if mask.shape != positions(x, self.channel_dim):
             expected = tuple(positions(x, self.channel_dim))
             raise ValueError(f"mask has shape {tuple(mask.shape)}, must be {expected}, that of x without its channels")
@@ -243,6 +251,8 @@ class CodebookQuantizer(Quantizer):
         codebook, latents = self.codebook, self.kind.enter(self, latents)
         # Of all processes, as one process with the joint batch would; of the first, as rounding may differ.
         points = processes.gathered(latents.to(codebook.dtype))
+        if not finite_rows(points).any():
+            return  # a batch that is empty, or padding, or nothing finite, is no start: the next one may be
         self._put(processes.of_the_first(kmeans(points, codebook)))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "CodebookQuantizer":
@@ -264,3 +274,8 @@ class CodebookQuantizer(Quantizer):
                 self.codebook_initialized.fill_(1.0)
         self._seen_initialized = not self.codebook_initialized.is_meta and bool(self.codebook_initialized)
         self.kind.derive(self, self.codebook_initialized.device)
+
+
+def _kind(value: object) -> str:
+    """What a message says of it."""
+    return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__

@@ -83,6 +83,23 @@ def test_what_is_no_floating_point_tensor_is_refused_by_name(name: str, x: Any) 
         scq.quantizer(name, 16, 4)(x)
 
 
+@pytest.mark.usefixtures("as_a_user")
+@pytest.mark.parametrize("name", ["vq", "scq", "fsq"])
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda layer: layer(torch.zeros(3, 4), [True, False, True]), "mask is list, must be torch.bool"),
+        (lambda layer: layer(torch.zeros(3, 4), torch.ones(3)), "mask is torch.float32, must be torch.bool"),
+        (lambda layer: layer.decode([1, 2]), "indices is list, must be a tensor of torch.int64"),
+        (lambda layer: layer.decode(torch.ones(2)), "indices is torch.float32, must be a tensor of torch.int64"),
+        (lambda layer: layer.combine(np.ones((2, 16))), "weights is ndarray, must be a floating-point tensor"),
+    ],
+)
+def test_other_arguments_are_refused_by_name_too(name: str, call: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        call(scq.quantizer(name, 64, 4))
+
+
 def test_a_users_regularizer_needs_no_name() -> None:
     class Spread(Regularizer):
         def __call__(self, quantized: Quantized) -> torch.Tensor:

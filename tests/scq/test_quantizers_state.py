@@ -90,6 +90,18 @@ def test_a_copy_of_a_trained_layer_is_not_started_anew(name: str) -> None:
         assert (other.codebook - before).abs().amax(1).min() < 1e-3  # k-means would take all of them to 50
 
 
+@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("batch", [torch.zeros(0, F), torch.full((8, F), torch.nan)], ids=["empty", "NaN"])
+def test_a_batch_without_latents_is_no_start(name: str, batch: torch.Tensor) -> None:
+    layer = layer_of(name, init="kmeans")
+    layer(batch)
+    assert not layer.codebook_initialized
+    layer(torch.zeros(8, F), torch.zeros(8, dtype=torch.bool))
+    assert not layer.codebook_initialized
+    layer(50 + torch.randn(64, F))
+    assert layer.codebook_initialized and (layer.codebook > 40).all()
+
+
 @pytest.mark.parametrize("name", ["vq_ema", "scq", "vq"])
 def test_averages_of_models_average_the_codebook_too(name: str) -> None:
     model = nn.Sequential(nn.Linear(F, F), layer_of(name))
