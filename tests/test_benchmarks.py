@@ -71,6 +71,7 @@ def test_a_benchmark_writes_medians_with_the_range_of_its_rounds(
     assert "old" in text or name == "targets"
 
 
+@pytest.mark.slow
 def test_each_round_is_a_process_and_the_ratio_is_of_one_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     script = tmp_path / "counted.py"

@@ -57,9 +57,9 @@ def _combined(weights: Tensor, codebook: Tensor, status: Tensor) -> Tensor:
     return torch.where((status >= int(solvers.Status.MAX_ITER))[:, None], rows.detach(), rows)
 
 
-@torch.compiler.disable
 def _outside(latents: Tensor, codebook: Tensor, lam: Tensor, valid: Tensor | None, settings: SolverSettings) -> Solved:
-    return solve_rows(latents, codebook, lam, valid, settings)
+    # Not a decorator: that would import the compiler, which takes seconds, wherever a layer is imported.
+    return torch.compiler.disable(solve_rows)(latents, codebook, lam, valid, settings)
 
 
 def _relaxed(latents: Tensor, codebook: Tensor, lam: Tensor, valid: Tensor | None, options: dict[str, Any]) -> Solved:

@@ -28,6 +28,7 @@ def killed(tmp_path, what, moment):
     return subprocess.run(command, env=environment, timeout=100, check=False).returncode
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_while_it_writes_a_checkpoint_goes_on_bit_for_bit(tmp_path):
     uninterrupted = train(kept(tmp_path, quantizer="vq_ema"), progress=False)
     # Four moments at the start, one for the folder of the checkpoints, the log's and seven of each checkpoint: half of

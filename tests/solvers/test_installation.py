@@ -57,6 +57,7 @@ def test_without_a_compiler_the_tensor_path_solves_and_that_is_said_once() -> No
     assert run(NUMBA_DISABLE_JIT="1").count("exact solves on the CPU go by tensor operations") == 1
 
 
+@pytest.mark.slow
 def test_a_numba_that_cannot_be_imported_is_named_and_the_tensor_path_solves(tmp_path: Path) -> None:
     (tmp_path / "numba").mkdir()
     (tmp_path / "numba/__init__.py").write_text("raise ImportError('Numba needs NumPy 2.4 or less. Got NumPy 2.5.')")

@@ -19,7 +19,9 @@ def browser() -> Iterator[Any]:
         yield browser
 
 
-@pytest.fixture(scope="module", params=PAGES)
+@pytest.fixture(
+    scope="module", params=["gap", *(pytest.param(name, marks=pytest.mark.slow) for name in ("comparison", "study"))]
+)
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return PAGES[request.param](tmp_path_factory.mktemp(request.param))
 

@@ -45,6 +45,7 @@ class Addresses(HTMLParser):
         self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "poster")]
 
 
+@pytest.mark.slow
 def test_a_complete_folder_becomes_one_page_and_its_figures(complete: Path) -> None:
     page = report(complete, progress=False)
     html = page.read_text()
