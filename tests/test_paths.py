@@ -95,14 +95,25 @@ def test_what_is_not_there_is_refused_in_one_line(
     assert not out.exists()
 
 
+NAME = b"caf\xe9 \xc3\xa9"
+"""A byte that is no text, and a character."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "variables", [{}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
+    ("variables", "said"),
+    [
+        ({}, NAME),
+        ({"PYTHONIOENCODING": "ascii"}, b"caf\xe9 \\xe9"),  # what the encoding lacks is escaped
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, NAME),
+    ],
+    ids=["as it is", "ascii", "C"],
 )
-def test_it_works_in_every_locale(variables: dict[str, str], tmp_path: Path) -> None:
-    out = os.fsencode(tmp_path) + b"/caf\xe9 \xc3\xa9"
-    command = [sys.executable, "-m", "scq", "train", *OPTIONS, "--quantizer", "vq", "--out", out]
+def test_it_works_in_every_locale(variables: dict[str, str], said: bytes, tmp_path: Path) -> None:
+    place = os.fsencode(tmp_path) + b"/"
+    command = [sys.executable, "-m", "scq", "train", *OPTIONS, "--quantizer", "vq", "--out", place + NAME]
     environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
     done = subprocess.run(command, env=environment, capture_output=True, timeout=100)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == b"Run: " + out + b"/photos-vq"
+    assert done.stdout.splitlines()[-1] == b"Run: " + place + said + b"/photos-vq"
+    assert (tmp_path / os.fsdecode(NAME) / "photos-vq" / "test.json").is_file()
