@@ -4,6 +4,9 @@ import os
 
 # Before torch starts its threads: two busy processes otherwise spin each other to a standstill.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There is a process for each core already.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator
 from io import BytesIO

@@ -67,7 +67,7 @@ def _hint_at_spinning() -> None:
     if {"OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT"} & os.environ.keys() or not hasattr(os, "getloadavg"):
         return
     load, processors = os.getloadavg()[0], os.cpu_count() or 1
-    if load > processors:
+    if load > 1.5 * processors:  # a program alone on a machine makes a load of one a processor
         logging.getLogger("scq").warning(
             "the machine is busy (load average %.1f on %d processors), and torch's threads spin while they wait, which "
             "takes several times as long there: set OMP_WAIT_POLICY=PASSIVE before Python starts, or OMP_NUM_THREADS=1",
