@@ -16,23 +16,20 @@ def refused(message: str, *tensors: Tensor) -> tuple[Tensor, ...]:
     return _Refused.apply(message, *tensors)
 
 
-class _Once(torch.autograd.Function):
+class _AsTheyAre(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, message: str, *tensors: Tensor) -> tuple[Tensor, ...]:
         ctx.message = message
         return tuple(x.view_as(x) for x in tensors)
 
+
+class _Once(_AsTheyAre):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         return None, *refused(ctx.message, *upstream)
 
 
-class _Refused(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, message: str, *tensors: Tensor) -> tuple[Tensor, ...]:
-        ctx.message = message
-        return tuple(x.view_as(x) for x in tensors)
-
+class _Refused(_AsTheyAre):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         raise RuntimeError(ctx.message)

@@ -10,10 +10,8 @@ from scq.quantizers.registry import QuantizerInfo
 from scq.solvers.registry import BackendInfo
 from scq.training.terminal_table import terminal_table
 
-EMPTY: Mapping[str, str] = MappingProxyType({})
 
-
-def show(infos: Sequence[BackendInfo], console: Console, broken: Mapping[str, str] = EMPTY) -> None:
+def show(infos: Sequence[BackendInfo], console: Console, broken: Mapping[str, str] = MappingProxyType({})) -> None:
     """Prints what each backend can do, what each is, and how to install what is missing.
 
     Args:

@@ -13,7 +13,7 @@ from scq.quantizers import processes
 from scq.quantizers.checks import at_least_one
 from scq.quantizers.codebook import initial_codebook, kmeans
 from scq.quantizers.codebooks import Codebook, Direct
-from scq.quantizers.layout import positions, to_rows
+from scq.quantizers.layout import check_floating, kind_of, positions, to_rows
 from scq.quantizers.passes import refuse_second_pass, refuse_transforms
 from scq.quantizers.regularizers import Regularizer
 from scq.solvers.finite import finite_rows
@@ -154,8 +154,7 @@ class CodebookQuantizer(Quantizer):
             TypeError: no floating-point tensor.
             ValueError: another shape, entries that are not finite, or a kind of codebook that prescribes its codewords.
         """
-        if not isinstance(codewords, Tensor) or not codewords.dtype.is_floating_point:
-            raise TypeError(f"codewords is {_kind(codewords)}, must be a floating-point tensor")
+        check_floating("codewords", codewords)
         expected = (self.codebook_size, self.dim)
         if codewords.shape != expected:
             raise ValueError(f"codewords has shape {tuple(codewords.shape)}, must be {expected}")
@@ -191,7 +190,7 @@ class CodebookQuantizer(Quantizer):
             TypeError: no tensor of integers.
         """
         if not isinstance(indices, Tensor) or indices.dtype not in (torch.int64, torch.int32):
-            raise TypeError(f"indices is {_kind(indices)}, must be a tensor of torch.int64 or torch.int32")
+            raise TypeError(f"indices is {kind_of(indices)}, must be a tensor of torch.int64 or torch.int32")
         return nn.functional.embedding(indices, self.codebook).movedim(-1, self.channel_dim)
 
     def combine(self, weights: Float[Tensor, "... K"]) -> Float[Tensor, "..."]:
@@ -201,8 +200,7 @@ class CodebookQuantizer(Quantizer):
             TypeError: no floating-point tensor.
             ValueError: when the last dimension of ``weights`` is not codebook_size.
         """
-        if not isinstance(weights, Tensor) or not weights.dtype.is_floating_point:
-            raise TypeError(f"weights is {_kind(weights)}, must be a floating-point tensor")
+        check_floating("weights", weights)
         if weights.dim() == 0 or weights.shape[-1] != self.codebook_size:
             raise ValueError(f"weights has shape {tuple(weights.shape)}, must be (..., {self.codebook_size})")
         return (weights @ self.codebook.to(weights.dtype)).movedim(-1, self.channel_dim)
@@ -233,7 +231,7 @@ class CodebookQuantizer(Quantizer):
         if mask is None:
             return None
         if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-            raise TypeError(f"mask is {_kind(mask)}, must be torch.bool")
+            raise TypeError(f"mask is {kind_of(mask)}, must be torch.bool")
         if mask.shape != positions(x, self.channel_dim):
             expected = tuple(positions(x, self.channel_dim))
             raise ValueError(f"mask has shape {tuple(mask.shape)}, must be {expected}, that of x without its channels")
@@ -258,8 +256,12 @@ class CodebookQuantizer(Quantizer):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "CodebookQuantizer":
         super()._apply(fn, recurse)
         # Of what is not saved, to_empty leaves garbage.
-        self.kind.derive(self, self.codebook_initialized.device)
+        self._derive(self.codebook_initialized.device)
         return self
+
+    def _derive(self, device: torch.device) -> None:
+        """Makes anew, on that device, the buffers that are not saved because they follow from the settings."""
+        self.kind.derive(self, device)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         self.kind.upgrade(state_dict, prefix)
@@ -273,9 +275,4 @@ class CodebookQuantizer(Quantizer):
             if names & {*self._holds, "parametrizations"}:
                 self.codebook_initialized.fill_(1.0)
         self._seen_initialized = not self.codebook_initialized.is_meta and bool(self.codebook_initialized)
-        self.kind.derive(self, self.codebook_initialized.device)
-
-
-def _kind(value: object) -> str:
-    """What a message says of it."""
-    return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
+        self._derive(self.codebook_initialized.device)

@@ -1,7 +1,6 @@
 """A quantizer put together from parts."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,7 +11,7 @@ from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
 from scq.quantizers.codebooks import Codebook
 from scq.quantizers.combination import check_combination
 from scq.quantizers.gradients import Gradient
-from scq.quantizers.layout import check_latents, from_rows, positions
+from scq.quantizers.layout import check_floating, from_rows, positions
 from scq.quantizers.means import mean, mean_row
 from scq.quantizers.regularizers import Quantized, Regularizer
 from scq.quantizers.regularizers.regularizer import total
@@ -78,7 +77,7 @@ class ComposedQuantizer(CodebookQuantizer):
             TypeError, ValueError: x of another dtype or number of channels than the layer's, or a mask of another
                 dtype or shape than that of the latents.
         """
-        check_latents(x)
+        check_floating("x", x)
         with torch.autocast(x.device.type, enabled=False):
             valid = self._valid(x, mask)
             rows, codebook = self._rows(x, valid)
@@ -139,9 +138,9 @@ class ComposedQuantizer(CodebookQuantizer):
     def _state_moves(self) -> bool:
         return self.kind.moves or type(self.assignment).advance is not Assignment.advance
 
-    def _load_from_state_dict(self, *args: Any) -> None:
-        super()._load_from_state_dict(*args)
-        self.assignment.derive(self.codebook_initialized.device)
+    def _derive(self, device: torch.device) -> None:
+        super()._derive(device)
+        self.assignment.derive(device)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, {self.gradient}, regularizers={list(self.regularizers)}"

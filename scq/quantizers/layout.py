@@ -12,7 +12,7 @@ def to_rows(x: Float[Tensor, "..."], dim: int, channel_dim: int) -> Float[Tensor
         TypeError: x is no floating-point tensor.
         ValueError: x has no dimension ``channel_dim``, or it is not of size ``dim``.
     """
-    check_latents(x)
+    check_floating("x", x)
     positions(x, channel_dim)
     if x.shape[channel_dim] != dim:
         raise ValueError(
@@ -21,15 +21,18 @@ def to_rows(x: Float[Tensor, "..."], dim: int, channel_dim: int) -> Float[Tensor
     return x.movedim(channel_dim, -1).reshape(-1, dim)
 
 
-def check_latents(x: object) -> None:
-    """Refuses what no layer can quantize.
-
-    Raises:
-        TypeError: x is no floating-point tensor.
+def check_floating(name: str, value: object) -> None:
     """
-    if not isinstance(x, Tensor) or not x.dtype.is_floating_point:
-        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise TypeError(f"x is {kind}, must be a floating-point tensor")
+    Raises:
+        TypeError: no floating-point tensor.
+    """
+    if not isinstance(value, Tensor) or not value.dtype.is_floating_point:
+        raise TypeError(f"{name} is {kind_of(value)}, must be a floating-point tensor")
+
+
+def kind_of(value: object) -> str:
+    """The dtype of a tensor, the type of anything else: what a message says of it."""
+    return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
 
 
 def from_rows(rows: Shaped[Tensor, "N F"], like: Tensor, channel_dim: int) -> Shaped[Tensor, "..."]:

@@ -15,7 +15,7 @@ from scq.quantizers.checks import OnFailure, known_on_failure, nonnegative, posi
 from scq.quantizers.codebooks import Codebook
 from scq.quantizers.combination import SoftConvex, check_combination
 from scq.quantizers.graph import certificate_in_graph, solve_rows_in_graph
-from scq.quantizers.layout import check_latents, from_rows, positions
+from scq.quantizers.layout import check_floating, from_rows, positions
 from scq.quantizers.means import mean, mean_square
 from scq.quantizers.regularizers import Quantized, Regularizer
 from scq.quantizers.regularizers.regularizer import total
@@ -99,8 +99,9 @@ class SoftConvexQuantizer(CodebookQuantizer):
         super().__init__(codebook_size, dim, channel_dim, init, codebook, regularizers)
         check_combination(self.kind, SoftConvex(), None, self.regularizers)
         self.lam = lam if isinstance(lam, Scalar) else positive("lam", lam)
-        get(backend).check_asked(tol, max_iter, gradient)
-        self.backend = get(backend).name
+        info = get(backend)
+        info.check_asked(tol, max_iter, gradient)
+        self.backend = info.name
         self.quantization_weight = nonnegative("quantization_weight", quantization_weight)
         self.return_weights, self.tol, self.max_iter, self.gradient = return_weights, tol, max_iter, gradient
         self.backend_options = dict(backend_options or {})
@@ -130,7 +131,7 @@ class SoftConvexQuantizer(CodebookQuantizer):
         settings = SolverSettings(
             self.backend, self.tol, self.max_iter, self.gradient, self.backend_options, self.on_failure
         )
-        check_latents(x)
+        check_floating("x", x)
         if torch.jit.is_tracing():
             raise RuntimeError(
                 "torch.jit.trace sees no solver, and would make a constant of its answer to the example; torch.export "

@@ -1,7 +1,6 @@
 """Rounding to a grid, channel by channel."""
 
 import itertools
-from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -45,12 +44,6 @@ class Rounding(Assignment):
         self.counts = torch.tensor(self.levels, device=device)
         values = [*itertools.accumulate((1, *self.levels[:-1]), int.__mul__)]
         self.place_values = torch.tensor(values, device=device)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Rounding":
-        super()._apply(fn, recurse)
-        # Of what is not saved, to_empty leaves garbage.
-        self.derive(self.counts.device)
-        return self
 
     def forward(self, latents: Float[Tensor, "N D"], codebook: Float[Tensor, "K F"]) -> Assigned:
         L = self.counts.to(latents.dtype)
