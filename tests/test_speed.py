@@ -1,6 +1,8 @@
 """Ratios of times, twice what was measured: a guard against what would cost users several times as much.
 
-Of CPU time on one thread, which what else the machine does hardly changes. The figures for users are in docs/speed.md.
+Of CPU time on one thread, which what else this machine does hardly changes. What its host does may: one run in some ten
+had the exact solve at 2.6 times its time and the relaxation at its own. Hence up to three rounds: a slower solver is slow
+in all of them. The figures for users are in docs/speed.md.
 """
 
 import time
@@ -26,7 +28,11 @@ def test_exact_stays_near_the_price_of_the_relaxation(
         "relaxed both": lambda: relaxation_both(*problem),
         "exact both": lambda: both(*problem),
     }
-    with torch_threads(1):
-        seconds = medians(calls, 5, lambda _: time.process_time())
-    assert seconds["exact"] <= most_forward * seconds["relaxed"], seconds
-    assert seconds["exact both"] <= most_both * seconds["relaxed both"], seconds
+    rounds = []
+    for _ in range(3):
+        with torch_threads(1):
+            seconds = medians(calls, 5, lambda _: time.process_time())
+        rounds.append((seconds["exact"] / seconds["relaxed"], seconds["exact both"] / seconds["relaxed both"]))
+        if rounds[-1][0] <= most_forward and rounds[-1][1] <= most_both:
+            return
+    pytest.fail(f"exact over relaxed, forward and with its derivative: {rounds}")
