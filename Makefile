@@ -30,7 +30,7 @@ test: $(INSTALLED) ## Run the default tests, on all cores
 
 lowest: ## Run the default tests with the oldest versions that are allowed (on Linux this downloads 3 GB of torch for CUDA)
 	$(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install -c constraints-lowest.txt -e ".[dev,peers]"
+	$(LOWEST)/bin/python -m pip install -c constraints-lowest.txt -e ".[train,report,peers,dev]"
 	$(LOWEST)/bin/python -m pip install --no-deps qpth==0.0.18
 	$(LOWEST)/bin/pytest
 
@@ -55,7 +55,7 @@ clean: ## Remove the environments, the site and caches; runs/ is left alone
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("scq needs Python 3.11 or later, and $(PYTHON) is %d.%d; name another: make setup PYTHON=python3.12" % v[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -c constraints.txt -e ".[dev]"
+	$(PIP) install -c constraints.txt -e ".[train,report,dev]"
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"], sep="\n")' \
 	| while read -r peer; do \
 		$(PIP) install -c constraints.txt "$$peer" < /dev/null || echo "Optional backend: $$peer cannot be installed here; scq works without it."; \

@@ -10,16 +10,20 @@ if TYPE_CHECKING:
     from scq import data, diagnostics, quantizers, solvers, training, validation
     from scq.autoencoder import Autoencoder, AutoencoderOutput
     from scq.diagnostics import measure_gap
+    from scq.extras import MissingExtraError
     from scq.quantizers.base import QuantizerOutput
     from scq.quantizers.identity import NoQuantizer
     from scq.quantizers.registry import quantizer
     from scq.quantizers.soft_convex import SoftConvexQuantizer
     from scq.quantizers.vector import VectorQuantizer
 
+    __version__: str
+
 _MODULES = ("data", "diagnostics", "quantizers", "solvers", "training", "validation")
 _LAZY = {
     "Autoencoder": "scq.autoencoder",
     "AutoencoderOutput": "scq.autoencoder",
+    "MissingExtraError": "scq.extras",
     "NoQuantizer": "scq.quantizers.identity",
     "QuantizerOutput": "scq.quantizers.base",
     "SoftConvexQuantizer": "scq.quantizers.soft_convex",
@@ -31,6 +35,7 @@ _LAZY = {
 __all__ = [
     "Autoencoder",
     "AutoencoderOutput",
+    "MissingExtraError",
     "NoQuantizer",
     "QuantizerOutput",
     "SoftConvexQuantizer",
@@ -47,6 +52,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name in _MODULES:
         return importlib.import_module(f"scq.{name}")
     if name not in _LAZY:
@@ -56,3 +63,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _version() -> str:
+    """That of the installation; a checkout that is not installed has none."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("scq")
+    except metadata.PackageNotFoundError:
+        return "0+unknown"

@@ -11,6 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from scq.extras import EXTRAS as MODULES
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -18,6 +20,8 @@ REQUIREMENTS = [
     Requirement(line) for line in (*PROJECT["dependencies"], *(r for extra in EXTRAS.values() for r in extra))
 ]
 NAMES = {canonicalize_name(requirement.name) for requirement in REQUIREMENTS}
+USED = ("train", "report", "peers", "ray")
+"""The extras that the code imports; the others are tools."""
 each = pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda requirement: requirement.name)
 
 
@@ -68,12 +72,19 @@ def _imported(package: str) -> set[str]:
     return found - set(sys.stdlib_module_names) - {"scq"}
 
 
+@pytest.mark.parametrize("extra", MODULES)
+def test_the_error_of_a_missing_extra_names_all_of_its_packages(extra: str) -> None:
+    owners = metadata.packages_distributions()
+    asked_for = {canonicalize_name(Requirement(line).name) for line in EXTRAS[extra]}
+    assert {canonicalize_name(owner) for name in MODULES[extra] for owner in owners[name]} == asked_for
+
+
 def test_what_is_imported_is_declared() -> None:
     """Also where another dependency happens to bring it."""
     owners = metadata.packages_distributions()
     ours = {
         canonicalize_name(Requirement(line).name)
-        for line in (*PROJECT["dependencies"], *EXTRAS["peers"], *EXTRAS["ray"])
+        for line in (*PROJECT["dependencies"], *(line for name in USED for line in EXTRAS[name]))
     }
     ours |= {"qpth", "llvmlite"}  # installed apart, because it declares numpy<2; of the one version that numba wants
     imported = set.union(*map(_imported, ("solvers", "scq", "validation")))

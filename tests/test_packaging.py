@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from installed import environment, everything, linked, said
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 SOLVED = """
 import torch, scq
@@ -61,7 +64,7 @@ def test_the_wheel_has_every_file_of_the_three_folders(wheel: Path) -> None:
     kept = set(zipfile.ZipFile(wheel).namelist())
     for folder in ("scq", "solvers", "validation"):
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in (".py", ".toml", ".html", ".css", ".js"):
+            if path.suffix in (".py", ".toml", ".html", ".css", ".js") or path.name == "py.typed":
                 inside = path.relative_to(ROOT).as_posix()
                 assert (inside if folder == "scq" else f"scq/{inside}") in kept
 
@@ -73,6 +76,78 @@ def test_the_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -
     (source,) = (path for path in tmp_path.iterdir() if path.name.startswith("scq-"))
     again = _build("wheel", source, tmp_path / "again")
     assert set(zipfile.ZipFile(again).namelist()) == set(zipfile.ZipFile(wheel).namelist())
+
+
+def test_the_wheel_tells_type_checkers_that_it_has_types(wheel: Path) -> None:
+    assert "scq/py.typed" in zipfile.ZipFile(wheel).namelist()
+
+
+@pytest.fixture(scope="module")
+def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with what ``pip install scq`` brings, and no more."""
+    folder = tmp_path_factory.mktemp("base")
+    return environment(folder / "venv", wheel, linked(folder / "packages", PROJECT["dependencies"]))
+
+
+BASE = """
+import importlib, pkgutil, sys
+import torch, scq
+from scq import quantizers, solvers
+assert scq.__file__.startswith({place!r}), scq.__file__
+assert scq.__version__ == {version!r}, scq.__version__
+peers = {{info.run.partition(":")[0] for info in solvers.backends() if info.package}}
+for package in (solvers, quantizers):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if module.name not in peers:
+            importlib.import_module(module.name)
+assert not {{"rich", "tyro", "accelerate", "matplotlib"}} & set(sys.modules)
+solution = solvers.solve(solvers.Problem(torch.randn(20, 4), torch.randn(8, 4)))
+assert bool(solution.converged.all())
+for name in ("scq", "vq", "vq_ema"):
+    layer = scq.quantizer(name, codebook_size=8, dim=4)
+    latents = torch.randn(20, 4, requires_grad=True)
+    layer(latents).quantized.sum().backward()
+    assert latents.grad.isfinite().all()
+codebook, decode = layer.codebook.detach(), torch.nn.Linear(4, 3)
+assert scq.measure_gap(latents, codebook)["weights_l2"] > 0
+assert scq.training.TrainConfig().quantizer == "scq"
+for asked in (lambda: scq.training.train, lambda: scq.data.load("photos"), lambda: scq.validation.demo):
+    try:
+        asked()
+    except scq.MissingExtraError as error:
+        print(error)
+"""
+
+
+@pytest.mark.slow
+def test_solvers_and_layers_need_no_extra_and_the_rest_names_its_own(base: Path, crowded: Path) -> None:
+    code = BASE.format(place=str(base.parent), version=PROJECT["version"])
+    training, data, validation = said(crowded, base / "python", "-c", code).splitlines()
+    assert training == data
+    assert training.startswith("not installed: accelerate, PIL, ")
+    assert training.endswith('run: pip install "scq[train]"')
+    assert validation.endswith('run: pip install "scq[train,report]"')
+
+
+@pytest.mark.slow
+def test_the_command_without_its_extra_says_so_in_one_line(base: Path, crowded: Path) -> None:
+    for program in ([base / "scq"], [base / "python", "-m", "scq"]):
+        (line,) = said(crowded, *program, "train", code=2).splitlines()
+        assert line.startswith("scq: not installed: accelerate, ")
+        assert line.endswith('run: pip install "scq[train,report]"')
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_demo_runs_from_another_folder(wheel: Path, crowded: Path) -> None:
+    programs = environment(crowded / "venv", wheel, everything())
+    assert said(crowded, programs / "scq", "--version") == f"scq {PROJECT['version']}\n"
+    said(crowded, programs / "scq", "demo", "--quick", "--out", "shown", timeout=840)
+    assert len(list((crowded / "shown").rglob("report/index.html"))) == 1
+
+
+def test_a_checkout_that_is_not_installed_has_a_version(crowded: Path) -> None:
+    _run(crowded, "-S", "-c", "import scq; assert scq.__version__ == '0+unknown'", PYTHONPATH=str(ROOT))
 
 
 @pytest.mark.slow

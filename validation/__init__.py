@@ -8,6 +8,7 @@ named differently from the functions that they hold, so that ``scq.validation.re
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scq.extras import need
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'scq.validation' has no attribute {name!r}")
+    need("train", "report")
     return getattr(importlib.import_module(_LAZY[name]), name)
 
 

@@ -6,8 +6,8 @@ Nothing here imports torch before a command needs it, so that every ``--help`` a
 import os
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 
+import scq
 from scq.cli.commands import COMMANDS
 from scq.cli.mistakes import is_mistake, one_line
 from scq.cli.parsing import parse
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_anything()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"]:
-        print(f"scq {metadata.version('scq')}")
+        print(f"scq {scq.__version__}")
         return 0
     try:
         command, config = parse(COMMANDS, arguments or ["--help"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scq.extras import need
 from scq.solvers.suggestions import among
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class DatasetInfo:
 
         Raises:
             ValueError: a root, where the data is inside installed packages.
+            MissingExtraError: the readers' packages are not installed.
         """
+        need("train")
         if self.packaged and root is not None:
             raise ValueError(
                 f"root is '{root}', must not be given: data set {self.name!r} is inside installed packages"
@@ -126,5 +129,6 @@ def load(name: str, root: str | os.PathLike[str] | None = None) -> "ImageData":
         ValueError: when the name is unknown, a root is given that is not looked at, or a file is truncated or not what
             it must be (the message names it).
         FileNotFoundError: when the data is not there; the message says where it was sought and how to get it.
+        MissingExtraError: without the extra ``train``, which has the readers' packages.
     """
     return get(name).load(None if root is None else Path(root))

@@ -6,6 +6,7 @@ Names are imported when first used: the command line needs :class:`TrainConfig` 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scq.extras import need
 from scq.training.config import CommonConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["CommonConfig", "RunResult", "TrainConfig", "build_model", "evaluate"
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'scq.training' has no attribute {name!r}")
+    need("train")
     return getattr(importlib.import_module(_LAZY[name]), name)
 
 

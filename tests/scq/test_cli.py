@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from importlib import metadata
 from typing import Any
 
 import pytest
@@ -146,7 +145,7 @@ def test_alone_the_command_shows_its_help() -> None:
 
 
 def test_the_version_is_that_of_the_installation() -> None:
-    assert _scq("--version").stdout == f"scq {metadata.version('scq')}\n"
+    assert _scq("--version").stdout == f"scq {scq.__version__}\n"
 
 
 @pytest.mark.parametrize(
