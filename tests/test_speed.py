@@ -1,8 +1,8 @@
 """Ratios of times, twice what was measured: a guard against what would cost users several times as much.
 
-Of CPU time on one thread, which what else this machine does hardly changes. What its host does may: once the exact solve
-took 2.6 times its usual time there while the relaxation took its own. Hence up to three rounds: a slower solver is slow
-in all of them. The figures for users are in docs/speed.md.
+Of CPU time on one thread, which what else this machine does hardly changes. What its host does may: once the exact
+solve took 2.6 times its usual time there while the relaxation took its own. Hence up to three rounds: a slower solver
+is slow in all of them. The figures for users are in docs/speed.md.
 """
 
 import time
