@@ -18,7 +18,7 @@ from scq.solvers.problem import Problem
 from scq.solvers.registry import DEFAULT_BACKEND, BackendInfo, get
 from scq.solvers.residuals import Residuals, kkt_residuals
 from scq.solvers.solution import Solution, combine
-from scq.solvers.status import Status
+from scq.solvers.status import Status, failed_of
 from scq.solvers.suggestions import did_you_mean
 from scq.solvers.through import through_transforms
 from scq.solvers.transforms import transformed
@@ -86,7 +86,7 @@ def solve(
     clock = Clock(problem.latents.device)
     if transformed():
         again = partial(solve, backend=backend, tol=tol, max_iter=max_iter, throw=throw, as_given=as_given, **options)
-        weights, combined, status, iterations = through_transforms(problem, info, dtype, gradient, again, options)
+        weights, combined, _, status, iterations = through_transforms(problem, info, dtype, gradient, again, options)
         return Solution(problem, info.name, weights, status, iterations, clock.stop(), combined)
     with torch.autocast(problem.latents.device.type, enabled=False):
         instance = normalise(problem, dtype, centred=info.exact and not as_given)
@@ -97,7 +97,7 @@ def solve(
         with torch.set_grad_enabled(native):
             result = attempt(instance if native else instance.detach())
             status = judge(problem, info, result, tol)
-            failed = status >= Status.MAX_ITER
+            failed = failed_of(status)
             weights = compact(result)
             # Asked together, since each question waits for the device.
             some, tiny = torch.stack([failed.any(), lam_is_tiny(instance.detach())]).tolist()

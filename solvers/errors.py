@@ -1,9 +1,12 @@
 """The exceptions of solvers, beyond ValueError and TypeError for wrong arguments."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from scq.solvers.solution import Solution
+
+OnFailure = Literal["raise", "warn", "fallback"]
+"""What a layer does when latents are not solved."""
 
 
 class BackendMissingError(ImportError):

@@ -70,6 +70,17 @@ class Problem:
         self.finite = finite_rows(latents)
         self.anchor = self._nearest() if anchor is None else self._check_anchor(anchor)
 
+    @classmethod
+    def unchecked(
+        cls, latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F"], lam: Float[Tensor, ""]
+    ) -> "Problem":
+        """The problem with the nearest anchors, below a compiler, which sees through no check of values."""
+        problem = cls.__new__(cls)
+        problem.latents, problem.codebook, problem.lam = latents, codebook, lam
+        problem.finite = finite_rows(latents)
+        problem.anchor = problem._nearest()
+        return problem
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(N, F, K)."""
@@ -89,13 +100,12 @@ class Problem:
         kind = "dense" if self.anchor.dim() == 2 else "codewords"
         return f"Problem(N={N}, F={F}, K={K}, lam={float(self.lam.detach()):g}, anchor={kind}, {self.latents.dtype})"
 
-    @torch.no_grad()
     def _nearest(self) -> Int[Tensor, " N"]:
         """The nearest codeword of each latent; a latent that is not finite gets that of its finite part."""
         wide = torch.promote_types(self.latents.dtype, torch.float32)
-        latents = torch.where(self.finite[:, None], self.latents, torch.zeros_like(self.latents)).to(wide)
-        codebook = self.codebook.to(wide)
-        return nearest_codeword(latents, codebook)
+        latents, codebook = self.latents.detach(), self.codebook.detach()
+        latents = torch.where(self.finite[:, None], latents, torch.zeros_like(latents)).to(wide)
+        return nearest_codeword(latents, codebook.to(wide))
 
     def _check_anchor(self, anchor: Tensor) -> Tensor:
         N, _, K = self.shape

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,7 +12,7 @@ from torch import Tensor
 from scq.solvers.clock import Clock
 from scq.solvers.problem import Problem
 from scq.solvers.residuals import Residuals, kkt_residuals
-from scq.solvers.status import Status
+from scq.solvers.status import Status, failed_of
 from scq.solvers.weights import Weights
 
 
@@ -74,7 +75,7 @@ class Solution:
     @property
     def failed(self) -> Bool[Tensor, " N"]:
         """(N,) True where the column holds its anchor because it has no solution."""
-        return self.status >= Status.MAX_ITER
+        return failed_of(self.status)
 
     @cached_property
     def residuals(self) -> Residuals:
@@ -91,3 +92,37 @@ class Solution:
         N, F, K = self.problem.shape
         counts = {s.name: n for s in Status if (n := int((self.status == s).sum()))}
         return f"Solution(backend={self.backend!r}, N={N}, F={F}, K={K}, status={counts}, {self.solve_time:.3g} s)"
+
+
+class Solved(NamedTuple):
+    """What a layer needs of a :class:`Solution`, where there is none: in a graph, which has no checked problem, or of N
+    latents of which some are padding.
+
+    Attributes:
+        weights: differentiable.
+        reconstruction: weights times codebook, differentiable.
+        anchor: the nearest codeword of each.
+        status, iterations: as a solution has them.
+    """
+
+    weights: Weights
+    reconstruction: Float[Tensor, "N F"]
+    anchor: Int[Tensor, " N"]
+    status: Int[Tensor, " N"]
+    iterations: Int[Tensor, " N"]
+
+    @staticmethod
+    def of(solution: Solution) -> "Solved":
+        """That of a solution."""
+        return Solved(
+            solution.compact,
+            solution.reconstruction,
+            solution.problem.anchor,
+            solution.status,
+            solution.iterations,
+        )
+
+    @property
+    def failed(self) -> Bool[Tensor, " N"]:
+        """True where a latent holds its nearest codeword because it has no solution."""
+        return failed_of(self.status)

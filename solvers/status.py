@@ -2,6 +2,9 @@
 
 from enum import IntEnum
 
+from jaxtyping import Bool, Int
+from torch import Tensor
+
 
 class Status(IntEnum):
     """The outcome for one column. ``Status(code).message`` says what happened, the likely causes and the remedy."""
@@ -53,3 +56,9 @@ class Status(IntEnum):
     def is_failure(self) -> bool:
         """True when the column has no usable solution: it holds its anchor instead, with a zero gradient."""
         return self >= Status.MAX_ITER
+
+
+def failed_of(status: Int[Tensor, " N"]) -> Bool[Tensor, " N"]:
+    """:attr:`Status.is_failure` of every column."""
+    # int, since no compiler sees through an enumeration of ours.
+    return status >= int(Status.MAX_ITER)

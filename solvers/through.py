@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from scq.solvers.attempt import judge, normalise
 from scq.solvers.closed_form import weights_on_support
 from scq.solvers.implicit import support_of
+from scq.solvers.methods import Result
 from scq.solvers.problem import Problem
 from scq.solvers.registry import BackendInfo
-from scq.solvers.solution import Solution
-from scq.solvers.status import Status
+from scq.solvers.solution import Solution, Solved
+from scq.solvers.status import failed_of
 from scq.solvers.support import Support
 from scq.solvers.transforms import outside
 from scq.solvers.weights import Weights
@@ -26,8 +26,8 @@ def through_transforms(
     gradient: str,
     again: Callable[..., Solution],
     options: Mapping[str, Any],
-) -> tuple[Weights, Float[Tensor, "N F"], Int[Tensor, " N"], Int[Tensor, " N"]]:
-    """Weights, what they combine to, status and iterations.
+) -> Solved:
+    """What is found; its reconstruction is in float32 or better.
 
     The support is found by a solve of the plain tensors; the weights on it are a closed form, which every transform can
     differentiate and map. A derivative that a backend has of its own is seen only where it is torch code of ours.
@@ -42,15 +42,21 @@ def through_transforms(
     if options.get("history"):
         raise RuntimeError("history=True is not to be had within torch.func's transforms; ask for it outside")
     with torch.autocast(problem.latents.device.type, enabled=False):
-        if gradient == "native":
-            weights, status, iterations = _native(problem, info, dtype, options)
-        else:
-            weights, status, iterations = _implicit(problem, info, again, gradient)
-        failed = (status >= int(Status.MAX_ITER))[:, None]
-        combined = (weights.values[:, None] @ _rows(problem.codebook, weights)).squeeze(1)
-        combined = torch.where(failed, combined.detach(), combined)
-        weights = weights.to(problem.latents.dtype)
-    return weights, combined.to(torch.promote_types(problem.latents.dtype, torch.float32)), status, iterations
+        if gradient != "native":
+            return _combined(problem, *_implicit(problem, info, again, gradient))
+        if info.package is not None:
+            raise RuntimeError(
+                f"torch.func's transforms do not see through the derivative that backend {info.name!r} has of its own; "
+                "gradient='implicit' they do"
+            )
+        return solve_by_torch(problem, info, info.load(), dtype, options)
+
+
+def _combined(problem: Problem, weights: Weights, status: Tensor, iterations: Tensor) -> Solved:
+    combined = (weights.values[:, None] @ _rows(problem.codebook, weights)).squeeze(1)
+    combined = torch.where(failed_of(status)[:, None], combined.detach(), combined)
+    combined = combined.to(torch.promote_types(problem.latents.dtype, torch.float32))
+    return Solved(weights.to(problem.latents.dtype), combined, problem.anchor, status, iterations)
 
 
 def _rows(codebook: Tensor, weights: Weights) -> Tensor:
@@ -80,20 +86,19 @@ def _implicit(
     return Weights(values, index, problem.codebook.shape[0]), status, iterations
 
 
-def _native(
-    problem: Problem, info: BackendInfo, dtype: torch.dtype, options: Mapping[str, Any]
-) -> tuple[Weights, Tensor, Tensor]:
-    if info.package is not None:
-        raise RuntimeError(
-            f"torch.func's transforms do not see through the derivative that backend {info.name!r} has of its own; "
-            "gradient='implicit' they do"
-        )
-    instance = normalise(problem, dtype, centred=info.exact)
-    result = info.load()(instance, tol=1.0, max_iter=None, **options)
+def solve_by_torch(
+    problem: Problem, info: BackendInfo, run: Callable[..., Result], dtype: torch.dtype, options: Mapping[str, Any]
+) -> Solved:
+    """By a backend that is torch code of ours, without a decision: every transform sees through it, and every compiler.
+
+    Args:
+        problem, info, dtype, options: as ``solve`` has them.
+        run: the backend's function.
+    """
+    result = run(normalise(problem, dtype, centred=info.exact), tol=1.0, max_iter=None, **options)
     status = judge(problem, info, result, 1.0)
-    K = problem.codebook.shape[0]
     anchor = problem.anchor
     if anchor.dim() == 1:
-        anchor = anchor[:, None] == torch.arange(K, device=anchor.device)
-    weights = torch.where((status >= int(Status.MAX_ITER))[:, None], anchor.to(dtype).detach(), result.weights)
-    return Weights.dense_of(weights), status, result.iterations
+        anchor = anchor[:, None] == torch.arange(problem.codebook.shape[0], device=anchor.device)
+    weights = torch.where(failed_of(status)[:, None], anchor.to(dtype).detach(), result.weights)
+    return _combined(problem, Weights.dense_of(weights), status, result.iterations)

@@ -2,12 +2,10 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, get_args
 
+from scq.solvers.errors import OnFailure
 from scq.solvers.suggestions import among
-
-OnFailure = Literal["raise", "warn", "fallback"]
-"""What a quantizer does when latents are not solved."""
 
 
 class Named:

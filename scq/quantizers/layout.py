@@ -1,7 +1,7 @@
 """Between a tensor with channels anywhere and the rows of latents that quantizers work on."""
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 
@@ -39,11 +39,6 @@ def from_rows(rows: Shaped[Tensor, "N F"], like: Tensor, channel_dim: int) -> Sh
     """Rows in the layout of ``like``, the tensor that :func:`to_rows` took."""
     moved = like.movedim(channel_dim, -1).shape
     return rows.reshape(moved).movedim(-1, channel_dim)
-
-
-def spread(rows: Shaped[Tensor, "n *F"], valid: Bool[Tensor, " N"]) -> Shaped[Tensor, "N *F"]:
-    """The rows at the valid places, in their order, and 0 at the others."""
-    return rows.new_zeros(valid.shape[0], *rows.shape[1:]).index_put((valid,), rows)
 
 
 def positions(x: Tensor, channel_dim: int) -> torch.Size:

@@ -9,20 +9,21 @@ from torch import Tensor, nn
 
 from scq import solvers
 from scq.quantizers.base import CodebookQuantizer, QuantizerOutput
-from scq.quantizers.certificate import NAMES as CERTIFICATE
-from scq.quantizers.certificate import certificate
 from scq.quantizers.checks import OnFailure, known_on_failure, nonnegative, positive
 from scq.quantizers.codebooks import Codebook
 from scq.quantizers.combination import SoftConvex, check_combination
-from scq.quantizers.graph import certificate_in_graph, solve_rows_in_graph
 from scq.quantizers.layout import check_floating, from_rows, positions
 from scq.quantizers.means import mean, mean_square
 from scq.quantizers.regularizers import Quantized, Regularizer
 from scq.quantizers.regularizers.regularizer import total
 from scq.quantizers.scalars import Scalar
-from scq.quantizers.solving import Solved, SolverSettings, solve_rows
 from scq.quantizers.usage import SUPPORT, counts, perplexity
+from scq.solvers.certificate import NAMES as CERTIFICATE
+from scq.solvers.certificate import certificate
 from scq.solvers.registry import DEFAULT_BACKEND, get
+from scq.solvers.rows import solve_rows
+from scq.solvers.settings import SolverSettings
+from scq.solvers.solution import Solved
 
 
 class SoftConvexQuantizer(CodebookQuantizer):
@@ -137,21 +138,19 @@ class SoftConvexQuantizer(CodebookQuantizer):
                 "torch.jit.trace sees no solver, and would make a constant of its answer to the example; torch.export "
                 "takes this layer"
             )
-        compiling = torch.compiler.is_compiling()
         with torch.autocast(x.device.type, enabled=False):
             valid = self._valid(x, mask)
             latents, codebook = self._rows(x, valid)
             latents = self.kind.enter(self, latents)
             lam = self.lam() if isinstance(self.lam, Scalar) else self.lam
-            solved = (solve_rows_in_graph if compiling else solve_rows)(latents, codebook, lam, valid, settings)
+            solved = solve_rows(latents, codebook, lam, valid, settings)
             weights = solved.weights.dense() if self.return_weights or self.regularizers else None
             loss = self.loss_of(latents, solved, valid, weights)
             largest, indices = solved.weights.detach().largest()
             info = self._info(solved, indices, largest, valid)
             info["lam"] = torch.as_tensor(lam, dtype=torch.float64, device=x.device).detach()
             if self.diagnose and latents.shape[0]:
-                measure = certificate_in_graph if compiling else certificate
-                numbers = measure(latents, codebook, info["lam"], solved.anchor, solved.weights.detach(), valid)
+                numbers = certificate(latents, codebook, info["lam"], solved.anchor, solved.weights.detach(), valid)
                 info |= dict(zip(CERTIFICATE, numbers.unbind(), strict=True))
             if self.training and not self._frozen and isinstance(self.lam, Scalar):
                 self.lam.advance()

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from scq import SoftConvexQuantizer, solvers
-from scq.quantizers.graph import solve_rows_in_graph
 from scq.quantizers.scalars import Learned
-from scq.quantizers.solving import SolverSettings
 from scq.solvers import Problem, Status, implicit, solve
 from scq.solvers.attempt import normalise
+from scq.solvers.rows import solve_rows_in_graph
+from scq.solvers.settings import SolverSettings
 
 TINY = [1e-13, 1e-16, 5e-324]
 TRIANGLE = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)

@@ -4,11 +4,13 @@ import pytest
 import torch
 
 from scq import solvers
-from scq.quantizers import graph
-from scq.quantizers.graph import certificate_in_graph, solve_rows_in_graph
-from scq.quantizers.solving import SolverSettings, solve_rows
+from scq.solvers import operator
+from scq.solvers.certificate import certificate, certificate_in_graph
+from scq.solvers.rows import solve_rows, solve_rows_in_graph
+from scq.solvers.settings import SolverSettings
 
 K, F, N = 12, 4, 30
+INTERIOR_POINT = "interior_point", None, None, None, "{}", "fallback"
 masks = pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 
 
@@ -50,7 +52,7 @@ def test_certificates_agree(masked):
     inputs, valid = problem(masked)
     solved = solve_rows(*inputs, valid, settings("relaxed"))
     arguments = *inputs, solved.anchor, solved.weights.detach(), valid
-    torch.testing.assert_close(certificate_in_graph(*arguments), graph.certificate(*arguments))
+    torch.testing.assert_close(certificate_in_graph(*arguments), certificate(*arguments))
 
 
 @masks
@@ -59,8 +61,7 @@ def test_torch_finds_the_operator_sound(masked, device):
     inputs, valid = problem(masked, torch.float32)
     inputs = [x.detach().to(device).requires_grad_() for x in inputs]
     valid = None if valid is None else valid.to(device)
-    text = "('interior_point', None, None, None, {}, 'fallback')"
-    torch.library.opcheck(graph._solve, (*inputs, valid, text))
+    torch.library.opcheck(operator._solve, (*inputs, valid, *INTERIOR_POINT))
 
 
 @masks
@@ -69,10 +70,10 @@ def test_torch_finds_the_derivative_sound_of_latents_laid_out_otherwise(masked):
     inputs, valid = problem(masked, torch.float32)
     latents, codebook, lam = [x.detach() for x in inputs]
     latents, codebook = latents.T.contiguous().T, codebook.T.contiguous().T
-    weights, *rest = graph._solve(latents, codebook, lam, valid, "('interior_point', None, None, None, {}, 'fallback')")
+    weights, *rest = operator._solve(latents, codebook, lam, valid, *INTERIOR_POINT)
     anchor, status, _, sparse = rest
     arguments = torch.randn(N, K), latents, codebook, lam, valid, weights, anchor, status, sparse, "interior_point"
-    torch.library.opcheck(graph._solve_backward, arguments, test_utils=("test_schema", "test_faketensor"))
+    torch.library.opcheck(operator._solve_backward, arguments, test_utils=("test_schema", "test_faketensor"))
 
 
 def test_a_derivative_of_a_backends_own_is_left_outside_of_the_graph():
@@ -93,6 +94,11 @@ def test_without_a_gradient_the_weights_are_held_and_the_codebook_moves():
     ours, theirs = (torch.autograd.grad(x.reconstruction, inputs[1], up)[0] for x in (solved, expected))
     assert not solved.weights.values.requires_grad
     torch.testing.assert_close(ours, theirs)
+
+
+def test_options_cross_into_a_graph_as_they_are():
+    options = {"number": 1e-9, "none": None, "yes": True, "inner": {"a": [1, 2.5, "b"], "text": 'a "quoted"\n\\ one'}}
+    assert operator._options(operator._json(options)) == options
 
 
 def test_an_option_that_no_graph_can_hold_is_refused_by_name():

@@ -1,4 +1,4 @@
-"""The KKT residuals of a soft convex layer, as numbers for its log."""
+"""The KKT residuals of a layer's latents, as numbers for its log."""
 
 from functools import partial
 
@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from scq import solvers
+from scq.solvers.problem import Problem
+from scq.solvers.residuals import kkt_residuals
 from scq.solvers.transforms import outside
 from scq.solvers.weights import Weights
 
@@ -34,6 +35,14 @@ def certificate(
 ) -> Float[Tensor, "numbers"]:
     """The numbers of :data:`NAMES`, in float64, of at most 512 valid latents, evenly spaced through the batch; NaN when
     none is valid."""
+    if torch.compiler.is_compiling():
+        return certificate_in_graph(latents, codebook, lam, anchor, weights, valid)
+    return _numbers(latents, codebook, lam, anchor, weights, valid)
+
+
+def _numbers(
+    latents: Tensor, codebook: Tensor, lam: Tensor, anchor: Tensor, weights: Weights, valid: Tensor | None
+) -> Tensor:
     counted = torch.ones_like(anchor, dtype=torch.bool) if valid is None else valid
     index = () if weights.index is None else (weights.index,)
     (numbers,) = outside(
@@ -58,8 +67,8 @@ def _measured(
     rows = rows[:: max(1, -(-rows.shape[0] // _LATENTS))]
     if not rows.shape[0]:
         return (latents.new_full((len(NAMES),), torch.nan, dtype=torch.float64),)
-    problem = solvers.Problem(latents[rows], codebook, lam, anchor[rows])
-    residuals = solvers.kkt_residuals(problem, weights.rows(rows))
+    problem = Problem(latents[rows], codebook, lam, anchor[rows])
+    residuals = kkt_residuals(problem, weights.rows(rows))
     numbers = torch.stack(
         [
             residuals.primal.amax(),
@@ -72,3 +81,22 @@ def _measured(
         ]
     )
     return (numbers,)
+
+
+def certificate_in_graph(
+    latents: Tensor, codebook: Tensor, lam: Tensor, anchor: Tensor, weights: Weights, valid: Tensor | None
+) -> Tensor:
+    """:func:`certificate` below a compiler, as one node of the graph."""
+    return _certificate(latents.detach(), codebook.detach(), lam, anchor, weights.dense(), valid)
+
+
+@torch.library.custom_op("scq::certificate", mutates_args=())
+def _certificate(
+    latents: Tensor, codebook: Tensor, lam: Tensor, anchor: Tensor, weights: Tensor, valid: Tensor | None
+) -> Tensor:
+    return _numbers(latents, codebook, lam, anchor, Weights.dense_of(weights), valid)
+
+
+@_certificate.register_fake
+def _(latents: Tensor, codebook: Tensor, lam: Tensor, anchor: Tensor, weights: Tensor, valid: Tensor | None) -> Tensor:
+    return latents.new_empty(len(NAMES), dtype=torch.float64)

@@ -1,0 +1,9 @@
+"""Positions at which there is no latent."""
+
+from jaxtyping import Bool, Shaped
+from torch import Tensor
+
+
+def spread(rows: Shaped[Tensor, "n *F"], valid: Bool[Tensor, " N"]) -> Shaped[Tensor, "N *F"]:
+    """The rows at the valid places, in their order, and 0 at the others."""
+    return rows.new_zeros(valid.shape[0], *rows.shape[1:]).index_put((valid,), rows)

@@ -1,0 +1,74 @@
+"""The latents of a layer: some of them padding, solved as they come, within torch.func's transforms or in a graph."""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from scq.solvers.methods import relaxed
+from scq.solvers.operator import solve_by_operator
+from scq.solvers.padding import spread
+from scq.solvers.problem import Problem
+from scq.solvers.registry import get
+from scq.solvers.settings import SolverSettings
+from scq.solvers.solution import Solved
+from scq.solvers.through import solve_by_torch
+from scq.solvers.transforms import transformed
+
+
+def solve_rows(
+    latents: Float[Tensor, "N F"],
+    codebook: Float[Tensor, "K F"],
+    lam: float | Float[Tensor, ""],
+    valid: Bool[Tensor, " N"] | None,
+    settings: SolverSettings,
+) -> Solved:
+    """Solves the valid latents; the others are not looked at, and have weights, status and iterations 0.
+
+    Below a compiler the weights are dense, since shapes must be known beforehand. A derivative that is a package's own
+    needs what its forward pass kept, which an operator cannot hand on: the graph breaks there.
+
+    Raises:
+        SolveError: ``settings.on_failure="raise"``, and latents were not solved.
+    """
+    if torch.compiler.is_compiling():
+        return solve_rows_in_graph(latents, codebook, lam, valid, settings)
+    if valid is None:
+        return Solved.of(settings.solve(Problem(latents, codebook, lam)))
+    if transformed():
+        # Something is solved at padded positions too: below vmap, how many are valid differs among samples.
+        return _at(valid, solve_rows(torch.where(valid[:, None], latents, codebook[0]), codebook, lam, None, settings))
+    solved = Solved.of(settings.solve(Problem(latents[valid], codebook, lam)))
+    weights, *rest = solved
+    index = None if weights.index is None else spread(weights.index, valid)
+    weights = replace(weights, values=spread(weights.values, valid), index=index)
+    return Solved(weights, *(spread(part, valid) for part in rest))
+
+
+def solve_rows_in_graph(
+    latents: Tensor, codebook: Tensor, lam: float | Tensor, valid: Tensor | None, settings: SolverSettings
+) -> Solved:
+    """:func:`solve_rows` below a compiler.
+
+    The relaxation is torch code without a decision, and goes into the graph as it is.
+    """
+    if not isinstance(lam, Tensor):
+        lam = torch.tensor(lam, dtype=torch.float64, device=latents.device)
+    info = get(settings.backend)
+    if (settings.gradient or info.gradient[0]) != "native":
+        return solve_by_operator(latents, codebook, lam, valid, settings)
+    if info.name != "relaxed" or settings.on_failure != "fallback":
+        # Not a decorator: that would import the compiler, which takes seconds, wherever a layer is imported.
+        return torch.compiler.disable(solve_rows)(latents, codebook, lam, valid, settings)
+    rows = latents if valid is None else torch.where(valid[:, None], latents, 0.0)
+    problem = Problem.unchecked(rows, codebook, lam)
+    solved = solve_by_torch(problem, info, relaxed.solve, latents.dtype, settings.options)
+    return solved if valid is None else _at(valid, solved)
+
+
+def _at(valid: Bool[Tensor, " N"], solved: Solved) -> Solved:
+    """0 at the other positions."""
+    weights, *rest = solved
+    weights = replace(weights, values=torch.where(valid[:, None], weights.values, 0.0))
+    return Solved(weights, *(torch.where(valid.view(-1, *[1] * (x.dim() - 1)), x, 0) for x in rest))
