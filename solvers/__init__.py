@@ -11,22 +11,25 @@ from scq.solvers import catalog  # noqa: F401  registers the built-in backends
 from scq.solvers.registry import BackendInfo, backends, register, unregister
 
 if TYPE_CHECKING:
-    from scq.solvers._solve import solve
     from scq.solvers.errors import BackendError, BackendMissingError, SolveError
+    from scq.solvers.instance import Instance, Result
     from scq.solvers.problem import Problem
     from scq.solvers.residuals import Residuals, kkt_residuals
     from scq.solvers.solution import Solution
+    from scq.solvers.solving import solve
     from scq.solvers.status import Status
 
 _LAZY = {
     "BackendError": "scq.solvers.errors",
     "BackendMissingError": "scq.solvers.errors",
     "SolveError": "scq.solvers.errors",
+    "Instance": "scq.solvers.instance",
+    "Result": "scq.solvers.instance",
     "Problem": "scq.solvers.problem",
     "Residuals": "scq.solvers.residuals",
     "kkt_residuals": "scq.solvers.residuals",
     "Solution": "scq.solvers.solution",
-    "solve": "scq.solvers._solve",
+    "solve": "scq.solvers.solving",
     "Status": "scq.solvers.status",
 }
 
@@ -34,8 +37,10 @@ __all__ = [
     "BackendError",
     "BackendInfo",
     "BackendMissingError",
+    "Instance",
     "Problem",
     "Residuals",
+    "Result",
     "Solution",
     "SolveError",
     "Status",

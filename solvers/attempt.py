@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from scq.solvers.errors import BackendError, OptionError
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.solvers.problem import Problem
 from scq.solvers.registry import BackendInfo
 from scq.solvers.residuals import kkt_residuals

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scq.solvers import compiled
 from scq.solvers.closed_form import pull_back_recorded
-from scq.solvers.methods import Instance
+from scq.solvers.instance import Instance
 from scq.solvers.polish import polish
 from scq.solvers.support import Support, lifted, solve_on_support
 from scq.solvers.transforms import mapped, transformed

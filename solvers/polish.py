@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from scq.solvers.methods import Instance
+from scq.solvers.instance import Instance
 from scq.solvers.support import Support, join, solve_on_support
 
 _ENTERING = 8

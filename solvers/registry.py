@@ -28,7 +28,7 @@ class BackendInfo:
         name: the name that ``solve(problem, backend=name)`` takes.
         title: one line for people.
         run: the function that solves, either the callable itself or ``"module:function"``, imported only when the
-            backend is asked for. Its contract is in :mod:`scq.solvers.methods`.
+            backend is asked for. Its contract is in :mod:`scq.solvers.instance`.
         exact: True when it solves Eq. 7 of arXiv 2310.03004; False for a relaxation of it.
         batched: True when all columns are solved together, False when they are solved one after the other.
         devices: torch device types that it computes on. Other devices are refused, never copied silently.

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from jaxtyping import Int
 from torch import Tensor
 
-from scq.solvers._solve import solve
 from scq.solvers.errors import OnFailure
 from scq.solvers.problem import Problem
 from scq.solvers.solution import Solution
+from scq.solvers.solving import solve
 from scq.solvers.status import Status, failed_of
 from scq.solvers.transforms import inspect
 

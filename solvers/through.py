@@ -9,7 +9,7 @@ from torch import Tensor
 from scq.solvers.attempt import judge, normalise
 from scq.solvers.closed_form import weights_on_support
 from scq.solvers.implicit import support_of
-from scq.solvers.methods import Result
+from scq.solvers.instance import Result
 from scq.solvers.problem import Problem
 from scq.solvers.registry import BackendInfo
 from scq.solvers.solution import Solution, Solved

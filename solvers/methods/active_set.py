@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 
 from scq.solvers import compiled
-from scq.solvers.methods import Instance, Result, interior_point
+from scq.solvers.instance import Instance, Result
+from scq.solvers.methods import interior_point
 from scq.solvers.polish import polish
 from scq.solvers.status import Status
 from scq.solvers.weights import Weights

@@ -19,7 +19,7 @@ import scipy.sparse
 import torch
 
 from scq.solvers.errors import OptionError
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.solvers.status import Status
 
 _TIGHTEST = 1e-13
@@ -58,7 +58,7 @@ def solve(
     H = problem.hessian().numpy()
     linear = problem.gradient(problem.codebook.new_zeros(N, K)).numpy()
 
-    precision = max(_TIGHTEST, _SHARE * tol * min(1.0, float(problem.floor)))
+    precision = max(_TIGHTEST, problem.allowed(_SHARE * tol))
     # Presolve would take away rows, and then q could not be replaced.
     ours = {"verbose": False, "presolve_enable": False}
     ours |= dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), precision)

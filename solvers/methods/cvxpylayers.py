@@ -36,7 +36,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from scq.solvers.errors import OptionError
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.solvers.status import Status
 
 _MODES = ("dense", "lsqr", "lsmr", "lpgd", "lpgd_left", "lpgd_right")
@@ -104,7 +104,7 @@ def solve(
 
 def _precision(tol: float, problem: Instance, follow_tol: bool) -> float:
     """SCS's tolerance; below 1e-13 it does not come to an end."""
-    wanted = max(1e-13, 0.1 * tol * min(1.0, float(problem.floor.detach())))
+    wanted = max(1e-13, problem.allowed(0.1 * tol))
     return wanted if follow_tol else min(1e-10, wanted)
 
 

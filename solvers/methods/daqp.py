@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from scq.solvers.errors import OptionError
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.solvers.status import Status
 from scq.solvers.support import Support
 from scq.solvers.weights import Weights
@@ -60,7 +60,7 @@ def solve(
     flag, _ = model.setup(H, np.zeros(K), np.ones((1, K)), upper, lower, sense.copy())
     if flag < 0:
         raise RuntimeError(f"DAQP's set-up ended with exit flag {flag}")
-    precision = max(_TIGHTEST, 0.1 * tol * min(1.0, float(problem.floor)))
+    precision = max(_TIGHTEST, problem.allowed(0.1 * tol))
     ours = {"primal_tol": precision, "dual_tol": min(precision, 1e-12)}
     model.settings = _known(model, ours | ({} if max_iter is None else {"iter_limit": max_iter}) | dict(settings or {}))
 

@@ -24,7 +24,7 @@ import torch
 from moreau.torch import Solver
 
 from scq.solvers.errors import OptionError
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.solvers.status import Status
 
 _TIGHTEST = 1e-14
@@ -63,7 +63,7 @@ def solve(
     chosen = {} if max_iter is None else {"max_iter": max_iter}
     if solver == "active_set":
         chosen = {"max_iter": 10 * K + 1000} | chosen
-        precision = max(_TIGHTEST, 0.1 * tol * min(1.0, float(problem.floor.detach())))
+        precision = max(_TIGHTEST, problem.allowed(0.1 * tol))
         ours = {"primal_tol": precision, "iter_limit": chosen["max_iter"]}
         chosen["active_set_settings"] = _settings(ours, dict(settings or {}))
     device = problem.latents.device

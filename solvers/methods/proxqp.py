@@ -21,7 +21,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from scq.solvers.errors import OptionError
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.solvers.status import Status
 
 _proxqp = proxsuite.proxqp
@@ -63,7 +63,7 @@ def solve(
         if value is not None and not value > 0:
             raise OptionError(f"{name} is {value!r}, must be > 0")
     if eps is None:
-        wanted = max(_TIGHTEST, 0.01 * tol * min(1.0, float(problem.floor.detach())))
+        wanted = max(_TIGHTEST, problem.allowed(0.01 * tol))
         eps = wanted if follow_tol else min(1e-13, wanted)
     N, K = problem.latents.shape[0], problem.codebook.shape[0]
     linear = problem.gradient(problem.latents.new_zeros(N, K))

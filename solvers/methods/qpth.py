@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from scq.solvers.errors import OptionError
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.solvers.status import Status
 
 with warnings.catch_warnings():
@@ -68,7 +68,7 @@ def solve(
     if dtype not in ("float32", "float64"):
         raise OptionError(f"dtype is {dtype!r}, must be 'float32' or 'float64'")
     if eps is None:
-        wanted = tol * min(1.0, float(problem.floor.detach()))
+        wanted = problem.allowed(tol)
         eps = wanted if follow_tol else min(1e-12, wanted)
     problem = problem.to(getattr(torch, dtype))
     max_iter = 20 if max_iter is None else max_iter

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from scq.solvers.errors import OptionError
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.solvers.status import Status
 
 STEPS = 20

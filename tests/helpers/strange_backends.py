@@ -5,7 +5,7 @@ import time
 
 import torch
 
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.solvers.status import Status
 
 

@@ -16,7 +16,7 @@ from scq.cli.commands import COMMANDS, BackendsConfig, Command
 from scq.cli.listing import broken_backends, show, show_quantizers
 from scq.quantizers import entries
 from scq.solvers import BackendInfo
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.training import TrainConfig
 from scq.training.folder import write_config
 

@@ -12,7 +12,7 @@ from scq import solvers
 from scq.solvers import Problem, Status
 from scq.solvers.attempt import normalise
 from scq.solvers.implicit import pull_back_by_tensors
-from scq.solvers.methods import Instance
+from scq.solvers.instance import Instance
 from scq.solvers.methods.active_set import solve_by_tensors
 
 SIZES = [(40, 1, 1), (40, 3, 2), (40, 16, 128), (40, 33, 60), (20, 64, 512), (10, 512, 100), (10, 200, 700)]

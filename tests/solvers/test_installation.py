@@ -10,7 +10,7 @@ import torch
 
 import scq
 from scq import solvers
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 
 SOLVED = """
 import logging, torch, scq

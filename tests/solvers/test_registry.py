@@ -10,7 +10,7 @@ import torch
 from problems import hull
 
 from scq import solvers
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 
 INFO = solvers.BackendInfo(
     name="vertex",

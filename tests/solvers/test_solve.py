@@ -8,7 +8,7 @@ from problems import hull
 
 from scq import solvers
 from scq.solvers import Problem, Status, solve
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.solvers.registry import get
 
 

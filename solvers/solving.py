@@ -12,7 +12,7 @@ from scq.solvers.attempt import Attempt, compact, judge, normalise
 from scq.solvers.clock import Clock
 from scq.solvers.errors import BackendError, SolveError
 from scq.solvers.implicit import differentiate, lam_is_tiny, unresolved
-from scq.solvers.methods import Instance, Result
+from scq.solvers.instance import Instance, Result
 from scq.solvers.once import once
 from scq.solvers.problem import Problem
 from scq.solvers.registry import DEFAULT_BACKEND, BackendInfo, get
