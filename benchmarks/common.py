@@ -37,21 +37,6 @@ LAM, STEPS = 0.1, 20
 """The regularisation weight, and m, the steps of the relaxation."""
 
 
-def hull(N: int, F: int, K: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    """Codewords N(0, 0.3^2); latents convex combinations with weights uniform^60, normalised, plus N(0, 0.03^2)."""
-    generator = torch.Generator().manual_seed(0)
-    codebook = 0.3 * torch.randn(K, F, generator=generator, dtype=torch.float64)
-    # Made a few at a time: at K = 65,536 all weights at once are 4 GB.
-    latents = torch.cat([_combined(rows, codebook, generator) for rows in torch.arange(N).split(2**26 // K)])
-    latents += 0.03 * torch.randn(N, F, generator=generator, dtype=torch.float64)
-    return latents.to(dtype), codebook.to(dtype)
-
-
-def _combined(rows: Tensor, codebook: Tensor, generator: torch.Generator) -> Tensor:
-    weights = torch.rand(len(rows), len(codebook), generator=generator, dtype=torch.float64) ** 60
-    return weights / weights.sum(1, keepdim=True) @ codebook
-
-
 def plain_vq(latents: Tensor, codebook: Tensor) -> Tensor:
     """The nearest codewords, as everybody writes it, in chunks where (N, K) would be large."""
     squares = (codebook * codebook).sum(1)

@@ -4,12 +4,12 @@ from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from common import (
     PAGE,
     Round,
     both,
     forward,
-    hull,
     medians,
     plain_relaxation,
     plain_vq,
@@ -20,6 +20,7 @@ from common import (
 )
 from rich.progress import track
 
+from scq.solvers.synthetic import hull
 from scq.validation.timing import Repeated
 
 CENTRE = {"N": 2048, "F": 16, "K": 512}
@@ -47,7 +48,7 @@ def measure() -> Round:
     for variable, values in track(VALUES.items(), "variables"):
         for value in values:
             size = CENTRE | {variable: value}
-            latents, codebook = hull(**size)
+            latents, codebook = hull(**size, dtype=torch.float32)
             fit = {
                 name: partial(curve, latents, codebook)
                 for name, curve in CURVES.items()

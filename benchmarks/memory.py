@@ -8,10 +8,11 @@ import subprocess
 import sys
 
 import torch
-from common import hull, write
+from common import write
 from torch import nn
 
 from scq.quantizers import SoftConvexQuantizer, VectorQuantizer
+from scq.solvers.synthetic import hull
 from scq.validation.memory import PeakMemory
 
 SIZES = ((4096, 16, 128), (16384, 16, 128), (4096, 64, 512), (4096, 64, 4096), (16384, 64, 1024))
@@ -40,7 +41,7 @@ KINDS = ("vq", "VectorQuantize", "exact", "exact, weights", "exact, compiled", "
 def measure(what: str, N: int, F: int, K: int, backward: bool) -> int:
     """Bytes by which the process grows at most."""
     layer = made(what, F, K)
-    latents, codebook = hull(N, F, K)
+    latents, codebook = hull(N, F, K, torch.float32)
     with torch.no_grad():
         next(layer.parameters()).view(K, F).copy_(codebook)
 

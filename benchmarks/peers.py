@@ -2,11 +2,11 @@
 
 from functools import partial
 
-import torch
-from common import Round, forward, hull, medians, run, together, write
+from common import Round, forward, medians, run, together, write
 from rich.progress import track
 
 from scq.solvers import backends
+from scq.solvers.synthetic import hull
 
 SIZES = {(16, 128): 32, (64, 512): 4}
 """(F, K), and the columns that a peer is given: it takes milliseconds for each."""
@@ -18,7 +18,7 @@ def measure() -> Round:
     """For each size and backend, in turns: microseconds a column, and the worst relative KKT residual."""
     found: Round = {}
     for (F, K), columns in track(SIZES.items(), "sizes"):
-        latents, codebook = hull(OURS, F, K, torch.float64)
+        latents, codebook = hull(OURS, F, K)
         names = [info.name for info in backends() if info.exact and info.available]
         given = {name: latents if name in OURS_NAMES else latents[:columns] for name in names}
         solves = {name: partial(forward, given[name], codebook, name) for name in names}

@@ -9,7 +9,6 @@ from common import (
     Round,
     both,
     forward,
-    hull,
     medians,
     plain_relaxation,
     plain_vq,
@@ -22,6 +21,8 @@ from common import (
 from rich.progress import track
 from safetensors.torch import load_file
 from torch import Tensor
+
+from scq.solvers.synthetic import hull
 
 TARGETS = (
     ((8192, 16, 128), (1.5, 1.0), (1.0, 0.5)),
@@ -45,7 +46,7 @@ def multiply_adds_a_second() -> float:
 def problems() -> dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], Sequence[tuple[float, float]]]]:
     """By name: what makes latents and codebook, and the targets."""
     found: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], Sequence[tuple[float, float]]]]
-    found = {_named(size): (partial(hull, *size), reach) for size, *reach in TARGETS}
+    found = {_named(size): (partial(hull, *size, dtype=torch.float32), reach) for size, *reach in TARGETS}
     if "SCQ_LATENTS" in os.environ:
         file = load_file(os.environ["SCQ_LATENTS"])
         latents, codebook = file["latents"][:8192], file["codebook"]
@@ -82,7 +83,7 @@ def timed(latents: Tensor, codebook: Tensor, rate: float) -> dict[str, float]:
 def measure() -> Round:
     rate = multiply_adds_a_second()
     found = {name: timed(*make(), rate) for name, (make, _) in track(problems().items(), "sizes")}
-    latents, codebook = hull(*LARGE)
+    latents, codebook = hull(*LARGE, dtype=torch.float32)
     large = medians({"vq": lambda: plain_vq(latents, codebook), "exact": lambda: forward(latents, codebook)}, 3)
     return found | {"large": large, "machine": {"rate": rate / 1e9}}
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from problems import hull
 
 import scq
 from scq import quantizers, solvers
+from scq.solvers.synthetic import hull
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [*ROOT.glob("solvers/**/*.py"), *ROOT.glob("scq/*.py"), *ROOT.glob("scq/[dqt]*/**/*.py")]

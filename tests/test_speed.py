@@ -8,8 +8,11 @@ is slow in all of them. The figures for users are in docs/speed.md.
 import time
 
 import pytest
-from common import both, forward, hull, medians, plain_relaxation, relaxation_both
+import torch
+from common import both, forward, medians, plain_relaxation, relaxation_both
 from threads import torch_threads
+
+from scq.solvers.synthetic import hull
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +24,7 @@ pytestmark = pytest.mark.slow
 def test_exact_stays_near_the_price_of_the_relaxation(
     N: int, F: int, K: int, most_forward: float, most_both: float
 ) -> None:
-    problem = hull(N, F, K)
+    problem = hull(N, F, K, torch.float32)
     calls = {
         "relaxed": lambda: plain_relaxation(*problem),
         "exact": lambda: forward(*problem),

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from scq import solvers
+from scq.solvers.synthetic import hull
 from scq.training.reading import read_metadata, read_tensors
 
 Data = tuple[Float[Tensor, "N F"], Float[Tensor, "K F"]]
@@ -46,7 +47,7 @@ class ProblemSpec:
             latents = latents[torch.randperm(latents.shape[0], generator=generator)[: self.columns]]
         else:
             draw = {"random": random, "hull": hull}[self.family]
-            latents, codebook = draw(self.columns, self.features, self.codewords, self.seed)
+            latents, codebook = draw(self.columns, self.features, self.codewords, seed=self.seed)
         dtype = getattr(torch, self.dtype)
         return solvers.Problem(latents.to(dtype), codebook.to(dtype), self.lam)
 
@@ -56,17 +57,6 @@ def random(columns: int, features: int, codewords: int, seed: int) -> Data:
     generator = torch.Generator().manual_seed(seed)
     codebook = torch.randn(codewords, features, dtype=torch.float64, generator=generator)
     return torch.randn(columns, features, dtype=torch.float64, generator=generator), codebook
-
-
-def hull(columns: int, features: int, codewords: int, seed: int) -> Data:
-    """Codewords N(0, 0.3^2); latents convex combinations of them, with weights uniform^60 normalised, so that few
-    count, plus N(0, 0.03^2)."""
-    generator = torch.Generator().manual_seed(seed)
-    codebook = 0.3 * torch.randn(codewords, features, dtype=torch.float64, generator=generator)
-    weights = torch.rand(columns, codewords, dtype=torch.float64, generator=generator).pow_(60)
-    weights /= weights.sum(1, keepdim=True)
-    noise = 0.03 * torch.randn(columns, features, dtype=torch.float64, generator=generator)
-    return weights @ codebook + noise, codebook
 
 
 def read_latents(path: Path) -> Data:

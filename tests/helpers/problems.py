@@ -6,18 +6,6 @@ from torch import Tensor
 from scq import solvers
 
 
-def hull(
-    N: int, F: int, K: int, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu", seed: int = 0
-) -> tuple[Tensor, Tensor]:
-    """Codewords N(0, 0.3^2); latents sparse convex combinations of them plus N(0, 0.03^2)."""
-    generator = torch.Generator().manual_seed(seed)
-    codebook = 0.3 * torch.randn(K, F, generator=generator, dtype=torch.float64)
-    weights = torch.rand(N, K, generator=generator, dtype=torch.float64) ** 60
-    latents = weights / weights.sum(1, keepdim=True) @ codebook
-    latents += 0.03 * torch.randn(N, F, generator=generator, dtype=torch.float64)
-    return latents.to(device, dtype), codebook.to(device, dtype)
-
-
 def simplex(N: int, K: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
     """Points of the simplex."""
     weights = -torch.rand(N, K, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).log()

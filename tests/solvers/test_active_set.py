@@ -5,7 +5,6 @@ import sys
 
 import pytest
 import torch
-from problems import hull
 from threads import torch_threads
 
 from scq import solvers
@@ -14,6 +13,7 @@ from scq.solvers.attempt import normalise
 from scq.solvers.implicit import pull_back_by_tensors
 from scq.solvers.instance import Instance
 from scq.solvers.methods.active_set import solve_by_tensors
+from scq.solvers.synthetic import hull
 
 SIZES = [(40, 1, 1), (40, 3, 2), (40, 16, 128), (40, 33, 60), (20, 64, 512), (10, 512, 100), (10, 200, 700)]
 """N, F, K: with fewer codewords than features, and numbers that are no multiple of a vector."""
@@ -153,7 +153,7 @@ def test_65536_codewords_need_little_memory_and_few_passes_over_them() -> None:
     code = """
 import torch
 from scq import solvers
-from problems import hull
+from scq.solvers.synthetic import hull
 from scq.validation.memory import PeakMemory
 latents, codebook = hull(8192, 8, 512, torch.float32)
 codebook = 0.3 * torch.randn(65536, 8, generator=torch.Generator().manual_seed(0))

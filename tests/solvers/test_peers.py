@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from problems import hull, simplex
+from problems import simplex
 
 from scq import solvers
 from scq.solvers import Problem, Status
 from scq.solvers.errors import OptionError
 from scq.solvers.registry import get
+from scq.solvers.synthetic import hull
 
 PEERS = ("cvxpylayers", "qpth", "daqp", "clarabel")
 

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from problems import hull, simplex
+from problems import simplex
 
 from scq.solvers import Problem
+from scq.solvers.synthetic import hull
 
 Z, C = hull(4, 3, 7)
 OFF = simplex(4, 7) * 1.1

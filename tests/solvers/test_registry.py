@@ -7,10 +7,10 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
-from problems import hull
 
 from scq import solvers
 from scq.solvers.instance import Instance, Result
+from scq.solvers.synthetic import hull
 
 INFO = solvers.BackendInfo(
     name="vertex",

@@ -6,9 +6,10 @@ import sys
 import numpy as np
 import pytest
 import torch
-from problems import hull, objective, simplex
+from problems import objective, simplex
 
 from scq import solvers
+from scq.solvers.synthetic import hull
 
 
 def by_hand(problem: solvers.Problem, weights: torch.Tensor) -> dict[str, np.ndarray]:

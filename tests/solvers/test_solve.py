@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from problems import hull
 
 from scq import solvers
 from scq.solvers import Problem, Status, solve
 from scq.solvers.instance import Instance, Result
 from scq.solvers.registry import get
+from scq.solvers.synthetic import hull
 
 
 @pytest.mark.usefixtures("as_a_user")

@@ -5,11 +5,11 @@ import warnings
 
 import pytest
 import torch
-from problems import hull
 
 from scq import solvers
 from scq.solvers.errors import OptionError
 from scq.solvers.registry import get
+from scq.solvers.synthetic import hull
 
 N, F, K = 8, 16, 64
 VARIANTS = [(info.name, name) for info in solvers.backends() for name in info.variants]
