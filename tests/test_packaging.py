@@ -138,6 +138,15 @@ def test_the_command_without_its_extra_says_so_in_one_line(base: Path, crowded: 
 
 
 @pytest.mark.slow
+def test_training_needs_no_extra_but_its_own(wheel: Path, crowded: Path) -> None:
+    packages = linked(crowded / "packages", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["train"])
+    scq = environment(crowded / "venv", wheel, packages) / "scq"
+    said(crowded, scq, "train", "--steps", "1", "--width", "8", "--residual-width", "4", "--batch-size", "4")
+    assert (crowded / "runs" / "photos-scq" / "test.json").is_file()
+    assert 'run: pip install "scq[report]"' in said(crowded, scq, "gap", code=2)
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_demo_runs_from_another_folder(wheel: Path, crowded: Path) -> None:
     programs = environment(crowded / "venv", wheel, everything())
