@@ -12,6 +12,7 @@ from torch.nn.functional import cosine_similarity, mse_loss
 from scq import solvers
 from scq.autoencoder import Autoencoder, AutoencoderOutput
 from scq.programme import Programme, Side
+from scq.quantizers.assignments import SoftConvex
 from scq.quantizers.layout import from_rows
 from scq.quantizers.means import mean_square
 from scq.quantizers.soft_convex import SoftConvexQuantizer
@@ -67,8 +68,11 @@ def gap_of(
         x, lam = output.latents, float(output.quantized.info["lam"])
 
     def loss(z: Tensor, solution: solvers.Solution) -> tuple[Tensor, Tensor]:
-        mse = mse_loss(model.decode(from_rows(solution.reconstruction, x, quantizer.channel_dim)), pictures)
-        return mse / variance + quantizer.loss_of(z, solution), mse.detach()
+        c = solution.problem.codebook
+        assigned = SoftConvex.assigned(solution.compact, solution.reconstruction, solution.failed, c)
+        quantized = from_rows(quantizer.gradient(assigned), x, quantizer.channel_dim)
+        mse = mse_loss(model.decode(quantized), pictures)
+        return mse / variance + quantizer.loss_of(z, assigned), mse.detach()
 
     return _gap(Programme.of(quantizer, x, config, lam, **relaxation), loss)
 

@@ -73,7 +73,7 @@ class Programme:
             relaxed.pop("steps", None)  # those of the alternating one
         rows = to_rows(x.detach(), quantizer.dim, quantizer.channel_dim)
         return Programme(
-            quantizer.kind.enter(quantizer, rows),
+            quantizer.embedding.enter(rows),
             quantizer.codebook.detach(),
             float(quantizer.lam) if lam is None else lam,
             exact,

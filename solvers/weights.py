@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag, pad
 
@@ -51,6 +51,10 @@ class Weights:
     def to(self, dtype: torch.dtype) -> "Weights":
         """The same in another floating-point type."""
         return replace(self, values=self.values.to(dtype))
+
+    def where(self, valid: Bool[Tensor, " N"]) -> "Weights":
+        """The same with 0 in the other columns, whatever they hold."""
+        return replace(self, values=torch.where(valid[:, None], self.values, 0.0))
 
     def rows(self, rows: "slice | Int[Tensor, ' n']") -> "Weights":
         """Some of the columns."""

@@ -6,7 +6,7 @@ import torch
 
 from scq import data
 from scq.autoencoder import Autoencoder
-from scq.quantizers.base import CodebookQuantizer
+from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.layout import to_rows
 from scq.training import load_run
 from scq.training.dumps import dumped
@@ -28,12 +28,12 @@ def save_latents(folder: Path, model: Autoencoder, images: torch.Tensor) -> Path
         ValueError: the model has no codebook.
     """
     quantizer = model.quantizer
-    if not isinstance(quantizer, CodebookQuantizer):
+    if not isinstance(quantizer, ComposedQuantizer):
         raise ValueError(f"'{folder}' is a run with {type(quantizer).__name__}, which has no codebook to compare on")
     codebook = quantizer.codebook.detach()
     chosen = images[spread(len(images), _PICTURES)]
     latents = model.encode(data.to_float(chosen).to(codebook.device))
-    rows = quantizer.kind.enter(quantizer, to_rows(latents, quantizer.dim, quantizer.channel_dim))
+    rows = quantizer.embedding.enter(to_rows(latents, quantizer.dim, quantizer.channel_dim))
     path = folder / LATENTS
     write_bytes(path, serialised({"latents": rows, "codebook": codebook}))
     return path

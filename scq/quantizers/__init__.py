@@ -4,13 +4,14 @@ Names are imported when first used, so that listing the quantizers needs no torc
 """
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from scq.quantizers.registry import Parts, QuantizerInfo, entries, get, quantizer
+from scq.quantizers.registry import Parts, QuantizerInfo, entries, get, quantizer, settings
 
 if TYPE_CHECKING:
     from scq.quantizers import assignments, codebooks, gradients, regularizers, scalars
-    from scq.quantizers.base import CodebookQuantizer, Quantizer, QuantizerOutput
+    from scq.quantizers.base import Quantizer, QuantizerOutput
     from scq.quantizers.composed import ComposedQuantizer
     from scq.quantizers.identity import NoQuantizer
     from scq.quantizers.soft_convex import SoftConvexQuantizer
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _MODULES = ("assignments", "codebooks", "gradients", "regularizers", "scalars")
 _LAZY = {
-    "CodebookQuantizer": "scq.quantizers.base",
     "ComposedQuantizer": "scq.quantizers.composed",
     "NoQuantizer": "scq.quantizers.identity",
     "Quantizer": "scq.quantizers.base",
@@ -31,7 +31,6 @@ _LAZY = {
 }
 
 __all__ = [
-    "CodebookQuantizer",
     "ComposedQuantizer",
     "NoQuantizer",
     "Parts",
@@ -50,12 +49,16 @@ __all__ = [
     "quantizer",
     "regularizers",
     "scalars",
+    "settings",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"scq.quantizers.{name}")
+    if name == "CodebookQuantizer":
+        warnings.warn("CodebookQuantizer is ComposedQuantizer since 0.2", DeprecationWarning, stacklevel=2)
+        name = "ComposedQuantizer"
     if name not in _LAZY:
         raise AttributeError(f"module 'scq.quantizers' has no attribute {name!r}")
     return getattr(importlib.import_module(_LAZY[name]), name)

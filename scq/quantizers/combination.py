@@ -1,38 +1,17 @@
 """Which parts go together. What makes no sense is refused with the reason."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, runtime_checkable
 
-from scq.quantizers.assignments import Nearest, Rounding
+from scq.quantizers.assignments import Assignment, Nearest, Rounding
 from scq.quantizers.codebooks import EMA, Codebook, FixedGrid, Spherical
 from scq.quantizers.gradients import Gradient, Rotation
 from scq.quantizers.regularizers import Regularizer
 
 
-@runtime_checkable
-class Traits(Protocol):
-    """What must be known of an assignment; see :class:`scq.quantizers.assignments.Assignment`."""
-
-    name: ClassVar[str]
-    soft: ClassVar[bool]
-    logarithms: ClassVar[bool]
-
-
-class SoftConvex:
-    """The assignment of a soft convex layer, exact or relaxed: sparse weights, with a derivative of their own."""
-
-    name: ClassVar[str] = "soft convex"
-    soft: ClassVar[bool] = True
-    logarithms: ClassVar[bool] = False
-
-
 def check_combination(
-    codebook: Codebook, assignment: Traits, gradient: Gradient | None, regularizers: Sequence[Regularizer]
+    codebook: Codebook, assignment: Assignment, gradient: Gradient, regularizers: Sequence[Regularizer]
 ) -> None:
     """Refuses parts that do not go together.
-
-    Args:
-        gradient: None when the assignment has its own.
 
     Raises:
         ValueError: naming the arguments, and why.
@@ -55,7 +34,7 @@ def check_combination(
         )
 
 
-def _check_grid(codebook: Codebook, assignment: Traits) -> None:
+def _check_grid(codebook: Codebook, assignment: Assignment) -> None:
     if isinstance(codebook, FixedGrid) != isinstance(assignment, Rounding):
         raise ValueError(
             f"codebook is {codebook.name} and assignment is {assignment.name}: rounding rounds to a fixed_grid, and "
@@ -65,9 +44,7 @@ def _check_grid(codebook: Codebook, assignment: Traits) -> None:
         raise ValueError(f"assignment has levels {assignment.levels}, must have those of codebook, {codebook.levels}")
 
 
-def _check_gradient(assignment: Traits, gradient: Gradient | None) -> None:
-    if gradient is None:
-        return
+def _check_gradient(assignment: Assignment, gradient: Gradient) -> None:
     if gradient.soft and not assignment.soft:
         raise ValueError(
             f"gradient is {gradient.name} and assignment is {assignment.name}: without weights nothing is between the "
@@ -82,7 +59,7 @@ def _check_gradient(assignment: Traits, gradient: Gradient | None) -> None:
         raise ValueError(f"gradient is rotation and assignment is {assignment.name}, must be nearest: {reason}")
 
 
-def _check_regularizer(codebook: Codebook, assignment: Traits, regularizer: Regularizer) -> None:
+def _check_regularizer(codebook: Codebook, assignment: Assignment, regularizer: Regularizer) -> None:
     if regularizer.of_weights and not assignment.soft:
         raise ValueError(
             f"regularizers has {regularizer} and assignment is {assignment.name}, must be one with weights: those of "

@@ -1,9 +1,10 @@
 """What the registry says of a quantizer: one frozen entry each, imported when its quantizer is made."""
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from scq.quantizers.parts import ASSIGNMENTS, CODEBOOKS, GRADIENTS, LAYER, REGULARIZERS, TERMS, Part, imported
 
 if TYPE_CHECKING:
     from scq.quantizers.base import Quantizer
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a quantizer is made of, by the names of the parts.
+    """What a quantizer is made of, by the names of the parts in :mod:`scq.quantizers.parts`.
 
     Args:
         codebook: how the codewords are held and moved.
@@ -25,33 +26,73 @@ class Parts:
     gradient: str
     regularizers: tuple[str, ...] = ()
 
+    def found(self) -> tuple[Part, Part, Part, tuple[Part, ...]]:
+        """Codebook, assignment, gradient and terms of the loss."""
+        terms = tuple((TERMS | REGULARIZERS)[name] for name in self.regularizers)
+        return CODEBOOKS[self.codebook], ASSIGNMENTS[self.assignment], GRADIENTS[self.gradient], terms
+
 
 @dataclass(frozen=True)
 class QuantizerInfo:
-    """One quantizer: what it is, where its code lives, and what a training run sets.
+    """One quantizer: what it is, what it is made of, and whom to cite.
 
     Args:
         name: the name that ``scq.quantizer(name, ...)`` takes.
         title: one line for people.
-        factory: ``"module:callable"``, called with ``codebook_size``, ``dim`` and the options.
         parts: what it is made of; None when it has no parts.
-        settings: the fields of :class:`scq.training.TrainConfig` that are options of this quantizer.
-        convex: True when its weights answer the programme of arXiv 2310.03004, Eq. 7, exactly or relaxed.
         citation: whom to cite.
-        options: of the factory, with which it is always called.
+        defaults: options that it has where nothing else is asked for.
+        layer: ``"module:class"`` below ``scq.quantizers``; as default the one that the assignment has.
     """
 
     name: str
     title: str
-    factory: str
     parts: Parts | None = None
-    settings: tuple[str, ...] = ()
-    convex: bool = False
     citation: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    layer: str = ""
+
+    @property
+    def convex(self) -> bool:
+        """True when its weights answer the programme of arXiv 2310.03004, Eq. 7, exactly or relaxed."""
+        return self.parts is not None and ASSIGNMENTS[self.parts.assignment].convex
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The fields of :class:`scq.training.TrainConfig` that are options of this quantizer."""
+        return self._names("settings")
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What :meth:`make` takes besides the sizes."""
+        further = (name for name in self._names("options") if name != "codebook_size")
+        return tuple(dict.fromkeys((*self.settings, *further, *LAYER)))
+
+    def _names(self, kind: str) -> tuple[str, ...]:
+        if self.parts is None:
+            return ()
+        codebook, assignment, _, terms = self.parts.found()
+        return tuple(dict.fromkeys(name for part in (assignment, *terms, codebook) for name in getattr(part, kind)))
 
     def make(self, codebook_size: int, dim: int, **options: Any) -> "Quantizer":
-        """The quantizer, with fresh parameters."""
-        module, attribute = self.factory.split(":")
-        factory = getattr(importlib.import_module(module), attribute)
-        return factory(codebook_size, dim, **self.options, **options)
+        """The quantizer, with fresh parameters.
+
+        Raises:
+            TypeError: an option that it does not take.
+            ValueError: an option that its parts refuse, or parts that do not go together, and why.
+        """
+        options = {**self.defaults, **options}
+        if self.parts is None:
+            return imported(self.layer)(codebook_size, dim, **options)
+        for option, value in options.items():
+            if option not in self.options:
+                raise TypeError(
+                    f"{option} is {value!r}, but {self.name!r} has no use for it; it takes: {', '.join(self.options)}"
+                )
+        *parts, terms = self.parts.found()
+        own = {name: value for name, value in options.items() if name in LAYER}
+        options["codebook_size"] = codebook_size
+        codebook, assignment, gradient = (part.make(options) for part in parts)
+        layer = imported(self.layer or parts[1].layer)
+        size = codebook_size if codebook.size is None else codebook.size
+        return layer.of(size, dim, codebook, assignment, gradient, [term.make(options) for term in terms], **own)

@@ -1,7 +1,7 @@
 """Between a tensor with channels anywhere and the rows of latents that quantizers work on."""
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 
@@ -50,3 +50,21 @@ def positions(x: Tensor, channel_dim: int) -> torch.Size:
     if not -x.dim() <= channel_dim < x.dim():
         raise ValueError(f"x has shape {tuple(x.shape)}, must have a dimension channel_dim={channel_dim}")
     return x.movedim(channel_dim, -1).shape[:-1]
+
+
+def check_mask(x: Tensor, mask: Tensor | None, channel_dim: int) -> Bool[Tensor, " N"] | None:
+    """The mask of the latents of x, as :func:`to_rows` has them.
+
+    Raises:
+        TypeError: a mask that is not boolean.
+        ValueError: one of another shape than the positions of x.
+    """
+    if mask is None:
+        return None
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        raise TypeError(f"mask is {kind_of(mask)}, must be torch.bool")
+    expected = positions(x, channel_dim)
+    if mask.shape != expected:
+        shape = tuple(mask.shape)
+        raise ValueError(f"mask has shape {shape}, must be {tuple(expected)}, that of x without its channels")
+    return mask.reshape(-1)

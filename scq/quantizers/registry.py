@@ -1,16 +1,17 @@
 """The registry of quantizers. Imports no torch, so that the command line can list them in milliseconds."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from scq.quantizers.catalog import ENTRIES
 from scq.quantizers.entry import Parts, QuantizerInfo
-from scq.quantizers.recipe import read_recipe
-from scq.solvers.suggestions import did_you_mean
+from scq.quantizers.parts import ASSIGNMENTS, CODEBOOKS, GRADIENTS, REGULARIZERS, TERMS, Part
+from scq.solvers.suggestions import among, did_you_mean
 
 if TYPE_CHECKING:
     from scq.quantizers.base import Quantizer
 
-__all__ = ["Parts", "QuantizerInfo", "entries", "get", "quantizer"]
+__all__ = ["Parts", "QuantizerInfo", "entries", "get", "quantizer", "settings"]
 
 _ENTRIES = {entry.name: entry for entry in ENTRIES}
 
@@ -20,15 +21,25 @@ def entries() -> tuple[QuantizerInfo, ...]:
     return tuple(_ENTRIES.values())
 
 
+def settings() -> frozenset[str]:
+    """Every setting of a training run that some quantizer takes, by itself or put together from parts."""
+    tables = (CODEBOOKS, ASSIGNMENTS, TERMS, REGULARIZERS)
+    return frozenset(name for table in tables for part in table.values() for name in part.settings)
+
+
 def get(name: str) -> QuantizerInfo:
-    """The entry of that name, or of the quantizer whose parts are named, as :func:`scq.quantizers.recipe.read_recipe`
-    has them.
+    """The entry of that name, or of the quantizer whose parts are named: codebook+assignment, and after them a
+    gradient, a regulariser, or both.
+
+    Terms of the loss that every quantizer of its kind has need not be named: the codebook and commitment terms of
+    nearest codewords, the quantisation error of soft ones.
 
     Raises:
-        ValueError: when there is none; the message lists the known names.
+        ValueError: when there is none, or a part that is not known; the message lists the known names. Whether parts go
+            together is known when the quantizer is made.
     """
     if "+" in name:
-        return read_recipe(name)
+        return _of_parts(name)
     if name not in _ENTRIES:
         raise ValueError(
             f"quantizer is {name!r}, must be one of: {', '.join(_ENTRIES)}; or parts as in linear+nearest+rotation"
@@ -45,10 +56,33 @@ def quantizer(name: str, codebook_size: int, dim: int, **options: Any) -> "Quant
             ``"linear+nearest+rotation"``.
         codebook_size: K, the number of codewords.
         dim: F, the number of channels of a latent.
-        **options: what the quantizer's constructor takes.
+        **options: of its parts and its layer: ``scq.quantizers.get(name).options``.
 
     Raises:
         ValueError: an unknown name; the message lists the known ones.
-        TypeError: an unknown option.
+        TypeError: an unknown option, or one of parts that it does not have.
     """
     return get(name).make(codebook_size, dim, **options)
+
+
+def _of_parts(recipe: str) -> QuantizerInfo:
+    codebook, assignment, *rest = [*recipe.split("+")]
+    _check("codebook", codebook, CODEBOOKS, recipe)
+    _check("assignment", assignment, ASSIGNMENTS, recipe)
+    taken, own = ASSIGNMENTS[assignment], CODEBOOKS[codebook]
+    gradient = rest.pop(0) if rest and rest[0] in GRADIENTS else taken.gradient
+    regularizers = rest[:1]
+    for name in regularizers:
+        _check("regularizer", name, REGULARIZERS, recipe)
+    if rest[1:]:
+        raise ValueError(
+            f"quantizer is {recipe!r}, must end after {rest[0]!r}, and goes on with {'+'.join(rest[1:])!r}"
+        )
+    terms = [name for name in taken.terms if name != "codebook" or own.trained]
+    named = ", ".join([f"{codebook} codebook, {assignment} assignment, {gradient} gradient", *regularizers])
+    return QuantizerInfo(recipe, named, Parts(codebook, assignment, gradient, (*terms, *regularizers)))
+
+
+def _check(what: str, name: str, known: Mapping[str, Part], recipe: str) -> None:
+    if name not in known:
+        raise ValueError(f"quantizer is {recipe!r}, whose {what} is {name!r}, {among(name, known)}")

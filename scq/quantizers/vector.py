@@ -2,7 +2,7 @@
 
 from scq.quantizers.assignments import Nearest
 from scq.quantizers.codebooks import Direct
-from scq.quantizers.composed import ComposedQuantizer
+from scq.quantizers.composed import ComposedQuantizer, Setting
 from scq.quantizers.gradients import StraightThrough
 from scq.quantizers.regularizers import CodebookTerm, Commitment
 
@@ -37,15 +37,8 @@ class VectorQuantizer(ComposedQuantizer):
         channel_dim: int = -1,
         init: str = "normal",
     ) -> None:
-        self._commitment = Commitment(commitment_weight)
-        regularizers = (CodebookTerm(), self._commitment)
-        super().__init__(codebook_size, dim, Direct(), Nearest(), StraightThrough(), regularizers, channel_dim, init)
+        terms = (CodebookTerm(), Commitment(commitment_weight))
+        super().__init__(codebook_size, dim, Direct(), Nearest(), StraightThrough(), terms, channel_dim, init)
 
-    @property
-    def commitment_weight(self) -> float:
-        """beta; it may be changed while training."""
-        return self._commitment.weight
-
-    @commitment_weight.setter
-    def commitment_weight(self, value: float) -> None:
-        self._commitment.weight = value
+    commitment_weight = Setting(lambda layer: layer.regularizers[1], "weight")
+    """beta; it may be changed while training."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from scq.data import registry as datasets
 from scq.quantizers import registry as quantizers
-from scq.quantizers.recipe import ASSIGNMENTS, REGULARIZERS
 
 if TYPE_CHECKING:
     from scq.training.config import CommonConfig
@@ -114,9 +113,7 @@ def _quoted(names: list[str]) -> str:
 
 def _all_settings() -> set[str]:
     """What any quantizer takes, by itself or put together from parts."""
-    parts = [names for _, names in ASSIGNMENTS.values()] + [names for _, names in REGULARIZERS.values()]
-    taken = {name for names in parts for name in names} | {"regularizer_weight"}
-    return {_SETTLED.get(name, name) for name in taken} | {n for entry in quantizers.entries() for n in _names(entry)}
+    return {_SETTLED.get(name, name) for name in quantizers.settings()}
 
 
 TRAINING: Rules = {name: _of_the_quantizer(name) for name in _all_settings()} | {

@@ -57,6 +57,15 @@ class CommonConfig:
     """Weight of the commitment term in the loss of the quantizers with nearest codewords."""
     regularizer_weight: float = 0.1
     """Weight of the further term in the loss of smoothed_knn_l2, smoothed_knn_ce and smoothed_perplexity."""
+    temperature: float = 1.0
+    """Temperature of the softmax over distances in smoothed_knn_l2, smoothed_knn_ce and smoothed_perplexity; the first
+    one of gumbel."""
+    temperature_end: float = 0.5
+    """What the temperature of gumbel falls to, geometrically."""
+    decay: float = 0.99
+    """Of the moving averages of vq_ema: the share of an average that a step leaves."""
+    revive_below: float = 0.1
+    """Codewords of vq_ema that fewer latents choose than this share of the mean take a latent's place; 0 for none."""
     latents_offset: float = 0.0
     """A bad start on purpose: the latents of the untrained encoder, of mean 0 and variance 1 in each channel, are moved
     by so much in every channel. With 5 and init normal, all codewords are far from the data, whatever the quantizer."""
@@ -126,7 +135,10 @@ class CommonConfig:
         for name in ("residual_layers", "seed", "dump_every", *weights):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be >= 0")
-        for name in ("lam", "lam_end", "learning_rate", "clip_norm"):
+        for name in ("decay", "revive_below"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be from 0 to 1")
+        for name in ("lam", "lam_end", "temperature", "temperature_end", "learning_rate", "clip_norm"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}, must be finite and > 0" + ", or None" * (name == "clip_norm"))

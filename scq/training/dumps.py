@@ -38,7 +38,7 @@ def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tenso
     """
     start = now(latents.device)
     rows = to_rows(latents.detach(), quantizer.dim, quantizer.channel_dim)
-    rows = quantizer.kind.enter(quantizer, rows[:: -(-rows.shape[0] // _COLUMNS)])
+    rows = quantizer.embedding.enter(rows[:: -(-rows.shape[0] // _COLUMNS)])
     tensors = {"latents": rows.cpu().contiguous(), "codebook": quantizer.codebook.detach().cpu().contiguous()}
     path = folder / PROBLEMS / f"step-{step:06d}.safetensors"
     path.parent.mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 
 from scq.autoencoder import Autoencoder
 from scq.data import to_float
-from scq.quantizers.base import CodebookQuantizer
+from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.usage import Usage
 
 
@@ -43,7 +43,7 @@ def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: i
     # Numbers of this process alone: it need not be one of several that evaluate, and would wait for the others.
     psnr = PeakSignalNoiseRatio(data_range=1.0, sync_on_compute=False).to(device)
     ssim = StructuralSimilarityIndexMeasure(data_range=1.0, sync_on_compute=False).to(device)
-    quantizer = model.quantizer if isinstance(model.quantizer, CodebookQuantizer) else None
+    quantizer = model.quantizer if isinstance(model.quantizer, ComposedQuantizer) else None
     usage = Usage(quantizer.codebook_size) if quantizer else None
     square, hard_square, converged = 0.0, 0.0, 0.0
     training = model.training

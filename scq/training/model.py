@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from scq.autoencoder import Autoencoder
 from scq.programme import relaxation_options
 from scq.quantizers import registry
+from scq.quantizers.earlier import renamed
 from scq.training.applicability import RELAXATION
 from scq.training.config import TrainConfig
 from scq.training.folder import CONFIG, WEIGHTS, read_config
@@ -103,6 +104,7 @@ def load_run(folder: Path | str) -> tuple[TrainConfig, Autoencoder]:
     if not weights.is_file():
         raise ValueError(f"folder is '{folder}', must hold {WEIGHTS}; the run has not finished")
     state = read_tensors(weights)
+    renamed(state, "quantizer.")
     _check_weights(config, state, weights)
     model = build_model(config)
     model.load_state_dict(state)

@@ -32,7 +32,7 @@ def work(rank: int, port: int) -> None:
     # With revival: the same in both, from latents of both.
     torch.manual_seed(rank)
     revived = quantizer("vq_ema", K, F, decay=0.0)
-    revived.kind.restart(revived, 100 + layer.codebook)
+    revived.embedding.restart(100 + layer.codebook)
     x = torch.randn(N, F)
     revived(x)
     for name, buffer in revived.named_buffers():
@@ -57,7 +57,7 @@ def work(rank: int, port: int) -> None:
         for batch in batches:
             alone(batch.reshape(-1, F))
         torch.testing.assert_close(layer.codebook, alone.codebook)
-        torch.testing.assert_close(layer.cluster_size, alone.cluster_size)
+        torch.testing.assert_close(layer.embedding.cluster_size, alone.embedding.cluster_size)
 
 
 if __name__ == "__main__":

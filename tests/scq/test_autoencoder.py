@@ -60,7 +60,7 @@ def test_reconstruction_loss_reaches_every_parameter_of_encoder_and_decoder(quan
     output.reconstruction.square().mean().backward()
     without = [n for n, p in built.named_parameters() if p.grad is None or not p.grad.any()]
     # Straight-through passes the codebook by: its own loss trains it.
-    assert without == (["quantizer.codebook"] if quantizer == "vq" else [])
+    assert without == (["quantizer.embedding.codewords"] if quantizer == "vq" else [])
 
 
 def test_start_depends_on_the_global_seed_alone() -> None:

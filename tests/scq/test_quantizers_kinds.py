@@ -31,7 +31,7 @@ def test_moving_averages_match_the_definition_by_a_loop():
         smooth = [total * (n + 1e-5) / (total + K * 1e-5) for n in sizes]
         codebook = [[s / n for s in row] for row, n in zip(sums, smooth, strict=True)]
         torch.testing.assert_close(layer.codebook, torch.tensor(codebook))
-    torch.testing.assert_close(layer.cluster_size, torch.tensor(sizes))
+    torch.testing.assert_close(layer.embedding.cluster_size, torch.tensor(sizes))
 
 
 def test_a_bad_start_is_recovered_from_and_the_averages_start_anew():
@@ -40,7 +40,7 @@ def test_a_bad_start_is_recovered_from_and_the_averages_start_anew():
     for revive_below in (0.0, 0.1):
         torch.manual_seed(0)
         layer = quantizer("vq_ema", K, F, revive_below=revive_below, decay=0.9)
-        layer.kind.restart(layer, 100 + torch.randn(K, F))
+        layer.embedding.restart(100 + torch.randn(K, F))
         for _ in range(60):
             output = layer(torch.randn(200, F))
         used[revive_below] = int(output.info["active_codes"])
@@ -50,7 +50,7 @@ def test_a_bad_start_is_recovered_from_and_the_averages_start_anew():
 def test_dead_codewords_become_different_latents_of_the_batch():
     layer = quantizer("vq_ema", K, F, decay=0.0)
     far = 100 + torch.randn(K, F)
-    layer.kind.restart(layer, torch.cat([torch.zeros(1, F), far[1:]]))
+    layer.embedding.restart(torch.cat([torch.zeros(1, F), far[1:]]))
     x = torch.randn(30, F)
     mask = torch.arange(30) < 20
     layer(x, mask)
@@ -58,7 +58,7 @@ def test_dead_codewords_become_different_latents_of_the_batch():
     codeword, places = (revived[:, None] == x).all(2).nonzero().T
     assert torch.equal(codeword, torch.arange(K - 1))
     assert len(set(places.tolist())) == K - 1 and (places < 20).all()
-    torch.testing.assert_close(layer.cluster_size[1:], torch.full((K - 1,), 20 / K))
+    torch.testing.assert_close(layer.embedding.cluster_size[1:], torch.full((K - 1,), 20 / K))
 
 
 @pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
@@ -71,12 +71,12 @@ def test_averages_and_revival_leave_out_what_is_not_finite(wrong, revive_below):
     layer(x)
     assert all(buffer.isfinite().all() for buffer in layer.buffers())
     if not revive_below:
-        assert float(layer.cluster_size.sum()) == pytest.approx(0.5 * K + 0.5 * 10)
+        assert float(layer.embedding.cluster_size.sum()) == pytest.approx(0.5 * K + 0.5 * 10)
 
 
 def test_with_fewer_latents_than_dead_codewords_the_rest_wait():
     layer = quantizer("vq_ema", K, F, decay=0.01)
-    layer.kind.restart(layer, 100 + torch.randn(K, F))
+    layer.embedding.restart(100 + torch.randn(K, F))
     x = torch.randn(5, F)
     layer(x)
     assert int((layer.codebook[:, None] == x).all(2).any(1).sum()) == 5
@@ -89,12 +89,12 @@ def test_products_are_what_they_say(name):
     x = torch.randn(20, 32)
     layer(x).loss.backward()
     if name == "simvq_diagonal":
-        assert torch.equal(layer.scale, torch.ones(32))
-        torch.testing.assert_close(layer.codebook, layer.coordinates @ torch.diag(layer.scale))
+        assert torch.equal(layer.embedding.scale, torch.ones(32))
+        torch.testing.assert_close(layer.codebook, layer.embedding.coordinates @ torch.diag(layer.embedding.scale))
     else:
-        assert float(layer.coordinates.detach().std()) == pytest.approx(32**-0.5, rel=0.05)
-        torch.testing.assert_close(layer.codebook, layer.coordinates @ layer.basis)
-    assert layer.coordinates.requires_grad == (name != "simvq")
+        assert float(layer.embedding.coordinates.detach().std()) == pytest.approx(32**-0.5, rel=0.05)
+        torch.testing.assert_close(layer.codebook, layer.embedding.coordinates @ layer.embedding.basis)
+    assert layer.embedding.coordinates.requires_grad == (name != "simvq")
 
 
 def test_a_linear_codebook_moves_codewords_that_nothing_chose():

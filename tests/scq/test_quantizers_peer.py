@@ -64,7 +64,7 @@ def test_moving_averages_over_many_steps():
     """Without revival: it replaces dead codewords below an absolute count, ours below a share of uniform use."""
     theirs = peer.VectorQuantize(F, K, decay=0.9, rotation_trick=False, commitment_weight=0.25)
     ours = quantizer("vq_ema", K, F, decay=0.9, revive_below=0.0)
-    ours.kind.restart(ours, theirs.codebook)
+    ours.embedding.restart(theirs.codebook)
     for _ in range(10):
         (a, grad_a), (b, grad_b) = both(ours, theirs, torch.randn(1, N, F), torch.randn(1, N, F))
         assert torch.equal(a.indices, b[1])
@@ -72,21 +72,21 @@ def test_moving_averages_over_many_steps():
         close(a.loss, b[2])
         close(grad_a, grad_b)
         close(ours.codebook, theirs.codebook)
-        close(ours.cluster_size, theirs._codebook.cluster_size[0])
+        close(ours.embedding.cluster_size, theirs._codebook.cluster_size[0])
 
 
 def test_simvq():
     theirs = peer.SimVQ(F, K, rotation_trick=False)
     ours = quantizer("simvq", K, F)
     with torch.no_grad():
-        ours.coordinates.copy_(theirs.frozen_codebook)
-        ours.basis.copy_(theirs.code_transform.weight.T)
+        ours.embedding.coordinates.copy_(theirs.frozen_codebook)
+        ours.embedding.basis.copy_(theirs.code_transform.weight.T)
     (a, grad_a), (b, grad_b) = both(ours, theirs, torch.randn(1, N, F), torch.randn(1, N, F))
     assert torch.equal(a.indices, b[1])
     close(a.quantized, b[0])
     close(a.loss, b[2])
     close(grad_a, grad_b)
-    close(ours.basis.grad, theirs.code_transform.weight.grad.T)
+    close(ours.embedding.basis.grad, theirs.code_transform.weight.grad.T)
     close(ours.decode(a.indices), theirs.indices_to_codes(b[1]))
 
 
@@ -96,8 +96,8 @@ def test_simvq_with_the_rotation_trick():
     loss = [terms.CodebookTerm(), terms.Commitment(0.25)]
     ours = ComposedQuantizer(K, F, codebooks.Linear(), assignments.Nearest(), gradients.Rotation(), loss)
     with torch.no_grad():
-        ours.coordinates.copy_(theirs.frozen_codebook)
-        ours.basis.copy_(theirs.code_transform.weight.T)
+        ours.embedding.coordinates.copy_(theirs.frozen_codebook)
+        ours.embedding.basis.copy_(theirs.code_transform.weight.T)
     upstream = torch.randn(1, N, F)
     (a, grad_a), (b, grad_b) = both(ours, theirs, torch.randn(1, N, F), upstream)
     close(a.quantized, b[0])
@@ -109,8 +109,8 @@ def test_simvq_with_the_rotation_trick():
 def test_finite_scalars(levels, dim):
     theirs = peer.FSQ(list(levels), dim=dim)
     ours = quantizer("fsq", 1, dim, levels=levels)
-    ours.project_in.load_state_dict(theirs.project_in.state_dict())
-    ours.project_out.load_state_dict(theirs.project_out.state_dict())
+    ours.embedding.project_in.load_state_dict(theirs.project_in.state_dict())
+    ours.embedding.project_out.load_state_dict(theirs.project_out.state_dict())
     x, upstream = 2 * torch.randn(1, N, dim), torch.randn(1, N, dim)
     (a, grad_a), (b, grad_b) = both(ours, theirs, x, upstream)
     assert torch.equal(a.indices, b[1].long())

@@ -48,8 +48,8 @@ def test_every_named_quantizer_with_parts_has_a_recipe() -> None:
 def test_what_nobody_has_tried_is_one_line() -> None:
     layer = quantizer("linear+scq+knn_l2", K, F, lam=0.2, regularizer_weight=0.3, neighbours=5)
     assert isinstance(layer, SoftConvexQuantizer)
-    assert isinstance(layer.kind, codebooks.Linear)
-    (term,) = layer.regularizers
+    assert isinstance(layer.embedding, codebooks.Linear)
+    _, term = layer.regularizers
     assert isinstance(term, regularizers.KNNL2) and (term.weight, term.neighbours) == (0.3, 5)
     x = torch.randn(50, F, requires_grad=True)
     output = layer(x)
@@ -79,7 +79,7 @@ def test_a_part_that_is_not_known_is_named(recipe: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ("ema+scq", "codebook is ema and assignment is soft convex, must be nearest"),
+        ("ema+scq", "codebook is ema and assignment is scq, must be nearest"),
         ("direct+softmax+rotation", "gradient is rotation and assignment is softmax, must be nearest"),
         ("direct+scq+knn_ce", "must be softmax or gumbel"),
         ("direct+nearest+entropy", "must be one with weights"),
@@ -104,7 +104,7 @@ def test_parts_that_do_not_go_together_are_refused_with_the_reason(recipe: str, 
 )
 def test_an_option_of_a_part_that_is_not_there_is_refused(recipe: str, option: dict[str, float]) -> None:
     ((name, value),) = option.items()
-    with pytest.raises(ValueError, match=f"{name} is {value}, but .* has no use for it; it takes: "):
+    with pytest.raises(TypeError, match=f"{name} is {value}, but .* has no use for it; it takes: "):
         quantizer(recipe, K, F, **option)
 
 

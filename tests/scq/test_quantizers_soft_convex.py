@@ -32,7 +32,7 @@ def test_gradients_agree_with_finite_differences(layer):
     def of(x, codebook):
         with torch.no_grad():
             layer.codebook.copy_(codebook)
-        output = torch.func.functional_call(layer, {"codebook": codebook}, (x,))
+        output = torch.func.functional_call(layer, {"embedding.codewords": codebook}, (x,))
         return output.quantized, output.loss
 
     codebook = layer.codebook.detach().clone().requires_grad_()

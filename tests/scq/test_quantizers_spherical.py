@@ -21,7 +21,7 @@ def test_scale_of_latents_and_codewords_counts_nowhere():
     x = torch.randn(20, F, dtype=torch.float64)
     before = layer(x)
     with torch.no_grad():
-        layer.unscaled.codebook.mul_(torch.rand(K, 1) + 0.5)
+        layer.embedding.of.codewords.mul_(torch.rand(K, 1) + 0.5)
     after = layer(x * (torch.rand(20, 1) + 0.5))
     torch.testing.assert_close(after.quantized, before.quantized)
     torch.testing.assert_close(after.loss, before.loss)
@@ -33,7 +33,7 @@ def test_is_the_programme_of_the_scaled_problem():
     layer, x = SoftConvexQuantizer(K, F, codebook=Spherical()).double(), torch.randn(20, F, dtype=torch.float64)
     plain = SoftConvexQuantizer(K, F).double()
     with torch.no_grad():
-        plain.codebook.copy_(layer.unscaled.codebook / length(layer.unscaled.codebook)[:, None])
+        plain.codebook.copy_(layer.embedding.of.codewords / length(layer.embedding.of.codewords)[:, None])
     torch.testing.assert_close(layer(x).weights, plain(x / length(x)[:, None]).weights)
 
 
@@ -42,11 +42,11 @@ def test_gradients_agree_with_finite_differences(backend):
     layer = SoftConvexQuantizer(K, F, codebook=Spherical(), backend=backend).double()
 
     def of(x, codebook):
-        output = torch.func.functional_call(layer, {"unscaled.codebook": codebook}, (x,))
+        output = torch.func.functional_call(layer, {"embedding.of.codewords": codebook}, (x,))
         return output.quantized, output.loss
 
     x = torch.randn(5, F, dtype=torch.float64, requires_grad=True)
-    codebook = layer.unscaled.codebook.detach().clone().requires_grad_()
+    codebook = layer.embedding.of.codewords.detach().clone().requires_grad_()
     assert torch.autograd.gradcheck(of, (x, codebook), eps=1e-6, atol=1e-5, fast_mode=True)
 
 
@@ -59,18 +59,18 @@ def test_latents_without_a_direction_spoil_no_other():
     (output.quantized.square().sum() + output.loss).backward()
     assert output.quantized.isfinite().all() and int(output.info["failed_columns"]) == 2
     assert x.grad.isfinite().all() and not x.grad[1:3].any()
-    assert layer.unscaled.codebook.grad.isfinite().all()
+    assert layer.embedding.of.codewords.grad.isfinite().all()
 
 
 def test_holds_other_kinds_and_freezes_them():
     layer = SoftConvexQuantizer(K, F, codebook=Spherical(Linear()))
     layer.freeze()
-    assert not layer.unscaled.basis.requires_grad
+    assert not layer.embedding.of.basis.requires_grad
     assert Spherical(EMA()).trained is False
     terms = [CodebookTerm(), Commitment()]
     with pytest.raises(ValueError, match="no gradient moves such a codebook"):
         ComposedQuantizer(K, F, Spherical(EMA()), Nearest(), StraightThrough(), terms)
-    with pytest.raises(ValueError, match="codebook is ema and assignment is soft convex"):
+    with pytest.raises(ValueError, match="codebook is ema and assignment is scq"):
         SoftConvexQuantizer(K, F, codebook=Spherical(EMA()))
     with pytest.raises(ValueError, match="must be a Codebook whose codewords may have any length"):
         Spherical(FixedGrid((3, 3)))
@@ -88,7 +88,7 @@ def test_moving_averages_on_the_sphere_are_those_of_the_widely_used_layer():
     peer = pytest.importorskip("vector_quantize_pytorch", reason="vector-quantize-pytorch is not installed")
     theirs = peer.VectorQuantize(F, K, use_cosine_sim=True, rotation_trick=False, commitment_weight=0.25, decay=0.9)
     ours = ComposedQuantizer(K, F, Spherical(EMA(0.9, 0.0)), Nearest(), StraightThrough(), [Commitment(0.25)])
-    ours.kind.restart(ours, theirs.codebook)
+    ours.embedding.restart(theirs.codebook)
     for _ in range(5):
         x = torch.randn(1, 200, F)
         (quantized, indices, loss), output = theirs(x), ours(x)

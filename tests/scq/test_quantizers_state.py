@@ -158,7 +158,7 @@ def test_codewords_of_averages_that_are_set_are_as_alive_as_each_other() -> None
     for _ in range(300):
         layer(torch.randn(64, F) * torch.tensor([1.0, 0, 0, 0]))
     layer.set_codebook(torch.randn(K, F))
-    assert torch.equal(layer.cluster_size, torch.ones(K))
+    assert torch.equal(layer.embedding.cluster_size, torch.ones(K))
 
 
 @pytest.mark.usefixtures("as_a_user")
@@ -193,35 +193,35 @@ class OneWay(nn.Module):
 @pytest.mark.parametrize("name", ["vq", "scq"])
 def test_a_parametrized_codebook_is_started_and_frozen(name: str) -> None:
     layer = layer_of(name, init="kmeans")
-    parametrize.register_parametrization(layer, "codebook", Unit())
+    parametrize.register_parametrization(layer.embedding, "codewords", Unit())
     before = layer.codebook.detach().clone()
     layer(torch.randn(256, F))
     assert layer.codebook_initialized and not torch.equal(layer.codebook, before)
     torch.testing.assert_close(layer.codebook.norm(dim=1), torch.ones(K))
     state = layer.state_dict()
     loaded = layer_of(name, init="kmeans")
-    parametrize.register_parametrization(loaded, "codebook", Unit())
+    parametrize.register_parametrization(loaded.embedding, "codewords", Unit())
     loaded.load_state_dict(state)
     loaded.freeze()
     loaded(torch.randn(8, F, requires_grad=True)).loss.backward()
     assert torch.equal(loaded.codebook, layer.codebook)
-    assert loaded.parametrizations.codebook.original.grad is None
+    assert loaded.embedding.parametrizations.codewords.original.grad is None
 
 
 @pytest.mark.parametrize("name", ["vq", "vq_ema", "scq"])
 def test_a_codebook_that_cannot_be_written_is_refused_by_name(name: str) -> None:
     layer = layer_of(name, init="kmeans")
-    parametrize.register_parametrization(layer, "codebook", OneWay())
-    with pytest.raises(ValueError, match="codebook is parametrized by OneWay, which must have a right_inverse"):
+    parametrize.register_parametrization(layer.embedding, "codewords", OneWay())
+    with pytest.raises(ValueError, match="codewords is parametrized by OneWay, which must have a right_inverse"):
         layer(torch.randn(256, F))
     assert not layer.codebook_initialized
 
 
 def test_a_pruned_codebook_cannot_be_set_or_frozen() -> None:
     layer = layer_of("vq")
-    prune.l1_unstructured(layer, "codebook", amount=0.3)
+    prune.l1_unstructured(layer.embedding, "codewords", amount=0.3)
     for act in (layer.freeze, lambda: layer.set_codebook(torch.randn(K, F))):
-        with pytest.raises(ValueError, match="codebook is computed by a hook"):
+        with pytest.raises(ValueError, match="codewords is computed by a hook"):
             act()
 
 
@@ -244,3 +244,57 @@ def test_a_layer_made_without_memory_is_whole_once_loaded(name: str, assign: boo
     for ours, theirs in zip(layer(x)[:3], source(x)[:3], strict=True):
         assert torch.equal(ours, theirs)
     assert torch.equal(layer.decode(torch.arange(64)), source.decode(torch.arange(64)))
+
+
+BEFORE = {
+    "vq": {"codebook": (K, F), "codebook_initialized": ()},
+    "vq_ema": {"codebook": (K, F), "cluster_size": (K,), "cluster_sum": (K, F), "codebook_initialized": ()},
+    "simvq": {"basis": (F, F), "coordinates": (K, F), "codebook_initialized": ()},
+    "simvq_joint": {"coordinates": (K, F), "basis": (F, F), "codebook_initialized": ()},
+    "simvq_diagonal": {"coordinates": (K, F), "scale": (F,), "codebook_initialized": ()},
+    "fsq": {
+        "codebook_initialized": (),
+        **{"project_in.weight": (2, F), "project_in.bias": (2,)},
+        **{"project_out.weight": (F, 2), "project_out.bias": (F,)},
+    },
+    "gumbel": {"codebook": (K, F), "codebook_initialized": (), "assignment.temperature.step": ()},
+    "scq_annealed": {"codebook": (K, F), "codebook_initialized": (), "lam.step": ()},
+    "spherical+nearest": {"unscaled.codebook": (K, F), "codebook_initialized": ()},
+}
+"""What versions before 0.2 saved."""
+
+
+@pytest.mark.parametrize("within", [False, True], ids=["layer", "model"])
+@pytest.mark.parametrize("name", BEFORE)
+def test_what_earlier_versions_saved_still_loads(name: str, within: bool) -> None:
+    saved = {key: torch.rand(shape) + 1 for key, shape in BEFORE[name].items()}
+    layer = layer_of(name)
+    model = nn.ModuleDict({"quantizer": layer}) if within else layer
+    model.load_state_dict({f"quantizer.{key}" if within else key: value for key, value in saved.items()})
+    state = layer.state_dict()
+    assert layer.codebook_initialized
+    for key, value in saved.items():
+        last = {"codebook": "codewords", "codebook_initialized": "initialized"}.get(*2 * [key.split(".")[-1]])
+        if last != "cluster_sum":
+            (loaded,) = [state[name] for name in state if name.endswith(key if "project" in key else last)]
+            assert torch.equal(loaded, value.to(loaded.dtype)), key
+
+
+def test_a_parametrized_codebook_that_earlier_versions_saved_still_loads() -> None:
+    layer = layer_of("vq")
+    parametrize.register_parametrization(layer.embedding, "codewords", Unit())
+    saved = {"parametrizations.codebook.original": torch.randn(K, F), "codebook_initialized": torch.ones(())}
+    layer.load_state_dict(saved)
+    assert torch.equal(layer.embedding.parametrizations.codewords.original, saved["parametrizations.codebook.original"])
+
+
+def test_a_codebook_that_another_layer_holds_is_refused() -> None:
+    codebook = scq.quantizers.codebooks.Direct()
+    scq.SoftConvexQuantizer(K, F, codebook=codebook)
+    with pytest.raises(ValueError, match=r"codebook is Direct\(\), which another layer holds; must be one of its own"):
+        scq.SoftConvexQuantizer(K, F, codebook=codebook)
+
+
+def test_the_earlier_name_of_the_class_still_works_and_says_what_it_is_called_now() -> None:
+    with pytest.warns(DeprecationWarning, match="CodebookQuantizer is ComposedQuantizer"):
+        assert scq.quantizers.CodebookQuantizer is scq.quantizers.ComposedQuantizer

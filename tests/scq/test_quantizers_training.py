@@ -57,6 +57,10 @@ def test_settings_of_an_entry_reach_its_quantizer(entry):
         "commitment_weight": {"commitment_weight": 0.6},
         "regularizer_weight": {"regularizer_weight": 0.3},
         "neighbours": {"neighbours": 5},
+        "temperature": {"temperature": 0.7},
+        "temperature_end": {"temperature_end": 0.2},
+        "decay": {"decay": 0.9},
+        "revive_below": {"revive_below": 0.3},
         "init": {"init": "uniform"},
     }
     for setting in entry.settings:

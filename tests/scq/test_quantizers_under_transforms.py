@@ -110,7 +110,7 @@ def test_a_learned_lam_by_jvp_and_vjp() -> None:
     a = layer.lam.logarithm.detach()
 
     def function(a):
-        return functional_call(layer, {"lam.logarithm": a}, (x,)).quantized
+        return functional_call(layer, {"assignment.lam.logarithm": a}, (x,)).quantized
 
     tangent = jvp(function, (a,), (one,))[1]
     upstream = torch.randn_like(tangent)

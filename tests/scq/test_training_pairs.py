@@ -43,7 +43,7 @@ def test_paired_runs_start_alike_and_see_the_same_batches(tmp_path, monkeypatch)
         for name, value in starts[method].items():
             assert torch.equal(value, starts["scq"][name]), (method, name)
     assert any(name.startswith("encoder") for name in starts["none"])
-    assert "quantizer.codebook" in starts["vq"]
+    assert "quantizer.embedding.codewords" in starts["vq"]
 
 
 def test_paired_runs_share_the_codebook_that_kmeans_finds(photos):

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import embedding
 
@@ -18,6 +18,8 @@ class Nearest(Assignment):
 
     name: ClassVar[str] = "nearest"
 
-    def forward(self, latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F"]) -> Assigned:
+    def forward(
+        self, latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F"], valid: Bool[Tensor, " N"] | None = None
+    ) -> Assigned:
         indices = nearest_codeword(latents.detach(), codebook.detach())
         return Assigned(indices, embedding(indices, codebook), source=latents)

@@ -4,11 +4,11 @@ import itertools
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from scq.quantizers.assignments.assignment import Assigned, Assignment
-from scq.quantizers.codebooks.fixed_grid import check_levels
+from scq.quantizers.codebooks.fixed_grid import check_levels, levels_of
 
 _MARGIN = 1e-3
 """The bounded channel reaches beyond the outermost level by this share, so that the level can be reached."""
@@ -33,19 +33,25 @@ class Rounding(Assignment):
 
     def __init__(self, levels: tuple[int, ...]) -> None:
         super().__init__()
-        check_levels(levels)
-        self.levels = tuple(levels)
+        self.levels = check_levels(levels)
         # Not saved: the levels are settings, and the rest follows from them.
         self.register_buffer("counts", torch.tensor(self.levels), persistent=False)
         self.register_buffer("place_values", self.counts.clone(), persistent=False)
         self.derive(self.counts.device)
+
+    @classmethod
+    def near(cls, codebook_size: int, levels: tuple[int, ...] | None = None) -> "Rounding":
+        """To the grid that :meth:`scq.quantizers.codebooks.FixedGrid.near` gives."""
+        return cls(levels_of(codebook_size, levels))
 
     def derive(self, device: torch.device) -> None:
         self.counts = torch.tensor(self.levels, device=device)
         values = [*itertools.accumulate((1, *self.levels[:-1]), int.__mul__)]
         self.place_values = torch.tensor(values, device=device)
 
-    def forward(self, latents: Float[Tensor, "N D"], codebook: Float[Tensor, "K F"]) -> Assigned:
+    def forward(
+        self, latents: Float[Tensor, "N D"], codebook: Float[Tensor, "K F"], valid: Bool[Tensor, " N"] | None = None
+    ) -> Assigned:
         L = self.counts.to(latents.dtype)
         half = (L - 1) * (1 + _MARGIN) / 2
         offset = (1 - L % 2) / 2

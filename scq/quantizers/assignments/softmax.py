@@ -3,12 +3,13 @@
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding
 
 from scq.quantizers.assignments.assignment import Assigned, Assignment
 from scq.quantizers.checks import positive
+from scq.solvers.weights import Weights
 
 
 class Softmax(Assignment):
@@ -28,7 +29,9 @@ class Softmax(Assignment):
         super().__init__()
         self.temperature = positive("temperature", temperature)
 
-    def forward(self, latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F"]) -> Assigned:
+    def forward(
+        self, latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F"], valid: Bool[Tensor, " N"] | None = None
+    ) -> Assigned:
         return mixture(closeness(latents, codebook) / self.temperature, codebook)
 
     def extra_repr(self) -> str:
@@ -48,4 +51,4 @@ def mixture(logits: Float[Tensor, "N K"], codebook: Float[Tensor, "K F"]) -> Ass
     log_weights = logits.log_softmax(1)
     weights = log_weights.exp()
     indices: Int[Tensor, " N"] = weights.detach().argmax(1)
-    return Assigned(indices, embedding(indices, codebook), weights @ codebook, weights, log_weights)
+    return Assigned(indices, embedding(indices, codebook), weights @ codebook, Weights.dense_of(weights), log_weights)

@@ -1,22 +1,20 @@
 """Codewords that are moving averages of the latents assigned to them."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from scq.quantizers import processes
 from scq.quantizers.checks import nonnegative
-from scq.quantizers.codebooks.kind import Codebook, put
+from scq.quantizers.codebooks.codebook import Codebook
 from scq.solvers.finite import finite_rows
 
 _SMOOTHING = 1e-5
 """Of the counts, so that no codeword is divided by 0; the reference code's."""
 
 
-@dataclass(frozen=True)
 class EMA(Codebook):
     r"""Each codeword is the average of the latents that chose it, over recent training steps.
 
@@ -41,66 +39,56 @@ class EMA(Codebook):
         revive_below: share of the mean count; 0 revives nothing.
 
     Buffers:
-        codebook: c (K, F).  cluster_size: n (K,).
+        codewords: c (K, F).  cluster_size: n (K,).
 
     Source: arXiv 1711.00937, appendix A.1, with the smoothing of its reference code; the revival as arXiv 2005.00341
     has it, with a threshold relative to uniform use.
     """
 
-    decay: float = 0.99
-    revive_below: float = 0.1
-
     name: ClassVar[str] = "ema"
     trained: ClassVar[bool] = False
+    codewords: Tensor
+    cluster_size: Tensor
 
-    def __post_init__(self) -> None:
+    def __init__(self, decay: float = 0.99, revive_below: float = 0.1) -> None:
+        super().__init__()
+        self.decay, self.revive_below = nonnegative("decay", decay), nonnegative("revive_below", revive_below)
         for name in ("decay", "revive_below"):
-            if nonnegative(name, getattr(self, name)) > 1:
+            if getattr(self, name) > 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be from 0 to 1")
 
-    def install(self, layer: nn.Module, start: Float[Tensor, "K F"]) -> None:
-        layer.register_buffer("codebook", start)
-        layer.register_buffer("cluster_size", torch.ones(start.shape[0]))
+    def install(self, start: Float[Tensor, "K F"]) -> None:
+        self.register_buffer("codewords", start)
+        self.register_buffer("cluster_size", torch.ones(start.shape[0]))
 
-    def parameters(self, layer: nn.Module) -> list[nn.Parameter]:
-        return []
+    def forward(self) -> Float[Tensor, "K F"]:
+        return self.codewords
 
-    @torch.no_grad()
-    def restart(self, layer: nn.Module, codewords: Float[Tensor, "K F"]) -> None:
-        put(layer, "codebook", codewords)
-        layer.cluster_size.fill_(1.0)
-
-    def upgrade(self, state: dict[str, Tensor], prefix: str) -> None:
-        state.pop(f"{prefix}cluster_sum", None)
-        if f"{prefix}codebook" in state and f"{prefix}cluster_size" not in state:
-            # Codewords alone are a start.
-            state[f"{prefix}cluster_size"] = state[f"{prefix}codebook"].new_ones(state[f"{prefix}codebook"].shape[0])
+    def restart(self, codewords: Float[Tensor, "K F"]) -> None:
+        super().restart(codewords)
+        self.cluster_size.fill_(1.0)
 
     @torch.no_grad()
     def observe(
-        self,
-        layer: nn.Module,
-        latents: Float[Tensor, "N F"],
-        indices: Int[Tensor, " N"],
-        valid: Bool[Tensor, " N"] | None,
+        self, latents: Float[Tensor, "N F"], indices: Int[Tensor, " N"], valid: Bool[Tensor, " N"] | None
     ) -> None:
-        latents, K = latents.detach(), layer.codebook.shape[0]
+        latents, K = latents.detach(), self.codewords.shape[0]
         counted = finite_rows(latents)
         if valid is not None:
             counted = counted & valid
         # where, not a product: NaN times 0 is NaN.
         latents = torch.where(counted[:, None], latents, 0.0)
         counts = latents.new_zeros(K).index_add_(0, indices, counted.to(latents.dtype))
-        sums = latents.new_zeros(layer.codebook.shape).index_add_(0, indices, latents)
+        sums = latents.new_zeros(self.codewords.shape).index_add_(0, indices, latents)
         candidates, there = _candidates(latents, counted, K)
         # One exchange for everything: each is a wait for the slowest process.
         shared = processes.total(torch.cat([counts[:, None], there[:, None], sums, candidates], 1))
         counts, there, sums, candidates = shared.split([1, 1, latents.shape[1], latents.shape[1]], 1)
 
-        before = layer.cluster_size.to(counts.dtype)
-        sums_before = layer.codebook.to(sums.dtype) * _smoothed(before)[:, None]
+        before = self.cluster_size.to(counts.dtype)
+        sums_before = self.codewords.to(sums.dtype) * _smoothed(before)[:, None]
         size = torch.lerp(counts[:, 0], before, self.decay)
-        codebook = torch.lerp(sums, sums_before, self.decay) / _smoothed(size)[:, None]
+        averages = torch.lerp(sums, sums_before, self.decay) / _smoothed(size)[:, None]
 
         uniform = size.mean()
         dead = size < self.revive_below * uniform
@@ -108,8 +96,17 @@ class EMA(Codebook):
         revived = dead & (there[slot, 0] > 0)
         # where, not an index of the dead: what happens depends on no number that a compiled graph would have to read.
         fresh = candidates[slot]
-        put(layer, "codebook", torch.where(revived[:, None], fresh, codebook))
-        layer.cluster_size.copy_(torch.where(revived, uniform, size))
+        self._put("codewords", torch.where(revived[:, None], fresh, averages))
+        self.cluster_size.copy_(torch.where(revived, uniform, size))
+
+    def extra_repr(self) -> str:
+        return f"decay={self.decay}, revive_below={self.revive_below}"
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        if f"{prefix}codewords" in state_dict and f"{prefix}cluster_size" not in state_dict:
+            # Codewords alone are a start.
+            state_dict[f"{prefix}cluster_size"] = torch.ones_like(self.cluster_size)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def _smoothed(size: Float[Tensor, " K"]) -> Float[Tensor, " K"]:

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -10,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from scq.quantizers.codebooks.kind import Codebook
+from scq.quantizers.checks import at_least_one
+from scq.quantizers.codebooks.codebook import Codebook
 
 _PUBLISHED = {
     2**8: (8, 6, 5),
@@ -23,7 +23,6 @@ _FEW, _GOOD, _MANY = 3, 5, 8
 """Levels of a channel. Two would leave the bounding function no slope at 0."""
 
 
-@dataclass(frozen=True)
 class FixedGrid(Codebook):
     """The product of d sets of evenly spaced levels; channel i has L_i of them, integers divided by floor(L_i / 2).
 
@@ -40,45 +39,50 @@ class FixedGrid(Codebook):
     Source: arXiv 2309.15505.
     """
 
-    levels: tuple[int, ...]
-
     name: ClassVar[str] = "fixed_grid"
-    computed: ClassVar[bool] = True
     trained: ClassVar[bool] = False
     inits: ClassVar[tuple[str, ...]] = ("normal",)
+    grid: Tensor
 
-    def __post_init__(self) -> None:
-        check_levels(self.levels)
+    def __init__(self, levels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.levels = check_levels(levels)
+        self.size = math.prod(self.levels)
 
-    def install(self, layer: nn.Module, start: Float[Tensor, "K F"]) -> None:
+    @classmethod
+    def near(cls, codebook_size: int, levels: tuple[int, ...] | None = None) -> "FixedGrid":
+        """The grid of those levels; of :func:`levels_for` the size when there are none."""
+        return cls(levels_of(codebook_size, levels))
+
+    def install(self, start: Float[Tensor, "K F"]) -> None:
         size, dim = start.shape
-        if size != math.prod(self.levels):
-            raise ValueError(f"codebook_size is {size}, must be {math.prod(self.levels)}, the product of {self.levels}")
-        layer.register_buffer("grid", self._grid(start.device), persistent=False)
+        if size != self.size:
+            raise ValueError(f"codebook_size is {size}, must be {self.size}, the product of {self.levels}")
+        self.register_buffer("grid", self._grid(start.device), persistent=False)
         d = len(self.levels)
-        layer.project_in = nn.Linear(dim, d) if d != dim else nn.Identity()
-        layer.project_out = nn.Linear(d, dim) if d != dim else nn.Identity()
+        self.project_in = nn.Linear(dim, d) if d != dim else nn.Identity()
+        self.project_out = nn.Linear(d, dim) if d != dim else nn.Identity()
 
-    def derive(self, layer: nn.Module, device: torch.device) -> None:
-        layer.grid = self._grid(device).to(layer.grid.dtype)
+    def derive(self, device: torch.device) -> None:
+        self.grid = self._grid(device).to(self.grid.dtype)
+
+    def forward(self) -> Float[Tensor, "K F"]:
+        return self.leave(self.grid)
+
+    def enter(self, latents: Float[Tensor, "N F"]) -> Float[Tensor, "N D"]:
+        return _apply(self.project_in, latents)
+
+    def leave(self, codes: Float[Tensor, "N D"]) -> Float[Tensor, "N F"]:
+        return _apply(self.project_out, codes)
+
+    def extra_repr(self) -> str:
+        return f"levels={self.levels}"
 
     def _grid(self, device: torch.device) -> Float[Tensor, "K D"]:
         # product has its last factor the fastest.
         digits = list(itertools.product(*(range(L) for L in reversed(self.levels))))
         halves = torch.tensor([L // 2 for L in self.levels], device=device)
         return (torch.tensor(digits, device=device).flip(1) - halves) / halves
-
-    def codewords(self, layer: nn.Module) -> Float[Tensor, "K F"]:
-        return self.leave(layer, layer.grid)
-
-    def parameters(self, layer: nn.Module) -> list[nn.Parameter]:
-        return [*layer.project_in.parameters(), *layer.project_out.parameters()]
-
-    def enter(self, layer: nn.Module, latents: Float[Tensor, "N F"]) -> Float[Tensor, "N D"]:
-        return _apply(layer.project_in, latents)
-
-    def leave(self, layer: nn.Module, codes: Float[Tensor, "N D"]) -> Float[Tensor, "N F"]:
-        return _apply(layer.project_out, codes)
 
 
 def _apply(projection: nn.Module, rows: Tensor) -> Tensor:
@@ -88,14 +92,21 @@ def _apply(projection: nn.Module, rows: Tensor) -> Tensor:
     return rows
 
 
-def check_levels(levels: tuple[int, ...]) -> None:
-    """Refuses what is no grid.
+def check_levels(levels: tuple[int, ...]) -> tuple[int, ...]:
+    """The levels, as a tuple.
 
     Raises:
         ValueError: no levels, or fewer than 3 in a channel.
     """
+    levels = tuple(levels)
     if not levels or any(isinstance(L, bool) or not isinstance(L, int) or L < _FEW for L in levels):
         raise ValueError(f"levels is {levels!r}, must be one or more integers, each at least {_FEW}")
+    return levels
+
+
+def levels_of(codebook_size: int, levels: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The levels, or :func:`levels_for` the size when there are none."""
+    return levels_for(at_least_one("codebook_size", codebook_size)) if levels is None else levels
 
 
 def levels_for(codebook_size: int) -> tuple[int, ...]:

@@ -1,18 +1,16 @@
 """Codewords and latents of length 1."""
 
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from scq.quantizers.codebooks.codebook import Codebook
 from scq.quantizers.codebooks.direct import Direct
 from scq.quantizers.codebooks.fixed_grid import FixedGrid
-from scq.quantizers.codebooks.kind import Codebook
 
 
-@dataclass(frozen=True)
 class Spherical(Codebook):
     r"""Codewords c / |c| and latents z / |z|: the nearest codeword is the one of the largest cosine.
 
@@ -21,22 +19,21 @@ class Spherical(Codebook):
     number has no direction, and stays what it is.
 
     Args:
-        of: the kind of codebook that holds c, but for a grid; None for a direct one.
+        of: the codebook that holds c, but for a grid; None for a direct one.
 
     Modules:
-        unscaled: what ``of`` installs.
+        of: that codebook.
 
     Source: Yu et al., "Vector-quantized Image Modeling with Improved VQGAN", arXiv 2110.04627, section 3.2.
     """
 
-    of: Codebook = field(default_factory=Direct)
-
     name: ClassVar[str] = "spherical"
-    computed: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
+    def __init__(self, of: Codebook | None = None) -> None:
+        super().__init__()
+        self.of = Direct() if of is None else of
         if not isinstance(self.of, Codebook) or isinstance(self.of, FixedGrid | Spherical):
-            raise ValueError(f"of is {self.of!r}, must be a Codebook whose codewords may have any length")
+            raise ValueError(f"of is {of!r}, must be a Codebook whose codewords may have any length")
 
     @property
     def trained(self) -> bool:  # pyrefly: ignore
@@ -50,37 +47,25 @@ class Spherical(Codebook):
     def moves(self) -> bool:
         return self.of.moves
 
-    def install(self, layer: nn.Module, start: Float[Tensor, "K F"]) -> None:
-        layer.unscaled = nn.Module()
-        self.of.install(layer.unscaled, start)
+    def install(self, start: Float[Tensor, "K F"]) -> None:
+        self.of._install(start)
 
-    def codewords(self, layer: nn.Module) -> Float[Tensor, "K F"]:
-        held = layer.unscaled
-        return _scaled(self.of.codewords(held) if self.of.computed else held.codebook)
+    def forward(self) -> Float[Tensor, "K F"]:
+        return _scaled(self.of())
 
-    def parameters(self, layer: nn.Module) -> list[nn.Parameter]:
-        return self.of.parameters(layer.unscaled)
+    def restart(self, codewords: Float[Tensor, "K F"]) -> None:
+        self.of.restart(codewords)
 
-    def restart(self, layer: nn.Module, codewords: Float[Tensor, "K F"]) -> None:
-        self.of.restart(layer.unscaled, codewords)
+    def learned(self) -> list[nn.Parameter]:
+        return self.of.learned()
 
-    def derive(self, layer: nn.Module, device: torch.device) -> None:
-        self.of.derive(layer.unscaled, device)
-
-    def upgrade(self, state: dict[str, Tensor], prefix: str) -> None:
-        self.of.upgrade(state, f"{prefix}unscaled.")
-
-    def enter(self, layer: nn.Module, latents: Float[Tensor, "N F"]) -> Float[Tensor, "N F"]:
+    def enter(self, latents: Float[Tensor, "N F"]) -> Float[Tensor, "N F"]:
         return _scaled(latents)
 
     def observe(
-        self,
-        layer: nn.Module,
-        latents: Float[Tensor, "N F"],
-        indices: Int[Tensor, " N"],
-        valid: Bool[Tensor, " N"] | None,
+        self, latents: Float[Tensor, "N F"], indices: Int[Tensor, " N"], valid: Bool[Tensor, " N"] | None
     ) -> None:
-        self.of.observe(layer.unscaled, latents, indices, valid)
+        self.of.observe(latents, indices, valid)
 
 
 def _scaled(rows: Float[Tensor, "N F"]) -> Float[Tensor, "N F"]:

@@ -12,6 +12,8 @@ from scq.quantizers.regularizers.regularizer import Quantized, Regularizer
 class QuantizationError(Regularizer):
     """||z - z_q||^2, averaged over latents and channels: moves latents and codewords towards each other alike.
 
+    A latent without a solution adds 0 to the sum, and counts in the mean.
+
     Source: arXiv 2310.03004; it is the sum of the codebook and the commitment term, each at the same weight.
     """
 
@@ -19,4 +21,4 @@ class QuantizationError(Regularizer):
     moves_codebook: ClassVar[bool] = True
 
     def __call__(self, quantized: Quantized) -> Float[Tensor, ""]:
-        return mean_square(quantized.latents - quantized.reconstruction, quantized.valid)
+        return mean_square(quantized.latents - quantized.reconstruction, quantized.positions)

@@ -17,7 +17,10 @@ class Quantized(NamedTuple):
         reconstruction: (N, D), what replaces them, with its derivative with respect to the codebook and the weights.
         weights: (N, K); None when they are one-hot vectors.
         log_weights: (N, K), when they are known.
-        valid: (N,), False where a latent does not count; None when all do.
+        valid: (N,), False where a latent does not count: at padding, and where it has no solution; None when all do.
+        failed: (N,), True where it has no solution; its latent and its reconstruction are 0. None when there can be
+            none.
+        mask: (N,), with ``failed``: False at padding alone; None when there is none.
     """
 
     latents: Float[Tensor, "N D"]
@@ -25,6 +28,13 @@ class Quantized(NamedTuple):
     weights: Float[Tensor, "N K"] | None = None
     log_weights: Float[Tensor, "N K"] | None = None
     valid: Bool[Tensor, " N"] | None = None
+    failed: Bool[Tensor, " N"] | None = None
+    mask: Bool[Tensor, " N"] | None = None
+
+    @property
+    def positions(self) -> Bool[Tensor, " N"] | None:
+        """(N,), False at padding alone; None when there is none."""
+        return self.valid if self.failed is None else self.mask
 
 
 class Regularizer(Named, ABC):

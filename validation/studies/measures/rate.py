@@ -19,7 +19,7 @@ from torch import Tensor
 
 from scq.autoencoder import Autoencoder
 from scq.data import to_float
-from scq.quantizers.base import CodebookQuantizer
+from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.usage import counts, perplexity
 from scq.validation.studies.measures import Trained
 
@@ -38,7 +38,7 @@ def measure(trained: Trained) -> dict[str, Any]:
     """
     model = trained.model()
     quantizer = model.quantizer
-    if not isinstance(quantizer, CodebookQuantizer):
+    if not isinstance(quantizer, ComposedQuantizer):
         return {}
     used = torch.zeros(quantizer.codebook_size, device=trained.device)
     square, bits, latents = Counter[int](), Counter[int](), 0
