@@ -34,15 +34,9 @@ def certificate(
     valid: Bool[Tensor, " N"] | None,
 ) -> Float[Tensor, "numbers"]:
     """The numbers of :data:`NAMES`, in float64, of at most 512 valid latents, evenly spaced through the batch; NaN when
-    none is valid."""
+    none is valid. Below a compiler one node of the graph."""
     if torch.compiler.is_compiling():
-        return certificate_in_graph(latents, codebook, lam, anchor, weights, valid)
-    return _numbers(latents, codebook, lam, anchor, weights, valid)
-
-
-def _numbers(
-    latents: Tensor, codebook: Tensor, lam: Tensor, anchor: Tensor, weights: Weights, valid: Tensor | None
-) -> Tensor:
+        return _certificate(latents.detach(), codebook.detach(), lam, anchor, weights.dense(), valid)
     counted = torch.ones_like(anchor, dtype=torch.bool) if valid is None else valid
     index = () if weights.index is None else (weights.index,)
     (numbers,) = outside(
@@ -83,18 +77,12 @@ def _measured(
     return (numbers,)
 
 
-def certificate_in_graph(
-    latents: Tensor, codebook: Tensor, lam: Tensor, anchor: Tensor, weights: Weights, valid: Tensor | None
-) -> Tensor:
-    """:func:`certificate` below a compiler, as one node of the graph."""
-    return _certificate(latents.detach(), codebook.detach(), lam, anchor, weights.dense(), valid)
-
-
 @torch.library.custom_op("scq::certificate", mutates_args=())
 def _certificate(
     latents: Tensor, codebook: Tensor, lam: Tensor, anchor: Tensor, weights: Tensor, valid: Tensor | None
 ) -> Tensor:
-    return _numbers(latents, codebook, lam, anchor, Weights.dense_of(weights), valid)
+    counted = torch.ones_like(anchor, dtype=torch.bool) if valid is None else valid
+    return _measured(weights.shape[1], latents, codebook, lam, anchor, counted, weights)[0]
 
 
 @_certificate.register_fake

@@ -29,9 +29,8 @@ def solve_by_operator(
 ) -> Solved:
     """What :func:`scq.solvers.rows.solve_rows` gives with the shared derivative or none, with dense weights."""
     backend, tol, max_iter, gradient, options, on_failure = settings
-    text = _json(options)
     weights, anchor, status, iterations, _ = _solve(
-        latents, codebook, lam, valid, backend, tol, max_iter, gradient, text, on_failure
+        latents, codebook, lam, valid, backend, tol, max_iter, gradient, _json(options), on_failure
     )
     if gradient == "none":
         weights = weights.detach()
@@ -91,9 +90,7 @@ def _solve(
 
 
 @_solve.register_fake
-def _(
-    latents: Tensor, codebook: Tensor, lam: Tensor, valid: Tensor | None, *settings: Any
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _(latents: Tensor, codebook: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     N, K = latents.shape[0], codebook.shape[0]
     anchor, status, iterations = (latents.new_empty(N, dtype=torch.long) for _ in range(3))
     return latents.new_empty(N, K), anchor, status, iterations, torch.empty((), dtype=torch.bool, device=latents.device)
@@ -127,18 +124,7 @@ def _solve_backward(
 
 
 @_solve_backward.register_fake
-def _(
-    upstream: Tensor,
-    latents: Tensor,
-    codebook: Tensor,
-    lam: Tensor,
-    valid: Tensor | None,
-    weights: Tensor,
-    anchor: Tensor,
-    status: Tensor,
-    sparse: Tensor,
-    backend: str,
-) -> tuple[Tensor, Tensor, Tensor]:
+def _(upstream: Tensor, latents: Tensor, codebook: Tensor, lam: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     # Not as those lie in memory: the latents of a single picture are a view of it, with the channels first.
     return latents.new_empty(latents.shape), codebook.new_empty(codebook.shape), torch.empty_like(lam)
 

@@ -1,6 +1,6 @@
 """The latents of a layer: some of them padding, solved as they come, within torch.func's transforms or in a graph."""
 
-from dataclasses import replace
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scq.solvers.methods import relaxed
 from scq.solvers.operator import solve_by_operator
-from scq.solvers.padding import spread
+from scq.solvers.padding import blanked, spread
 from scq.solvers.problem import Problem
 from scq.solvers.registry import get
 from scq.solvers.settings import SolverSettings
@@ -38,12 +38,9 @@ def solve_rows(
         return Solved.of(settings.solve(Problem(latents, codebook, lam)))
     if transformed():
         # Something is solved at padded positions too: below vmap, how many are valid differs among samples.
-        return _at(valid, solve_rows(torch.where(valid[:, None], latents, codebook[0]), codebook, lam, None, settings))
-    solved = Solved.of(settings.solve(Problem(latents[valid], codebook, lam)))
-    weights, *rest = solved
-    index = None if weights.index is None else spread(weights.index, valid)
-    weights = replace(weights, values=spread(weights.values, valid), index=index)
-    return Solved(weights, *(spread(part, valid) for part in rest))
+        solved = solve_rows(torch.where(valid[:, None], latents, codebook[0]), codebook, lam, None, settings)
+        return solved.each(partial(blanked, valid=valid))
+    return Solved.of(settings.solve(Problem(latents[valid], codebook, lam))).each(partial(spread, valid=valid))
 
 
 def solve_rows_in_graph(
@@ -61,14 +58,6 @@ def solve_rows_in_graph(
     if info.name != "relaxed" or settings.on_failure != "fallback":
         # Not a decorator: that would import the compiler, which takes seconds, wherever a layer is imported.
         return torch.compiler.disable(solve_rows)(latents, codebook, lam, valid, settings)
-    rows = latents if valid is None else torch.where(valid[:, None], latents, 0.0)
-    problem = Problem.unchecked(rows, codebook, lam)
+    problem = Problem.unchecked(latents if valid is None else blanked(latents, valid), codebook, lam)
     solved = solve_by_torch(problem, info, relaxed.solve, latents.dtype, settings.options)
-    return solved if valid is None else _at(valid, solved)
-
-
-def _at(valid: Bool[Tensor, " N"], solved: Solved) -> Solved:
-    """0 at the other positions."""
-    weights, *rest = solved
-    weights = replace(weights, values=torch.where(valid[:, None], weights.values, 0.0))
-    return Solved(weights, *(torch.where(valid.view(-1, *[1] * (x.dim() - 1)), x, 0) for x in rest))
+    return solved if valid is None else solved.each(partial(blanked, valid=valid))

@@ -1,6 +1,6 @@
 """What :func:`scq.solvers.solve` returns."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -111,18 +111,19 @@ class Solved(NamedTuple):
     status: Int[Tensor, " N"]
     iterations: Int[Tensor, " N"]
 
-    @staticmethod
-    def of(solution: Solution) -> "Solved":
-        """That of a solution."""
-        return Solved(
-            solution.compact,
-            solution.reconstruction,
-            solution.problem.anchor,
-            solution.status,
-            solution.iterations,
-        )
-
     @property
     def failed(self) -> Bool[Tensor, " N"]:
         """True where a latent holds its nearest codeword because it has no solution."""
         return failed_of(self.status)
+
+    @staticmethod
+    def of(solution: Solution) -> "Solved":
+        """That of a solution."""
+        found = solution.compact, solution.reconstruction, solution.problem.anchor
+        return Solved(*found, solution.status, solution.iterations)
+
+    def each(self, function: Callable[[Tensor], Tensor]) -> "Solved":
+        """The same with the function of each of its arrays, whose first index is that of the latents."""
+        weights, *rest = self
+        index = None if weights.index is None else function(weights.index)
+        return Solved(Weights(function(weights.values), index, weights.codewords), *(function(x) for x in rest))
