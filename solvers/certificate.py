@@ -16,7 +16,7 @@ NAMES = (
     "kkt_dual",
     "kkt_complementarity",
     "kkt_relative",
-    "gap",
+    "duality_gap",
     "margin",
     "weakly_active_share",
 )

@@ -15,6 +15,10 @@ CONFIG, METRICS, CHECKPOINTS = "config.json", "metrics.jsonl", "checkpoints"
 WEIGHTS, TEST, ENVIRONMENT = "model.safetensors", "test.json", "environment.json"
 
 
+_NOW = {"quantizer/gap": "quantizer/duality_gap"}
+"""Numbers that logs had by another name before 0.2."""
+
+
 def create(out: Path, name: str) -> Path:
     """Makes a new folder ``out/name``, or ``out/name-2``, ``out/name-3``, ... when there is one already.
 
@@ -116,7 +120,7 @@ def _numbers(line: str, where: str) -> dict[str, int | float]:
         # A larger integer is no float.
         if not isinstance(value, float) and not (isinstance(value, int) and abs(value) < 2**63):
             raise ValueError(f"{where} has {name} {str(value)[:40]!r}, must be a number")
-    return content
+    return {_NOW.get(name, name): value for name, value in content.items()}
 
 
 def cut_metrics(folder: Path, step: int) -> None:

@@ -135,7 +135,7 @@ def test_kkt_numbers_come_only_when_asked_for(layer):
     assert not any(name.startswith("kkt") for name in layer(x).info)
     layer.diagnose = True
     info = layer(x).info
-    assert {*KKT, "gap", "margin", "weakly_active_share"} <= info.keys()
+    assert {*KKT, "duality_gap", "margin", "weakly_active_share"} <= info.keys()
     assert float(info["kkt_relative"]) < 1e-9
 
 
@@ -155,7 +155,7 @@ def test_kkt_numbers_of_a_large_batch_come_from_a_sample_spread_through_it(monke
     everything = measure(solvers.Problem(x, layer.codebook.detach(), 0.1), output.weights.detach())
     assert torch.equal(weights.dense(), output.weights[::5])
     torch.testing.assert_close(output.info["kkt_relative"], everything.relative[::5].amax())
-    torch.testing.assert_close(output.info["gap"], everything.gap[::5].mean())
+    torch.testing.assert_close(output.info["duality_gap"], everything.gap[::5].mean())
 
 
 def test_no_dense_weights_are_made_unless_they_are_asked_for(monkeypatch):
@@ -178,7 +178,7 @@ def test_relaxation_reports_that_it_is_not_exact():
     layer.diagnose = True
     info = layer(torch.randn(50, F)).info
     assert float(info["kkt_relative"]) > 1e-2
-    assert float(info["gap"]) > 0
+    assert float(info["duality_gap"]) > 0
     assert float(info["converged_share"]) == 0
 
 

@@ -271,3 +271,8 @@ def test_what_a_killed_write_left_is_cleared_away(folder):
 def test_the_weights_of_a_checkpoint_are_a_file_as_that_of_a_finished_run(folder, uninterrupted):
     weights = load_file(folder / "checkpoints" / "step-00000008" / "model.safetensors")
     assert weights.keys() == uninterrupted.model.state_dict().keys()
+
+
+def test_a_log_from_before_its_numbers_were_renamed_is_read_by_the_names_of_now(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "quantizer/gap": 0.5, "gap/weights_l1": 1.0}\n')
+    assert read_metrics(tmp_path) == [{"step": 1, "quantizer/duality_gap": 0.5, "gap/weights_l1": 1.0}]
