@@ -139,9 +139,9 @@ class SoftConvex(Assignment):
     ) -> dict[str, Tensor]:
         """lam, iterations (mean), converged_share (0 for the relaxation, which has no tolerance to reach) and
         failed_columns (their number); where asked for also kkt_primal, kkt_dual, kkt_complementarity, kkt_relative
-        (each the largest over latents), duality_gap (the mean Frank-Wolfe gap), margin (median) and weakly_active_share, on at
-        most 512 latents, evenly spaced through the batch: on all of a batch of 4,096 they would cost more than solving
-        it."""
+        (each the largest over latents), duality_gap (the mean Frank-Wolfe gap), margin (median) and
+        weakly_active_share, on at most 512 latents, evenly spaced through the batch: on all of a batch of 4,096 they
+        would cost more than solving it."""
         solved, lam = assigned.details
         converged = solved.status == int(solvers.Status.SOLVED)
         if valid is not None:
