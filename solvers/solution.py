@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from scq.solvers.clock import Clock
+from scq.solvers.errors import SolveError
 from scq.solvers.problem import Problem
 from scq.solvers.residuals import Residuals, kkt_residuals
 from scq.solvers.status import Status, failed_of
@@ -92,6 +93,18 @@ class Solution:
         N, F, K = self.problem.shape
         counts = {s.name: n for s in Status if (n := int((self.status == s).sum()))}
         return f"Solution(backend={self.backend!r}, N={N}, F={F}, K={K}, status={counts}, {self.solve_time:.3g} s)"
+
+
+def failure(solution: Solution) -> SolveError:
+    """What is raised of a solution with columns that failed: how many of each kind, and what to do."""
+    lines = []
+    for status in Status:
+        columns = (solution.status == status).nonzero().flatten().tolist()
+        if status.is_failure and columns:
+            first = ", ".join(map(str, columns[:5])) + (", ..." if len(columns) > 5 else "")
+            lines.append(f"{len(columns)} of {solution.status.shape[0]} columns ({first}): {status.message}")
+    lines += [f"Column {column} raised {text}" for column, text in list(solution.errors.items())[:3]]
+    return SolveError(f"backend {solution.backend!r} failed. " + "\n".join(lines), solution)
 
 
 class Solved(NamedTuple):

@@ -10,14 +10,14 @@ import torch
 
 from scq.solvers.attempt import Attempt, compact, judge, normalise
 from scq.solvers.clock import Clock
-from scq.solvers.errors import BackendError, SolveError
+from scq.solvers.errors import BackendError
 from scq.solvers.implicit import differentiate, lam_is_tiny, unresolved
 from scq.solvers.instance import Instance, Result
 from scq.solvers.once import once
 from scq.solvers.problem import Problem
 from scq.solvers.registry import DEFAULT_BACKEND, BackendInfo, get
 from scq.solvers.residuals import Residuals, kkt_residuals
-from scq.solvers.solution import Solution, combine
+from scq.solvers.solution import Solution, combine, failure
 from scq.solvers.status import Status, failed_of
 from scq.solvers.suggestions import did_you_mean
 from scq.solvers.through import through_transforms
@@ -141,7 +141,7 @@ def solve(
         history=_history(problem, result),
     )
     if throw and bool(failed.any()):
-        raise _failure(solution)
+        raise failure(solution)
     return solution
 
 
@@ -194,14 +194,3 @@ def _history(problem: Problem, result: Result) -> Residuals | None:
         return None
     steps = [kkt_residuals(problem, weights) for weights in result.history]
     return Residuals(**{f.name: torch.stack([getattr(step, f.name) for step in steps]) for f in fields(Residuals)})
-
-
-def _failure(solution: Solution) -> SolveError:
-    lines = []
-    for status in Status:
-        columns = (solution.status == status).nonzero().flatten().tolist()
-        if status.is_failure and columns:
-            first = ", ".join(map(str, columns[:5])) + (", ..." if len(columns) > 5 else "")
-            lines.append(f"{len(columns)} of {solution.status.shape[0]} columns ({first}): {status.message}")
-    lines += [f"Column {column} raised {text}" for column, text in list(solution.errors.items())[:3]]
-    return SolveError(f"backend {solution.backend!r} failed. " + "\n".join(lines), solution)
