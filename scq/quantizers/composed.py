@@ -1,6 +1,6 @@
 """The quantizer with a codebook: four parts, put together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -35,8 +35,8 @@ class ComposedQuantizer(Quantizer):
         gradient: how a gradient passes, of :mod:`scq.quantizers.gradients`.
         regularizers: the terms of the loss, of :mod:`scq.quantizers.regularizers`.
         channel_dim: where the channels of the input are: -1 for (..., F), 1 for (B, F, H, W).
-        init: ``"normal"``, ``"uniform"`` or ``"kmeans"``, see :func:`scq.quantizers.codebook.initial_codebook`; kinds
-            of codebook that prescribe their start take ``"normal"`` only.
+        init: ``"normal"``, ``"uniform"`` or ``"kmeans"``, see :func:`scq.quantizers.codebooks.start.initial_codebook`;
+            kinds of codebook that prescribe their start take ``"normal"`` only.
         return_weights: False leaves ``weights`` out of the output, for large codebooks.
 
     Modules:
@@ -298,24 +298,3 @@ class ComposedQuantizer(Quantizer):
 def _derive_assignment(layer: ComposedQuantizer, _: Any = None) -> None:
     # Of what is not saved, to_empty leaves garbage, and a layer made without memory has none.
     layer.assignment.derive(layer.embedding.initialized.device)
-
-
-class Setting:
-    """A setting of a part, as an attribute of the layer.
-
-    Args:
-        part: of the layer.
-        name: what the part calls it, where it does otherwise.
-    """
-
-    def __init__(self, part: Callable[[Any], Any], name: str = "") -> None:
-        self._part, self._name = part, name
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = self._name or name
-
-    def __get__(self, layer: Any, owner: type | None = None) -> Any:
-        return self if layer is None else getattr(self._part(layer), self._name)
-
-    def __set__(self, layer: Any, value: Any) -> None:
-        setattr(self._part(layer), self._name, value)

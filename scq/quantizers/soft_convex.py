@@ -6,10 +6,11 @@ from typing import Any
 from scq.quantizers.assignments import SoftConvex
 from scq.quantizers.checks import OnFailure, nonnegative
 from scq.quantizers.codebooks import Codebook, Direct
-from scq.quantizers.composed import ComposedQuantizer, Setting
+from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.gradients import Soft
 from scq.quantizers.regularizers import QuantizationError, Regularizer
 from scq.quantizers.scalars import Scalar
+from scq.quantizers.setting import Setting
 from scq.solvers.registry import DEFAULT_BACKEND
 
 
@@ -45,7 +46,7 @@ class SoftConvexQuantizer(ComposedQuantizer):
         backend: a name of ``solvers.backends()``.
         channel_dim: where the channels of the input are: -1 for (..., F), 1 for (B, F, H, W).
         quantization_weight: w, >= 0.
-        init: ``"normal"``, ``"uniform"`` or ``"kmeans"``, see :func:`scq.quantizers.codebook.initial_codebook`.
+        init: ``"normal"``, ``"uniform"`` or ``"kmeans"``, see :func:`scq.quantizers.codebooks.start.initial_codebook`.
         return_weights: False leaves ``weights`` out of the output, for large codebooks.
         tol: bound of the relative KKT residual; None for the default of the backend and dtype. Of exact backends alone.
         max_iter: bound of the iterations; None for the backend's default. Of exact backends alone.

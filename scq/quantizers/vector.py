@@ -2,9 +2,10 @@
 
 from scq.quantizers.assignments import Nearest
 from scq.quantizers.codebooks import Direct
-from scq.quantizers.composed import ComposedQuantizer, Setting
+from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.gradients import StraightThrough
 from scq.quantizers.regularizers import CodebookTerm, Commitment
+from scq.quantizers.setting import Setting
 
 
 class VectorQuantizer(ComposedQuantizer):
@@ -21,7 +22,7 @@ class VectorQuantizer(ComposedQuantizer):
         dim: F, the number of channels of a latent.
         commitment_weight: beta, >= 0.
         channel_dim: where the channels of the input are: -1 for (..., F), 1 for (B, F, H, W).
-        init: ``"normal"``, ``"uniform"`` or ``"kmeans"``, see :func:`scq.quantizers.codebook.initial_codebook`.
+        init: ``"normal"``, ``"uniform"`` or ``"kmeans"``, see :func:`scq.quantizers.codebooks.start.initial_codebook`.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.

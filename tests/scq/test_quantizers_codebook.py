@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from scq.quantizers import SoftConvexQuantizer, Usage, VectorQuantizer, perplexity
-from scq.quantizers.codebook import initial_codebook, kmeans
+from scq.quantizers.codebooks.start import initial_codebook, kmeans
 
 
 @pytest.fixture(autouse=True)

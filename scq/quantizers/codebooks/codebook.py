@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 
 from scq.quantizers import processes
 from scq.quantizers.checks import Named
-from scq.quantizers.codebook import initial_codebook, kmeans
+from scq.quantizers.codebooks.start import initial_codebook, kmeans
 from scq.quantizers.passes import refuse_transforms
 from scq.solvers.finite import finite_rows
 from scq.solvers.suggestions import among

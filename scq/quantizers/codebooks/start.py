@@ -7,8 +7,6 @@ from torch import Tensor
 from scq.solvers.finite import finite_rows
 from scq.solvers.nearest import nearest_codeword
 
-INITS = ("normal", "uniform", "kmeans")
-
 _POINTS_PER_CENTRE = 64
 """k-means needs no more latents than this for each centre; further ones only cost time."""
 
