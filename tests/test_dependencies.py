@@ -7,11 +7,13 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from scq.extras import EXTRAS as MODULES
+from scq.training.environment import environment
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -92,3 +94,9 @@ def test_what_is_imported_is_declared() -> None:
         name for name in imported if name in owners and not ours & {canonicalize_name(owner) for owner in owners[name]}
     }
     assert undeclared == set()
+
+
+def test_a_run_records_every_package_that_solves() -> None:
+    """Otherwise times of two versions are compared as if they were of one."""
+    solving = {Requirement(line).name for line in (*PROJECT["dependencies"], *EXTRAS["peers"])} - {"jaxtyping"}
+    assert solving - environment(torch.device("cpu"))["packages"].keys() == set()

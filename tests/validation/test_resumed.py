@@ -164,7 +164,10 @@ def test_other_settings_are_refused_before_anything_is_measured(
     [
         ("processor", "another", "was measured with processor another, must be"),
         ("packages", {"numpy": "1.0"}, "was measured with numpy 1.0, must be"),
+        ("packages", {"numba": "0.1"}, "was measured with numba 0.1, must be"),
+        ("packages", {"diffcp": "0.1"}, "was measured with diffcp 0.1, must be"),
         ("packages", {"qpth": None}, None),
+        ("packages", {}, None),  # of a time when less was recorded
     ],
 )
 def test_times_of_another_machine_are_not_gone_on_with(
