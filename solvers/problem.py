@@ -70,17 +70,6 @@ class Problem:
         self.finite = finite_rows(latents)
         self.anchor = self._nearest() if anchor is None else self._check_anchor(anchor)
 
-    @classmethod
-    def unchecked(
-        cls, latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F"], lam: Float[Tensor, ""]
-    ) -> "Problem":
-        """The problem with the nearest anchors, below a compiler, which sees through no check of values."""
-        problem = cls.__new__(cls)
-        problem.latents, problem.codebook, problem.lam = latents, codebook, lam
-        problem.finite = finite_rows(latents)
-        problem.anchor = problem._nearest()
-        return problem
-
     @property
     def shape(self) -> tuple[int, int, int]:
         """(N, F, K)."""
@@ -129,6 +118,15 @@ class Problem:
             raise TypeError(f"anchor has dtype {anchor.dtype}, must have that of latents, {self.latents.dtype}")
         inspect(_check_simplex, anchor)
         return anchor
+
+
+class Unchecked(Problem):
+    """The problem with the nearest anchors, below a compiler, which sees through no check of values."""
+
+    def __init__(self, latents: Float[Tensor, "N F"], codebook: Float[Tensor, "K F"], lam: Float[Tensor, ""]) -> None:
+        self.latents, self.codebook, self.lam = latents, codebook, lam
+        self.finite = finite_rows(latents)
+        self.anchor = self._nearest()
 
 
 def _check_finite(codebook: Tensor) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from scq.solvers.methods import relaxed
 from scq.solvers.operator import solve_by_operator
 from scq.solvers.padding import blanked, spread
-from scq.solvers.problem import Problem
+from scq.solvers.problem import Problem, Unchecked
 from scq.solvers.registry import get
 from scq.solvers.settings import SolverSettings
 from scq.solvers.solution import Solved
@@ -58,6 +58,6 @@ def solve_rows_in_graph(
     if info.name != "relaxed" or settings.on_failure != "fallback":
         # Not a decorator: that would import the compiler, which takes seconds, wherever a layer is imported.
         return torch.compiler.disable(solve_rows)(latents, codebook, lam, valid, settings)
-    problem = Problem.unchecked(latents if valid is None else blanked(latents, valid), codebook, lam)
+    problem = Unchecked(latents if valid is None else blanked(latents, valid), codebook, lam)
     solved = solve_by_torch(problem, info, relaxed.solve, latents.dtype, settings.options)
     return solved if valid is None else solved.each(partial(blanked, valid=valid))

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -107,20 +106,21 @@ def failure(solution: Solution) -> SolveError:
     return SolveError(f"backend {solution.backend!r} failed. " + "\n".join(lines), solution)
 
 
-class Solved(NamedTuple):
+@dataclass(frozen=True)
+class Solved:
     """What a layer needs of a :class:`Solution`, where there is none: in a graph, which has no checked problem, or of N
     latents of which some are padding.
 
     Attributes:
         weights: differentiable.
         reconstruction: weights times codebook, differentiable.
-        anchor: the nearest codeword of each.
+        anchor: the problem's: of a layer the nearest codeword of each.
         status, iterations: as a solution has them.
     """
 
     weights: Weights
     reconstruction: Float[Tensor, "N F"]
-    anchor: Int[Tensor, " N"]
+    anchor: Int[Tensor, " N"] | Float[Tensor, "N K"]
     status: Int[Tensor, " N"]
     iterations: Int[Tensor, " N"]
 
@@ -137,6 +137,6 @@ class Solved(NamedTuple):
 
     def each(self, function: Callable[[Tensor], Tensor]) -> "Solved":
         """The same with the function of each of its arrays, whose first index is that of the latents."""
-        weights, *rest = self
+        weights, rest = self.weights, (self.reconstruction, self.anchor, self.status, self.iterations)
         index = None if weights.index is None else function(weights.index)
-        return Solved(Weights(function(weights.values), index, weights.codewords), *(function(x) for x in rest))
+        return Solved(Weights(function(weights.values), index, weights.codewords), *[function(x) for x in rest])

@@ -86,8 +86,9 @@ def solve(
     clock = Clock(problem.latents.device)
     if transformed():
         again = partial(solve, backend=backend, tol=tol, max_iter=max_iter, throw=throw, as_given=as_given, **options)
-        weights, combined, _, status, iterations = through_transforms(problem, info, dtype, gradient, again, options)
-        return Solution(problem, info.name, weights, status, iterations, clock.stop(), combined)
+        solved = through_transforms(problem, info, dtype, gradient, again, options)
+        found = solved.weights, solved.status, solved.iterations
+        return Solution(problem, info.name, *found, clock.stop(), solved.reconstruction)
     with torch.autocast(problem.latents.device.type, enabled=False):
         instance = normalise(problem, dtype, centred=info.exact and not as_given)
         native = gradient == "native" and torch.is_grad_enabled()

@@ -1,6 +1,6 @@
 """Weights over a codebook, dense or compact, and what can be said of them without the (N, K) array."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -46,19 +46,19 @@ class Weights:
 
     def detach(self) -> "Weights":
         """The same without autograd history."""
-        return replace(self, values=self.values.detach())
+        return Weights(self.values.detach(), self.index, self.codewords)
 
     def to(self, dtype: torch.dtype) -> "Weights":
         """The same in another floating-point type."""
-        return replace(self, values=self.values.to(dtype))
+        return Weights(self.values.to(dtype), self.index, self.codewords)
 
     def where(self, valid: Bool[Tensor, " N"]) -> "Weights":
         """The same with 0 in the other columns, whatever they hold."""
-        return replace(self, values=torch.where(valid[:, None], self.values, 0.0))
+        return Weights(torch.where(valid[:, None], self.values, 0.0), self.index, self.codewords)
 
     def rows(self, rows: "slice | Int[Tensor, ' n']") -> "Weights":
         """Some of the columns."""
-        return replace(self, values=self.values[rows], index=None if self.index is None else self.index[rows])
+        return Weights(self.values[rows], None if self.index is None else self.index[rows], self.codewords)
 
     def replaced(self, rows: Int[Tensor, " n"], by: "Weights") -> "Weights":
         """The same with ``by`` in those rows; compact when both are."""

@@ -140,7 +140,7 @@ class ComposedQuantizer(Quantizer):
                 self.embedding.observe(latents, assigned.indices, valid)
                 self.assignment.advance()
             info = self._info(assigned, valid)
-            info |= self.assignment.info(latents, codebook, assigned, valid, self.diagnose)
+            info.update(self.assignment.info(latents, codebook, assigned, valid, self.diagnose))
             # Last, and in here: torch.export.save refuses a graph where nothing comes between what has no gradient and
             # the end of what autocast leaves alone.
             rows, indices = self.embedding.leave(self.gradient(assigned)), assigned.indices
@@ -278,11 +278,11 @@ class ComposedQuantizer(Quantizer):
         info = {"hard_perplexity": perplexity(used), "active_codes": (used > 0).sum()}
         if assigned.weights is not None:
             weights = assigned.weights.detach()
-            info |= {
-                "soft_perplexity": perplexity(weights.mass()),
-                "support_size": mean((weights.values > SUPPORT).sum(1).double(), valid),
-                "largest_weight": mean(weights.largest()[0], valid),
-            }
+            info.update(
+                soft_perplexity=perplexity(weights.mass()),
+                support_size=mean((weights.values > SUPPORT).sum(1).double(), valid),
+                largest_weight=mean(weights.largest()[0], valid),
+            )
         return info
 
     def _apply(self, fn: Any, recurse: bool = True) -> "ComposedQuantizer":

@@ -154,7 +154,7 @@ class SoftConvex(Assignment):
         }
         if diagnose and latents.shape[0]:
             found = certificate(latents, codebook, numbers["lam"], solved.anchor, solved.weights.detach(), valid)
-            numbers |= dict(zip(CERTIFICATE, found.unbind(), strict=True))
+            numbers.update(zip(CERTIFICATE, found.unbind(), strict=True))
         return numbers
 
     def extra_repr(self) -> str:

@@ -21,4 +21,5 @@ class QuantizationError(Regularizer):
     moves_codebook: ClassVar[bool] = True
 
     def __call__(self, quantized: Quantized) -> Float[Tensor, ""]:
-        return mean_square(quantized.latents - quantized.reconstruction, quantized.positions)
+        latents = quantized.valid if quantized.failed is None else quantized.mask
+        return mean_square(quantized.latents - quantized.reconstruction, latents)

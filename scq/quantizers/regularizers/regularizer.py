@@ -31,11 +31,6 @@ class Quantized(NamedTuple):
     failed: Bool[Tensor, " N"] | None = None
     mask: Bool[Tensor, " N"] | None = None
 
-    @property
-    def positions(self) -> Bool[Tensor, " N"] | None:
-        """(N,), False at padding alone; None when there is none."""
-        return self.valid if self.failed is None else self.mask
-
 
 class Regularizer(Named, ABC):
     """A term of the quantizer's loss, a mean over the latents that count.
