@@ -12,8 +12,8 @@ from pathlib import Path
 
 import study_tables
 
-from scq.validation.studies.record import StudyRecord, read_study
-from scq.validation.studies.tables import centre_table, choice_table, result_tables, stress_table
+from scq.validation.studies.results.record import StudyRecord, read_study
+from scq.validation.studies.results.tables import centre_table, choice_table, result_tables, stress_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {"quantizers": "choosing.md", "relaxation": "study.md"}

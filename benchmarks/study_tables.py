@@ -9,8 +9,8 @@ import numpy as np
 from scq.validation.studies.questions import rule
 from scq.validation.studies.questions.answer import differences, over, spread
 from scq.validation.studies.questions.convergence import sentences as convergence
-from scq.validation.studies.record import StudyRecord
-from scq.validation.studies.summary import Summary
+from scq.validation.studies.results.record import StudyRecord
+from scq.validation.studies.results.summary import Summary
 
 SOFT = ("scq", "scq_relaxed", "scq_annealed")
 

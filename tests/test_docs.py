@@ -12,9 +12,9 @@ from scq import data, solvers
 from scq.cli.listing import markdown, markdown_of_quantizers, markdown_of_variants
 from scq.quantizers import entries
 from scq.training import train
-from scq.validation.studies.plan_files import read_plan
-from scq.validation.studies.record import StudyRecord
-from scq.validation.studies.tables import centre_table, choice_table, result_tables
+from scq.validation.studies.plans.files import read_plan
+from scq.validation.studies.results.record import StudyRecord
+from scq.validation.studies.results.tables import centre_table, choice_table, result_tables
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -10,9 +10,9 @@ from scq import solvers
 from scq.cli import main
 from scq.training import TrainConfig
 from scq.training.folder import write_config
+from scq.validation.common.files import write_json
+from scq.validation.comparison.earlier import JSON as COMPARISON
 from scq.validation.config import CompareConfig
-from scq.validation.earlier import JSON as COMPARISON
-from scq.validation.files import write_json
 
 WITH_COMMANDS = [page for page in PAGES if commands(page)]
 QUICK = {tuple(words) for page in PAGES for _, words in commands(page) if words[1:] in (["backends"], ["quantizers"])}

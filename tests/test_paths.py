@@ -69,8 +69,8 @@ def test_paired_runs_and_their_report_live_there(
     results = out / "gap" / "results.json"
     results.write_text(results.read_text().replace('"state": "done"', '"state": "failed", "error": "at \\udce9"', 1))
     # Drawing takes seconds and is tested with the report.
-    monkeypatch.setattr("scq.validation.reporting.render", lambda *_, **values: str(values["missing"]))
-    monkeypatch.setattr("scq.validation.reporting.draw_all", lambda *_: {})
+    monkeypatch.setattr("scq.validation.page.reporting.render", lambda *_, **values: str(values["missing"]))
+    monkeypatch.setattr("scq.validation.page.reporting.draw_all", lambda *_: {})
     *_, last = scq(capfdbinary, "report", out / "gap")
     assert last == b"Report: " + os.fsencode(out / "gap" / "report" / "index.html")
     assert r"at \udce9" in (out / "gap" / "report" / "index.html").read_text()

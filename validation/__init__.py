@@ -12,20 +12,20 @@ from scq.extras import need
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
 
 if TYPE_CHECKING:
-    from scq.validation.comparison import Comparison, compare
+    from scq.validation.comparison.comparing import Comparison, compare
+    from scq.validation.comparison.rows import Row
     from scq.validation.demonstration import demo
-    from scq.validation.paired import gap
-    from scq.validation.reporting import report
-    from scq.validation.rows import Row
+    from scq.validation.page.reporting import report
+    from scq.validation.paired.training import gap
     from scq.validation.studies.running import study
 
 _LAZY = {
-    "Comparison": "scq.validation.comparison",
-    "Row": "scq.validation.rows",
-    "compare": "scq.validation.comparison",
+    "Comparison": "scq.validation.comparison.comparing",
+    "Row": "scq.validation.comparison.rows",
+    "compare": "scq.validation.comparison.comparing",
     "demo": "scq.validation.demonstration",
-    "gap": "scq.validation.paired",
-    "report": "scq.validation.reporting",
+    "gap": "scq.validation.paired.training",
+    "report": "scq.validation.page.reporting",
     "study": "scq.validation.studies.running",
 }
 

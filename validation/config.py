@@ -9,7 +9,7 @@ from scq.solvers import registry
 from scq.training.applicability import TRAINING, ignored, refuse_ignored
 from scq.training.config import CommonConfig, check_folder_name
 from scq.training.kinds import conform
-from scq.validation.methods import METHODS
+from scq.validation.paired.methods import METHODS
 
 Family = Literal["random", "hull"]
 DType = Literal["float32", "float64"]

@@ -9,16 +9,16 @@ from scq import data
 from scq.training import CommonConfig
 from scq.training.settings_file import refuse_others
 from scq.training.terminal import say
-from scq.validation.comparison import JSON as COMPARISON
-from scq.validation.comparison import compare
+from scq.validation.common.resuming import SETTINGS, read_settings, working
+from scq.validation.comparison.comparing import JSON as COMPARISON
+from scq.validation.comparison.comparing import compare
+from scq.validation.comparison.measuring.latents import LATENTS
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig
-from scq.validation.latents import LATENTS
-from scq.validation.metrics import metrics_table
-from scq.validation.paired import paired_runs, runs_so_far
-from scq.validation.record import read_record
-from scq.validation.reporting import report
-from scq.validation.resuming import SETTINGS, read_settings, working
-from scq.validation.sentences import headline
+from scq.validation.page.reporting import report
+from scq.validation.page.sentences import headline
+from scq.validation.paired.metrics import metrics_table
+from scq.validation.paired.record import read_record
+from scq.validation.paired.training import paired_runs, runs_so_far
 
 _TRAINING: dict[bool, dict[str, Any]] = {
     False: {"steps": 1000, "batch_size": 32, "log_every": 20},

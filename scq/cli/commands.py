@@ -155,14 +155,14 @@ def _before_train(folder: Path) -> TrainCommandConfig:
 
 
 def _before_compare(folder: Path) -> CompareConfig:
-    from scq.validation.earlier import settings
+    from scq.validation.comparison.earlier import settings
 
     return settings(folder)
 
 
 def _before(name: str, kind: type) -> Callable[[Path], Any]:
     def read(folder: Path) -> Any:
-        from scq.validation.resuming import read_settings
+        from scq.validation.common.resuming import read_settings
 
         return read_settings(folder, name, kind)
 
@@ -203,10 +203,10 @@ def _report(config: ReportConfig) -> None:
 
 def _summary(folder: Path) -> str:
     """What the folder shows, in short: of a study, of the training runs when there are any, or of the backends."""
-    from scq.validation.record import read_record
-    from scq.validation.sentences import backend_sentence, headline
-    from scq.validation.studies import record as studies
-    from scq.validation.studies import sentences
+    from scq.validation.page.sentences import backend_sentence, headline
+    from scq.validation.paired.record import read_record
+    from scq.validation.studies.results import record as studies
+    from scq.validation.studies.results import sentences
 
     if studies.is_study(folder):
         return sentences.headline(studies.read_study(folder))

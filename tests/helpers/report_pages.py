@@ -7,8 +7,9 @@ import torch
 from folders import row, write_comparison, write_complete
 
 from scq import data
-from scq.validation import StudyConfig, plots, report, study
-from scq.validation.plots.sections import SECTIONS
+from scq.validation import StudyConfig, report, study
+from scq.validation.page import figures
+from scq.validation.paired.plots.sections import SECTIONS
 
 _PLAN = """
 title = "Which of the two?"
@@ -36,8 +37,8 @@ def gap_page(folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         drawn = ("held_out", "gap")
         sections = {name: entries[:1] if name in drawn else () for name, entries in SECTIONS.items()}
-        patch.setattr("scq.validation.plots.SECTIONS", sections)
-        patch.setattr("scq.validation.plots.problems", lambda rows: [])
+        patch.setattr("scq.validation.page.figures.SECTIONS", sections)
+        patch.setattr("scq.validation.page.figures.problems", lambda rows: [])
         return report(write_complete(folder), progress=False)
 
 
@@ -50,7 +51,7 @@ def comparison_page(folder: Path) -> Path:
     rows += [row("active_set", 1e-5, 1e-15, family="hull", step=step, iterations=step / 10) for step in (100, 200)]
     write_comparison(folder, *rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scq.validation.plots._OF_PROBLEMS", plots._OF_PROBLEMS[:1])
+        patch.setattr("scq.validation.page.figures._OF_PROBLEMS", figures._OF_PROBLEMS[:1])
         return report(folder, progress=False)
 
 
@@ -65,6 +66,6 @@ def study_page(folder: Path) -> Path:
     plan.write_text(_PLAN)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "load", few)
-        patch.setattr("scq.validation.plots.studies._CAPTIONS", {"mse": "Mean squared error"})
+        patch.setattr("scq.validation.studies.plots.figures._CAPTIONS", {"mse": "Mean squared error"})
         patch.setattr("scq.validation.studies.questions.QUESTIONS", ("swap", "usage"))
         return report(study(StudyConfig(str(plan), out=folder, device="cpu", jobs=1), progress=False), progress=False)

@@ -7,8 +7,8 @@ from typing import Any
 from tiny_runs import TINY
 
 from scq.validation import StudyConfig
-from scq.validation.studies.plan import Plan
-from scq.validation.studies.plan_files import read_plan
+from scq.validation.studies.plans.files import read_plan
+from scq.validation.studies.plans.plan import Plan
 
 TRAIN = TINY | {"log_every": 1, "gap": False}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from scq.validation.studies.cells import Cell, final_cells, untuned
-from scq.validation.studies.plan_files import read_plan
-from scq.validation.studies.record import StudyRecord
+from scq.validation.studies.plans.files import read_plan
+from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.runner import SETTINGS
 
 PLAN = """

@@ -15,8 +15,9 @@ from scq import data
 from scq.cli import main
 from scq.data.batching import Batches
 from scq.training.lock import held
-from scq.validation import comparison, demonstration
-from scq.validation.rows import Outcome
+from scq.validation import demonstration
+from scq.validation.comparison import comparing
+from scq.validation.comparison.rows import Outcome
 
 OPTIONS = [text for name, value in TINY.items() for text in (f"--{name.replace('_', '-')}", str(value))]
 
@@ -24,7 +25,7 @@ OPTIONS = [text for name, value in TINY.items() for text in (f"--{name.replace('
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, as_a_user: None) -> None:
     monkeypatch.setattr(data, "load", few)
-    monkeypatch.setattr(comparison, "measure", lambda *_: {"outcome": Outcome.OK})
+    monkeypatch.setattr(comparing, "measure", lambda *_: {"outcome": Outcome.OK})
     monkeypatch.setattr(demonstration, "report", lambda folder, progress: folder / "report" / "index.html")
     monkeypatch.setattr(demonstration, "headline", lambda record: "")
     for quick in (False, True):
@@ -77,7 +78,7 @@ def test_ctrl_c_says_the_command_that_goes_on_with_all_of_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(Batches, "__next__", interrupted)
-        patch.setattr(comparison, "measure", lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr(comparing, "measure", lambda *_: signal.raise_signal(signal.SIGINT))
         assert main([command, *COMMANDS[command](tmp_path), "--out", str(tmp_path), "--name", "it"]) == 130
     said = [line for line in capsys.readouterr().out.splitlines() if "--resume" in line]
     again = f"scq {command} --resume {tmp_path / 'it'}"
@@ -180,7 +181,7 @@ def test_a_demonstration_keeps_what_is_finished(tmp_path: Path, monkeypatch: pyt
     before = files(folder)
     shutil.rmtree(folder / "vq")
     measured: list[str] = []
-    monkeypatch.setattr(comparison, "measure", lambda cell, *_: measured.append(cell.info.name) or {"outcome": "ok"})
+    monkeypatch.setattr(comparing, "measure", lambda cell, *_: measured.append(cell.info.name) or {"outcome": "ok"})
     assert main(["demo", "--resume", str(folder)]) == 0
     after = files(folder)
     assert after.keys() == before.keys()

@@ -10,7 +10,7 @@ from scq import data, solvers
 from scq.cli import main
 from scq.solvers.suggestions import nearest
 from scq.training import TrainConfig
-from scq.validation.studies.plan_files import read_plan
+from scq.validation.studies.plans.files import read_plan
 
 pytestmark = pytest.mark.usefixtures("as_a_user")
 

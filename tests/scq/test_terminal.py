@@ -11,7 +11,7 @@ from scq import data
 from scq.training import train
 from scq.training.progress import TrainingProgress
 from scq.training.terminal import say
-from scq.validation.progress import CellProgress
+from scq.validation.common.progress import CellProgress
 
 
 def test_without_a_terminal_each_line_of_the_log_is_said(tmp_path, monkeypatch, capsys):
@@ -39,7 +39,7 @@ def test_in_a_terminal_the_bar_says_it_and_asked_for_silence_nothing_does(monkey
 
 def test_without_a_terminal_each_cell_is_said_with_the_time_that_the_others_will_take(monkeypatch, capsys):
     clock = iter([100.0, 160.0])
-    monkeypatch.setattr("scq.validation.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("scq.validation.common.progress.time.monotonic", lambda: next(clock))
     cells = CellProgress("whole", 4, disable=False)
     cells.skip()
     cells.begin("two")

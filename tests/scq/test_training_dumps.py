@@ -11,7 +11,7 @@ from scq.diagnostics import measure_gap
 from scq.quantizers import SoftConvexQuantizer
 from scq.training import train
 from scq.training.dumps import dump, dumped
-from scq.validation.latents import problem_files
+from scq.validation.comparison.measuring.latents import problem_files
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from scq.training import lock, loop, resume, train
 from scq.training.folder import create, read_metrics
 from scq.training.lock import LOCK, held
 from scq.training.terminal import say
-from scq.validation.attempts import attempt
+from scq.validation.common.attempts import attempt
 
 HOLD = "import sys, time\nfrom pathlib import Path\nfrom scq.training.lock import held\nwith held(Path(sys.argv[1])):\n"
 

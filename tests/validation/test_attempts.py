@@ -7,7 +7,7 @@ from small_runs import few_photos, kept
 from scq import data
 from scq.data.batching import Batches
 from scq.training import load_run, train
-from scq.validation.attempts import attempt
+from scq.validation.common.attempts import attempt
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def test_an_attempt_goes_on_where_the_one_before_left_off(tmp_path, monkeypatch)
         stop_at(patch, 12)
         assert attempt(settings, False, print)["state"] == "failed"
     seen = []
-    monkeypatch.setattr("scq.validation.attempts.train", lambda *_: seen.append("trained anew"))
+    monkeypatch.setattr("scq.validation.common.attempts.train", lambda *_: seen.append("trained anew"))
     assert attempt(settings, False, print)["state"] == "done" and not seen
     model = load_run(tmp_path / "runs" / "cell")[1]
     assert torch.equal(model.quantizer.codebook, uninterrupted.model.quantizer.codebook)

@@ -11,10 +11,11 @@ import strange_backends
 
 from scq import solvers
 from scq.solvers.registry import BackendInfo
-from scq.validation import CompareConfig, cells, compare
-from scq.validation.families import ProblemSpec
-from scq.validation.plan import Cell
-from scq.validation.rows import Outcome
+from scq.validation import CompareConfig, compare
+from scq.validation.comparison import cells
+from scq.validation.comparison.measuring.families import ProblemSpec
+from scq.validation.comparison.plan import Cell
+from scq.validation.comparison.rows import Outcome
 
 TINY = {"families": ("hull",), "sizes": ((16, 4, 12),), "dtypes": ("float64",), "repeats": 1}
 SPEC = ProblemSpec("hull", 4, 3, 6, "float64", 0.1, 0)
@@ -63,7 +64,7 @@ def test_every_backend_gets_a_row_whatever_happens_to_it(tmp_path: Path) -> None
 
 
 def test_a_second_comparison_leaves_the_first_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scq.validation.comparison.measure", lambda *_: {"outcome": Outcome.OK})
+    monkeypatch.setattr("scq.validation.comparison.comparing.measure", lambda *_: {"outcome": Outcome.OK})
     first = compare(CompareConfig(("relaxed",), out=tmp_path, **TINY), progress=False)
     second = compare(CompareConfig(("relaxed",), out=tmp_path, **TINY), progress=False)
     assert (first.folder.name, second.folder.name) == ("compare", "compare-2")
@@ -75,7 +76,7 @@ def test_a_killed_comparison_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.
             raise KeyboardInterrupt
         return {"outcome": Outcome.OK}
 
-    monkeypatch.setattr("scq.validation.comparison.measure", interrupted)
+    monkeypatch.setattr("scq.validation.comparison.comparing.measure", interrupted)
     with pytest.raises(KeyboardInterrupt):
         compare(CompareConfig(("interior_point", "relaxed"), out=tmp_path, **TINY), progress=False)
     rows = json.loads((tmp_path / "compare" / "compare.json").read_text())["rows"]
@@ -83,7 +84,7 @@ def test_a_killed_comparison_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_peers_solve_few_columns_and_ours_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scq.validation.comparison.measure", lambda *_: {"outcome": Outcome.OK})
+    monkeypatch.setattr("scq.validation.comparison.comparing.measure", lambda *_: {"outcome": Outcome.OK})
     peer = solvers.register(BackendInfo("peer", "", "json:loads", exact=False, package="json"))
     try:
         config = CompareConfig(("relaxed", "peer"), peer_columns=3, out=tmp_path, **TINY)

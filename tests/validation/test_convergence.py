@@ -4,11 +4,11 @@ import pytest
 
 from scq import solvers
 from scq.solvers.registry import get
-from scq.validation.convergence import curve
-from scq.validation.families import ProblemSpec
-from scq.validation.plots.iterations import convergence_answer
-from scq.validation.plots.problem import Problem
-from scq.validation.rows import Outcome, Row
+from scq.validation.comparison.measuring.convergence import curve
+from scq.validation.comparison.measuring.families import ProblemSpec
+from scq.validation.comparison.plots.iterations import convergence_answer
+from scq.validation.comparison.plots.problem import Problem
+from scq.validation.comparison.rows import Outcome, Row
 
 PROBLEM = ProblemSpec("hull", 6, 4, 20, "float64", 0.1, 0).make()
 

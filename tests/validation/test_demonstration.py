@@ -7,7 +7,7 @@ import torch
 
 from scq import data
 from scq.validation import DemoConfig, demo, demonstration
-from scq.validation.record import read_record
+from scq.validation.paired.record import read_record
 
 TRAINING = {"steps": 2, "log_every": 1, "batch_size": 4, "width": 8, "residual_width": 4, "residual_layers": 1}
 COMPARISON = {"sizes": ((64, 1, 1),), "dtypes": ("float64",), "backends": ("relaxed",), "repeats": 1}
@@ -26,9 +26,9 @@ def test_the_demonstration_ends_with_the_report_of_a_new_folder(
     monkeypatch.setitem(demonstration._TRAINING, True, TRAINING | {"dim": 4, "codebook_size": 8})
     monkeypatch.setitem(demonstration._COMPARISON, True, COMPARISON)
     # Drawing takes seconds and is tested with the report.
-    monkeypatch.setattr("scq.validation.plots.SECTIONS", dict.fromkeys(("held_out", "training", "gap"), ()))
-    monkeypatch.setattr("scq.validation.plots.problems", lambda rows: [])
-    monkeypatch.setattr("scq.validation.reporting.render", lambda *_, **values: values["headline"])
+    monkeypatch.setattr("scq.validation.page.figures.SECTIONS", dict.fromkeys(("held_out", "training", "gap"), ()))
+    monkeypatch.setattr("scq.validation.page.figures.problems", lambda rows: [])
+    monkeypatch.setattr("scq.validation.page.reporting.render", lambda *_, **values: values["headline"])
     (tmp_path / "demo").mkdir()
 
     page = demo(DemoConfig(quick=True, out=tmp_path))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from scq.validation.families import ProblemSpec, read_latents
+from scq.validation.comparison.measuring.families import ProblemSpec, read_latents
 
 
 @pytest.mark.parametrize("family", ["random", "hull"])

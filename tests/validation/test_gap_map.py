@@ -7,8 +7,8 @@ import torch
 
 from scq import data, solvers
 from scq.training import TrainConfig, build_model
-from scq.validation.gap_map import load_gap_map, save_gap_map
-from scq.validation.plots.gap_map import _edges
+from scq.validation.paired.gap_map import load_gap_map, save_gap_map
+from scq.validation.paired.plots.gap_map import _edges
 
 CONFIG = TrainConfig(
     dim=4, codebook_size=8, width=8, residual_width=4, residual_layers=1, init="normal", lam=0.2, relaxation_steps=3

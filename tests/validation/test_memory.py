@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from scq.validation.memory import PeakMemory
+from scq.validation.comparison.measuring.memory import PeakMemory
 
 
 @pytest.mark.parametrize("sampled", [None, True])

@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import load_file
 from tiny_runs import TINY, few
 
-import scq.validation.attempts
+import scq.validation.common.attempts
 from scq import data
 from scq.training import CommonConfig, RunResult, TrainConfig, evaluate, load_run, train
 from scq.validation import GapConfig, gap
-from scq.validation.gap_map import load_gap_map
-from scq.validation.held_out import load_pictures, swapped
-from scq.validation.latents import latents_file
+from scq.validation.comparison.measuring.latents import latents_file
+from scq.validation.paired.gap_map import load_gap_map
+from scq.validation.paired.held_out import load_pictures, swapped
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def test_a_failing_method_does_not_lose_the_others(tmp_path: Path, monkeypatch: 
             raise RuntimeError("the solver gave up [red]")
         return train(config, progress)
 
-    monkeypatch.setattr(scq.validation.attempts, "train", breaks)
+    monkeypatch.setattr(scq.validation.common.attempts, "train", breaks)
     config = TrainConfig(out=tmp_path, **TINY)
     folder = gap(GapConfig(config, methods=("exact", "vq")), progress=False)
     methods = json.loads((folder / "results.json").read_text())["methods"]
@@ -91,7 +91,7 @@ def test_a_failing_method_does_not_lose_the_others(tmp_path: Path, monkeypatch: 
     assert methods["vq"]["state"] == "done"
 
     # Going on trains what failed, sets its remains aside, and leaves the finished run as it is.
-    monkeypatch.setattr(scq.validation.attempts, "train", train)
+    monkeypatch.setattr(scq.validation.common.attempts, "train", train)
     before = (folder / "vq" / "metrics.jsonl").stat().st_mtime_ns
     assert gap(GapConfig(config, methods=("exact", "vq"), resume=folder), progress=False) == folder
     assert (folder / "vq" / "metrics.jsonl").stat().st_mtime_ns == before
@@ -104,7 +104,7 @@ def test_when_every_method_fails_the_first_reason_is_raised(tmp_path: Path, monk
     def breaks(config: TrainConfig, progress: bool) -> RunResult:
         raise RuntimeError(f"no {config.name}")
 
-    monkeypatch.setattr(scq.validation.attempts, "train", breaks)
+    monkeypatch.setattr(scq.validation.common.attempts, "train", breaks)
     with pytest.raises(RuntimeError, match="RuntimeError: no vq"):
         gap(GapConfig(TrainConfig(out=tmp_path, **TINY), methods=("vq", "none")), progress=False)
 

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from scq.solvers.registry import get
 from scq.validation import CompareConfig
-from scq.validation.plan import cells, key
+from scq.validation.comparison.plan import cells, key
 
 TINY = {"families": ("hull",), "sizes": ((16, 4, 12),), "dtypes": ("float64",)}
 

@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from scq.validation.plots.backends import gradient_answer, weights_accuracy, weights_answer
-from scq.validation.plots.iterations import (
+from scq.validation.common.plots.style import figure
+from scq.validation.comparison.plots.backends import gradient_answer, weights_accuracy, weights_answer
+from scq.validation.comparison.plots.iterations import (
     convergence,
     iterations_over_training,
     iterations_over_training_answer,
     residuals_over_training,
     residuals_over_training_answer,
 )
-from scq.validation.plots.problem import Problem, problems
-from scq.validation.plots.style import figure
-from scq.validation.rows import Outcome, Row
+from scq.validation.comparison.plots.problem import Problem, problems
+from scq.validation.comparison.rows import Outcome, Row
 
 HULL = Problem("hull", 4, 12)
 

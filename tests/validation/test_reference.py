@@ -3,10 +3,10 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-import scq.validation.reference
+import scq.validation.comparison.measuring.reference
 from scq import solvers
-from scq.validation.families import ProblemSpec
-from scq.validation.reference import Reference, UncertifiedError
+from scq.validation.comparison.measuring.families import ProblemSpec
+from scq.validation.comparison.measuring.reference import Reference, UncertifiedError
 
 
 def test_weights_agree_with_a_general_optimiser() -> None:
@@ -61,6 +61,6 @@ def test_errors_of_a_shifted_answer_are_the_shift() -> None:
 
 
 def test_a_reference_that_is_not_certified_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scq.validation.reference, "CERTIFIED", 1e-30)
+    monkeypatch.setattr(scq.validation.comparison.measuring.reference, "CERTIFIED", 1e-30)
     with pytest.raises(UncertifiedError, match="relative KKT residual"):
         Reference(ProblemSpec("random", 6, 4, 9, "float64", 0.1, 0).make())

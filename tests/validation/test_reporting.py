@@ -8,8 +8,8 @@ import pytest
 from folders import row, write_comparison, write_complete, write_results, write_run
 
 from scq.validation import report
-from scq.validation.record import read_record
-from scq.validation.sentences import backend_sentence, headline, swap_sentence
+from scq.validation.page.sentences import backend_sentence, headline, swap_sentence
+from scq.validation.paired.record import read_record
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
         "solver",
         "backends",
     )
-    monkeypatch.setattr("scq.validation.reporting.draw_all", lambda *_: {section: [] for section in sections})
+    monkeypatch.setattr("scq.validation.page.reporting.draw_all", lambda *_: {section: [] for section in sections})
 
 
 class Addresses(HTMLParser):

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from scq.validation import CompareConfig, compare
-from scq.validation.plan import Cell
-from scq.validation.record import read_record
-from scq.validation.rows import Outcome
+from scq.validation.comparison.plan import Cell
+from scq.validation.comparison.rows import Outcome
+from scq.validation.paired.record import read_record
 
 CONFIG = CompareConfig(
     ("interior_point", "relaxed"), families=("hull",), sizes=((16, 4, 12),), dtypes=("float64",), repeats=1
@@ -28,7 +28,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(cell.info.name)
         return {"outcome": Outcome.FAILED if cell.info.name == "clarabel" else Outcome.OK, "forward": 1.0 * len(names)}
 
-    monkeypatch.setattr("scq.validation.comparison.measure", measure)
+    monkeypatch.setattr("scq.validation.comparison.comparing.measure", measure)
     return names
 
 
@@ -49,7 +49,7 @@ def test_a_killed_comparison_goes_on_where_it_was(
     config = dataclasses.replace(CONFIG, backends=("relaxed", "daqp"), out=tmp_path, variants=False)
     with pytest.raises(KeyboardInterrupt):
         compare(config, progress=False)
-    monkeypatch.setattr("scq.validation.comparison.measure", lambda *_: {"outcome": Outcome.OK})
+    monkeypatch.setattr("scq.validation.comparison.comparing.measure", lambda *_: {"outcome": Outcome.OK})
     rows = compare(dataclasses.replace(config, resume=tmp_path / "compare"), progress=False).rows
     assert [(row.backend, row.forward) for row in rows] == [("relaxed", 1.0), ("daqp", None)]
 
@@ -67,7 +67,7 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
             raise KeyboardInterrupt
         return fields | ({} if again else {"kkt_max": 1e-12})
 
-    monkeypatch.setattr("scq.validation.comparison.measure", measure)
+    monkeypatch.setattr("scq.validation.comparison.comparing.measure", measure)
     return done
 
 
@@ -101,7 +101,7 @@ def test_a_second_round_that_fails_leaves_the_first_and_says_so(
             return {"outcome": Outcome.TIME_LIMIT, "note": "killed after 60 s, during the timing"}
         return {"outcome": Outcome.OK, "forward": 1.0, "backward": 1.0, "forwards": [1.0], "backwards": [1.0]}
 
-    monkeypatch.setattr("scq.validation.comparison.measure", measure)
+    monkeypatch.setattr("scq.validation.comparison.comparing.measure", measure)
     config = dataclasses.replace(CONFIG, backends=("relaxed",), out=tmp_path)
     (row,) = compare(config, progress=False).rows
     assert (row.outcome, row.forward, row.rounds) == (Outcome.OK, 1.0, 2)
@@ -124,7 +124,7 @@ def test_one_that_was_killed_before_its_first_measurement_goes_on_too(
 
 def test_what_was_killed_is_tried_again_only_with_more_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = iter([Outcome.TIME_LIMIT, Outcome.OK, Outcome.OK])
-    monkeypatch.setattr("scq.validation.comparison.measure", lambda *_: {"outcome": next(outcomes)})
+    monkeypatch.setattr("scq.validation.comparison.comparing.measure", lambda *_: {"outcome": next(outcomes)})
     folder = compare(dataclasses.replace(CONFIG, out=tmp_path), progress=False).folder
     for limit, expected in ((60.0, Outcome.TIME_LIMIT), (90.0, Outcome.OK)):
         rows = compare(dataclasses.replace(CONFIG, resume=folder, time_limit=limit), progress=False).rows

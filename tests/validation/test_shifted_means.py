@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from scq.validation.rows import Outcome, Row
-from scq.validation.shifted_means import SHIFT, means_table, shifted_mean
+from scq.validation.comparison.rows import Outcome, Row
+from scq.validation.comparison.shifted_means import SHIFT, means_table, shifted_mean
 
 
 def row(backend: str, microseconds: float | None, **fields: object) -> Row:

@@ -1,6 +1,6 @@
 import pytest
 
-from scq.validation.plots.simplex import FAMILIES, simplex_figure, terms
+from scq.validation.simplex import FAMILIES, simplex_figure, terms
 
 
 def test_the_figure_shows_what_only_the_neighbours_can_tell_apart() -> None:

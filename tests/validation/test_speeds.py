@@ -10,10 +10,11 @@ from folders import FORWARD, STEP, write_complete
 
 from scq.autoencoder import Autoencoder
 from scq.training import TrainConfig, build_model
-from scq.validation import report, speeds
-from scq.validation.plots.held_out import speed, speed_caption, step_time, step_time_caption
-from scq.validation.plots.style import figure
-from scq.validation.record import read_record
+from scq.validation import report
+from scq.validation.common.plots.style import figure
+from scq.validation.paired import speeds
+from scq.validation.paired.plots.held_out import speed, speed_caption, step_time, step_time_caption
+from scq.validation.paired.record import read_record
 
 
 @pytest.fixture

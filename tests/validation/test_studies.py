@@ -14,16 +14,16 @@ from small_studies import TRAIN, plan_file, small
 from threads import torch_threads
 from tiny_runs import few
 
-import scq.validation.attempts
+import scq.validation.common.attempts
 import scq.validation.studies.work
 from scq import data
 from scq.quantizers import entries
 from scq.training import RunResult, TrainConfig, train
 from scq.validation import StudyConfig, report, study
 from scq.validation.studies.engines.local import usable
-from scq.validation.studies.record import read_study
-from scq.validation.studies.sheets import points_csv
-from scq.validation.studies.tables import markdown
+from scq.validation.studies.results.record import read_study
+from scq.validation.studies.results.sheets import points_csv
+from scq.validation.studies.results.tables import markdown
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +99,7 @@ def test_a_killed_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest
             raise KeyboardInterrupt
         return train(config, progress)
 
-    monkeypatch.setattr(scq.validation.attempts, "train", killed)
+    monkeypatch.setattr(scq.validation.common.attempts, "train", killed)
     with pytest.raises(KeyboardInterrupt):
         study(small(tmp_path), progress=False)
     folder = tmp_path / "small"
@@ -109,7 +109,7 @@ def test_a_killed_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest
     logs = {path: path.stat().st_mtime_ns for path in folder.glob("tune/*/metrics.jsonl")}
     assert len(logs) == 2
 
-    monkeypatch.setattr(scq.validation.attempts, "train", train)
+    monkeypatch.setattr(scq.validation.common.attempts, "train", train)
     assert study(small(tmp_path, resume=folder), progress=False) == folder
     assert read_study(folder).missing == []
     assert all(path.stat().st_mtime_ns == time for path, time in logs.items())
@@ -127,7 +127,7 @@ def test_a_failed_run_stops_no_other_one_and_shows(tmp_path: Path, monkeypatch: 
             raise RuntimeError("out of luck")
         return train(config, progress)
 
-    monkeypatch.setattr(scq.validation.attempts, "train", breaks)
+    monkeypatch.setattr(scq.validation.common.attempts, "train", breaks)
     folder = study(small(tmp_path, seeds=2), progress=False)
     record = read_study(folder)
     vq, none = record.summaries
@@ -141,7 +141,7 @@ def test_when_every_run_fails_the_first_reason_is_raised(tmp_path: Path, monkeyp
     def breaks(config: TrainConfig, progress: bool) -> RunResult:
         raise RuntimeError(f"no {config.quantizer}")
 
-    monkeypatch.setattr(scq.validation.attempts, "train", breaks)
+    monkeypatch.setattr(scq.validation.common.attempts, "train", breaks)
     with pytest.raises(RuntimeError, match="RuntimeError: no vq"):
         study(small(tmp_path), progress=False)
 

@@ -22,7 +22,7 @@ from scq.validation.studies.cells import (
     untuned,
     weight_setting,
 )
-from scq.validation.studies.summary import choice_of, choose, recovery, summarize
+from scq.validation.studies.results.summary import choice_of, choose, recovery, summarize
 
 
 def test_the_grid_is_the_same_for_all_that_have_a_weight(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 from matplotlib.figure import Figure
 from studies_made_up import Row, fail, made_up
 
-from scq.validation.plots.series import Axis, points
+from scq.validation.studies.plots.series import Axis, points
 from scq.validation.studies.questions import answers
 from scq.validation.studies.questions.rule import PREDICTORS, Point, derive
-from scq.validation.studies.record import StudyRecord
-from scq.validation.studies.sentences import headline
+from scq.validation.studies.results.record import StudyRecord
+from scq.validation.studies.results.sentences import headline
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from scq import data, solvers
 from scq.autoencoder import Autoencoder
 from scq.training import CommonConfig, evaluate, train
 from scq.training.folder import read_metrics
-from scq.validation.held_out import swapped
+from scq.validation.paired.held_out import swapped
 from scq.validation.studies.measures import Trained, measure
 from scq.validation.studies.measures.rate import quantized
 from scq.validation.studies.measures.swap import STEPS

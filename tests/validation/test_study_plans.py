@@ -8,7 +8,7 @@ from small_studies import plan, plan_file
 
 from scq.validation import StudyConfig
 from scq.validation.studies.cells import Choice, final_cells, places
-from scq.validation.studies.plan_files import plan_names, read_plan
+from scq.validation.studies.plans.files import plan_names, read_plan
 
 
 @pytest.mark.parametrize("name", plan_names())

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from scq import data
 from scq.validation import StudyConfig, report, study
 from scq.validation.studies.questions.rule import PREDICTORS, Point, derive, order
-from scq.validation.studies.record import read_study
+from scq.validation.studies.results.record import read_study
 
 PLAN = """
 title = "What does the relaxation cost?"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from scq.validation.files import read_json, write_json
-from scq.validation.rendering import plainly, render
-from scq.validation.tables import number, table, text
+from scq.validation.common.files import read_json, write_json
+from scq.validation.common.rendering import plainly, render
+from scq.validation.common.tables import number, table, text
 
 
 @pytest.mark.parametrize(

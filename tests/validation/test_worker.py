@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import strange_backends
 
-import scq.validation.reference
+import scq.validation.comparison.measuring.reference
 from scq import solvers
-from scq.validation import worker
-from scq.validation.families import ProblemSpec
+from scq.validation.comparison.measuring import worker
+from scq.validation.comparison.measuring.families import ProblemSpec
 
 
 def work(folder: Path, backend: str, spec: ProblemSpec, **changes: Any) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def test_a_backend_of_the_user_is_registered_from_the_job(tmp_path: Path) -> Non
 
 
 def test_without_a_certified_reference_no_error_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scq.validation.reference, "CERTIFIED", 1e-30)
+    monkeypatch.setattr(scq.validation.comparison.measuring.reference, "CERTIFIED", 1e-30)
     fields = work(tmp_path, "relaxed", ProblemSpec("random", 8, 3, 5, "float64", 0.1, 0))
     assert "errors not measured" in fields["note"]
     assert "weights_error_max" not in fields

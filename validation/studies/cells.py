@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from scq.quantizers import registry
 from scq.training.config import TrainConfig
-from scq.validation.studies.plan import Arm, Plan, Value
+from scq.validation.studies.plans.plan import Arm, Plan, Value
 
 Stage = Literal["tune", "stress", "final"]
 Varied = tuple[tuple[str, Value], ...]

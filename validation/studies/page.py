@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from scq.validation.plots.studies import draw_study
-from scq.validation.rendering import plainly, render
+from scq.validation.common.rendering import plainly, render
 from scq.validation.studies.cells import VALIDATION_SHARE
+from scq.validation.studies.plots.figures import draw_study
 from scq.validation.studies.questions import answers
-from scq.validation.studies.record import StudyRecord
-from scq.validation.studies.sentences import headline
-from scq.validation.studies.tables import choice_table, result_tables, stress_table
+from scq.validation.studies.results.record import StudyRecord
+from scq.validation.studies.results.sentences import headline
+from scq.validation.studies.results.tables import choice_table, result_tables, stress_table
 
 _SET_BY_STUDY = ("quantizer", "gap", "latents_offset", "validation_share", "learning_rate")
 

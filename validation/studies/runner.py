@@ -6,8 +6,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 from scq.training.folder import finished
-from scq.validation.attempts import check_resumed
-from scq.validation.progress import CellProgress
+from scq.validation.common.attempts import check_resumed
+from scq.validation.common.progress import CellProgress
 from scq.validation.studies.cells import Cell, weight_setting
 from scq.validation.studies.engines.base import Workers
 from scq.validation.studies.work import complete, outcome_of, perform

@@ -13,20 +13,20 @@ from scq.training import build_model
 from scq.training.environment import environment
 from scq.training.model import pick_device
 from scq.training.terminal import say
+from scq.validation.common.files import read_json, write_json, write_text, written_by_us
+from scq.validation.common.machine import machine
+from scq.validation.common.progress import CellProgress
+from scq.validation.common.resuming import read_settings, working
 from scq.validation.config import StudyConfig
-from scq.validation.files import read_json, write_json, write_text, written_by_us
-from scq.validation.machine import machine
-from scq.validation.progress import CellProgress
-from scq.validation.resuming import read_settings, working
 from scq.validation.studies.cells import final_cells, stress_cells, tuning_cells, untuned
 from scq.validation.studies.engines import workers
-from scq.validation.studies.plan import Plan
-from scq.validation.studies.plan_files import is_plan, plan_names, planned_name, read_plan, restored_plan
-from scq.validation.studies.record import JSON, is_study, read_study
+from scq.validation.studies.plans.files import is_plan, plan_names, planned_name, read_plan, restored_plan
+from scq.validation.studies.plans.plan import Plan
+from scq.validation.studies.results.record import JSON, is_study, read_study
+from scq.validation.studies.results.sheets import points_csv, runs_csv
+from scq.validation.studies.results.summary import choice_of, choose
+from scq.validation.studies.results.tables import markdown
 from scq.validation.studies.runner import Runner
-from scq.validation.studies.sheets import points_csv, runs_csv
-from scq.validation.studies.summary import choice_of, choose
-from scq.validation.studies.tables import markdown
 
 
 def study(config: StudyConfig, progress: bool = True) -> Path:

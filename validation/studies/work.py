@@ -7,8 +7,8 @@ from typing import Any
 from scq.training.folder import TEST, finished, read_metrics
 from scq.training.resuming import command, part_of
 from scq.training.terminal import say
-from scq.validation.attempts import attempt
-from scq.validation.files import read_json, write_json
+from scq.validation.common.attempts import attempt
+from scq.validation.common.files import read_json, write_json
 from scq.validation.studies.cells import Cell
 from scq.validation.studies.measures import Trained, measure
 

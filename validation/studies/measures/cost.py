@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from scq.quantizers.identity import NoQuantizer
-from scq.validation.memory import PeakMemory
-from scq.validation.speeds import forward, step
+from scq.validation.common.timing import circumstances, in_turns
+from scq.validation.comparison.measuring.memory import PeakMemory
+from scq.validation.paired.speeds import forward, step
 from scq.validation.studies.measures import Trained
-from scq.validation.timing import circumstances, in_turns
 
 _ROUNDS = 7
 _PICTURES = 64

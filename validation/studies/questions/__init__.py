@@ -6,9 +6,9 @@ It returns None where the plan has not the runs that the question needs.
 import importlib
 from pathlib import Path
 
-from scq.validation.plots.style import style
+from scq.validation.common.plots.style import style
 from scq.validation.studies.questions.answer import Answer
-from scq.validation.studies.record import StudyRecord
+from scq.validation.studies.results.record import StudyRecord
 
 QUESTIONS = (
     "quality",

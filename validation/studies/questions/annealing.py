@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from scq.validation.metrics import METRICS
-from scq.validation.plots.series import Axis, dots
+from scq.validation.paired.metrics import METRICS
+from scq.validation.studies.plots.series import Axis, dots
 from scq.validation.studies.questions.answer import Answer, over, shown, spread
-from scq.validation.studies.record import StudyRecord
-from scq.validation.studies.summary import Summary
-from scq.validation.studies.tables import SHOWN, described
+from scq.validation.studies.results.record import StudyRecord
+from scq.validation.studies.results.summary import Summary
+from scq.validation.studies.results.tables import SHOWN, described
 
 _SHOWN = (METRICS["hard_mse"], SHOWN["hard_perplexity"], SHOWN["tightness"])
 

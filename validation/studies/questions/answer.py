@@ -7,13 +7,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from scq.validation.metrics import Metric
-from scq.validation.plots.panel import Panel
-from scq.validation.plots.series import Axis, Series, lines
-from scq.validation.plots.style import save
-from scq.validation.studies.record import StudyRecord
-from scq.validation.studies.summary import Summary
-from scq.validation.tables import Table
+from scq.validation.common.plots.panel import Panel
+from scq.validation.common.plots.style import save
+from scq.validation.common.tables import Table
+from scq.validation.paired.metrics import Metric
+from scq.validation.studies.plots.series import Axis, Series, lines
+from scq.validation.studies.results.record import StudyRecord
+from scq.validation.studies.results.summary import Summary
 
 
 @dataclass

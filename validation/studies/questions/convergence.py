@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from scq.solvers.registry import DEFAULT_BACKEND
-from scq.validation.plots.series import Axis, Series, lines
+from scq.validation.common.tables import number, table, text
+from scq.validation.studies.plots.series import Axis, Series, lines
 from scq.validation.studies.questions.answer import Answer, spread
-from scq.validation.studies.record import StudyRecord
-from scq.validation.tables import number, table, text
+from scq.validation.studies.results.record import StudyRecord
 
 _CONVERGED, _WEAK = "quantizer/converged_share", "quantizer/weakly_active_share"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from scq.validation.plots.series import Axis, Series, lines
+from scq.validation.common.tables import Table, number, table, text
+from scq.validation.studies.plots.series import Axis, Series, lines
 from scq.validation.studies.questions.answer import Answer, spread
-from scq.validation.studies.record import StudyRecord
-from scq.validation.studies.summary import Row
-from scq.validation.tables import Table, number, table, text
+from scq.validation.studies.results.record import StudyRecord
+from scq.validation.studies.results.summary import Row
 
 _OVER_STEPS = {
     "weights_l2": ("distance of the weights, L2", False, "Mean distance of the relaxed weights to the exact ones"),

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from scq.validation.metrics import METRICS
-from scq.validation.plots.series import dots
+from scq.validation.paired.metrics import METRICS
+from scq.validation.studies.plots.series import dots
 from scq.validation.studies.questions.answer import Answer, differences, shown, spread
-from scq.validation.studies.record import StudyRecord
-from scq.validation.studies.summary import Summary
-from scq.validation.studies.tables import centre_table
+from scq.validation.studies.results.record import StudyRecord
+from scq.validation.studies.results.summary import Summary
+from scq.validation.studies.results.tables import centre_table
 
 _SHOWN = ("mse", "psnr", "ssim", "hard_mse")
 

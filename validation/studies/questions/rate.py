@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from scq.validation.plots.series import Axis, points
+from scq.validation.studies.plots.series import Axis, points
 from scq.validation.studies.questions.answer import Answer, spread
-from scq.validation.studies.record import StudyRecord
+from scq.validation.studies.results.record import StudyRecord
 
 Trace = list[list[tuple[float, float]]]
 

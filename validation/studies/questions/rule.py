@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from scq.validation.plots.series import Axis, points
+from scq.validation.common.tables import Table, number, table, text
+from scq.validation.studies.plots.series import Axis, points
 from scq.validation.studies.questions.answer import Answer
-from scq.validation.studies.record import StudyRecord
-from scq.validation.tables import Table, number, table, text
+from scq.validation.studies.results.record import StudyRecord
 
 CHANGE, COSINE = 0.05, 0.9
 """The relaxation is called safe for a model where it changes the error of the decoded pictures by at most this share,

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from scq.validation.plots.series import Axis
+from scq.validation.studies.plots.series import Axis
 from scq.validation.studies.questions.answer import Answer, over, spread
-from scq.validation.studies.record import StudyRecord
+from scq.validation.studies.results.record import StudyRecord
 
 _FIGURES = {
     "psnr": (Axis("PSNR, dB"), "Reconstruction of held-out pictures"),

@@ -4,11 +4,11 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from scq.validation.metrics import METRICS, Metric
+from scq.validation.common.tables import Cell, number, table, text
+from scq.validation.paired.metrics import METRICS, Metric
 from scq.validation.studies.questions.answer import Answer, spread
-from scq.validation.studies.record import StudyRecord
-from scq.validation.studies.summary import Row
-from scq.validation.tables import Cell, number, table, text
+from scq.validation.studies.results.record import StudyRecord
+from scq.validation.studies.results.summary import Row
 
 _METRICS = ("psnr", "ssim", "mse", "hard_mse", "hard_perplexity", "active_codes")
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from scq.validation.plots.series import Axis, dots
+from scq.validation.studies.plots.series import Axis, dots
 from scq.validation.studies.questions.answer import Answer, over, spread
-from scq.validation.studies.record import StudyRecord
-from scq.validation.studies.summary import COLLAPSED_BELOW
-from scq.validation.studies.tables import SHOWN
+from scq.validation.studies.results.record import StudyRecord
+from scq.validation.studies.results.summary import COLLAPSED_BELOW
+from scq.validation.studies.results.tables import SHOWN
 
 
 def answer(record: StudyRecord, figures: Path) -> Answer | None:

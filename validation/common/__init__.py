@@ -1,0 +1,1 @@
+"""What comparisons, paired runs and studies share."""

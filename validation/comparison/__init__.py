@@ -1,0 +1,1 @@
+"""Backends on the same problems: time, memory, residuals and errors."""

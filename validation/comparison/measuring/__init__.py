@@ -1,0 +1,1 @@
+"""One backend on one problem, measured in a process of its own."""

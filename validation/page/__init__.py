@@ -1,0 +1,1 @@
+"""The report of paired runs and a comparison."""

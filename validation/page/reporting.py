@@ -1,0 +1,82 @@
+"""The report: one page that needs nothing but itself."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scq.training.terminal import say
+from scq.validation.common.files import write_text
+from scq.validation.common.rendering import plainly, render
+from scq.validation.comparison.row_table import notes, row_table
+from scq.validation.comparison.shifted_means import means_table
+from scq.validation.page.figures import draw_all
+from scq.validation.page.limitations import limitations
+from scq.validation.page.sentences import backend_sentence, gap_sentence, headline, swap_sentence
+from scq.validation.paired.gap_table import gap_table
+from scq.validation.paired.methods import METHODS
+from scq.validation.paired.metrics import metrics_table, swap_table
+from scq.validation.paired.record import Record, read_record
+from scq.validation.studies.page import study_page
+from scq.validation.studies.results.record import is_study, read_study
+
+_PRIVATE = ("out", "name", "data_root", "quantizer", "latents", "resume")
+"""Settings that are paths of a machine, or differ between the runs."""
+
+
+def report(folder: Path | str, progress: bool = True) -> Path:
+    """Writes the report of a folder, complete or not, into ``folder/report``: index.html, and figures as PNG and PDF.
+
+    The page holds its figures, style and script, and asks for nothing over a network. What is missing (a method that
+    failed, a comparison that was not made) is named at its top. An earlier report of the folder is replaced.
+
+    Args:
+        folder: of :func:`scq.validation.gap`, :func:`scq.validation.demo`, :func:`scq.validation.compare`,
+            :func:`scq.validation.study` or :func:`scq.training.train`.
+        progress: says where the page is.
+
+    Returns:
+        The path of index.html.
+
+    Raises:
+        ValueError: nothing in the folder could be reported.
+    """
+    folder = Path(folder)
+    # Read before anything is written: a folder that cannot be reported on is left alone.
+    record = read_study(folder) if is_study(folder) else read_record(folder)
+    figures = folder / "report" / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    page = folder / "report" / "index.html"
+    write_text(page, _page(record, figures) if isinstance(record, Record) else study_page(record, figures))
+    if progress:
+        say(f"Report: {page}")
+    return page
+
+
+def _page(record: Record, figures: Path) -> str:
+    return render("report.html.j2", **_values(record), panels=draw_all(record, figures))
+
+
+def _values(record: Record) -> dict[str, Any]:
+    return {
+        "headline": headline(record) if record.runs else backend_sentence(record),
+        "gap_sentence": gap_sentence(record),
+        "swap_sentence": swap_sentence(record),
+        "backend_sentence": backend_sentence(record),
+        "limitations": limitations(record),
+        "missing": record.missing,
+        "errors": {METHODS[name].title: error for name, error in record.errors.items()},
+        "data": record.data,
+        "metrics": metrics_table(record.tests, record.speeds and record.speeds.forward) if record.tests else None,
+        "swap": swap_table(record.swap) if record.swap else None,
+        "gap": gap_table(record),
+        "rows": row_table(record.rows) if record.rows else None,
+        "means": means_table(record.rows, record.comparison["config"]["time_limit"]) if record.rows else None,
+        "notes": notes(record.rows),
+        "settings": _shown(record.settings),
+        "comparison_settings": _shown(record.comparison.get("config", {})),
+        "environment": plainly(record.environment),
+    }
+
+
+def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
+    return plainly({name: value for name, value in settings.items() if name not in _PRIVATE})

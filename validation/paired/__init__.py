@@ -1,0 +1,1 @@
+"""The same training with each method in turn, and what it shows."""

@@ -1,0 +1,97 @@
+"""Where the gap lives: the distance of exact and relaxed weights at every latent of held-out pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from scq import data
+from scq.autoencoder import Autoencoder
+from scq.programme import Programme
+from scq.quantizers.soft_convex import SoftConvexQuantizer
+from scq.quantizers.usage import SUPPORT
+from scq.training.config import CommonConfig
+from scq.training.folder import write_bytes
+from scq.training.reading import read_tensors
+from scq.training.state import serialised
+from scq.validation.comparison.measuring.latents import spread
+
+GAP_MAP = "gap_map.safetensors"
+
+_PICTURES, _SHOWN = 256, 10
+_AT_ONCE = 32
+"""Pictures whose weights are held in memory together: 2,048 latents of 32 x 32 pictures."""
+
+
+@dataclass(frozen=True)
+class GapMap:
+    """The gap at each of h x w latents of M held-out pictures.
+
+    Attributes:
+        distance: ||p_exact - p_relaxed||; NaN where the exact solver failed.
+        support_exact, support_relaxed: codewords with weight above 1e-6.
+        contrast: standard deviation of the grey values of the pixels below the latent, at scale [0, 1].
+        pictures: the ones to show.
+        shown: which of the M they are.
+    """
+
+    distance: Float[np.ndarray, "M h w"]
+    support_exact: Int[np.ndarray, "M h w"]
+    support_relaxed: Int[np.ndarray, "M h w"]
+    contrast: Float[np.ndarray, "M h w"]
+    pictures: UInt8[np.ndarray, "n H W 3"]
+    shown: Int[np.ndarray, " n"]
+
+
+@torch.no_grad()
+def save_gap_map(folder: Path, model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], config: CommonConfig) -> None:
+    """Solves the latents of at most 256 pictures, spread evenly over ``images``, both ways, and writes the gap.
+
+    Args:
+        folder: of the run, which gets ``gap_map.safetensors``.
+        model: with a soft convex quantizer.
+        images: held-out pictures.
+        config: the settings of its run, or what it has in common with others.
+    """
+    quantizer = model.quantizer
+    assert isinstance(quantizer, SoftConvexQuantizer)
+    chosen = images[spread(len(images), _PICTURES)]
+    device = quantizer.codebook.device
+    parts = []
+    for batch in chosen.split(_AT_ONCE):
+        pictures = data.to_float(batch.to(device))
+        latents = model.encode(pictures)
+        programme = Programme.of(quantizer, latents, config)
+        exact, relaxed = programme.solve("exact", "none"), programme.solve("relaxed", "none")
+        distance = (exact.weights - relaxed.weights).norm(dim=1).float()
+        shape = (len(batch), *latents.shape[2:])
+        parts.append(
+            {
+                "distance": torch.where(exact.failed, torch.nan, distance).reshape(shape),
+                "support_exact": (exact.weights > SUPPORT).sum(1).reshape(shape),
+                "support_relaxed": (relaxed.weights > SUPPORT).sum(1).reshape(shape),
+                "contrast": _contrast(pictures, shape[1]),
+            }
+        )
+    tensors = {name: torch.cat([part[name] for part in parts]).cpu().contiguous() for name in parts[0]}
+    shown = spread(len(chosen), _SHOWN)
+    write_bytes(folder / GAP_MAP, serialised(tensors | {"pictures": chosen[shown], "shown": shown}))
+
+
+def load_gap_map(folder: Path) -> GapMap | None:
+    """What :func:`save_gap_map` wrote; None where it wrote nothing."""
+    path = folder / GAP_MAP
+    if not path.is_file():
+        return None
+    arrays = {name: tensor.numpy() for name, tensor in read_tensors(path).items()}
+    return GapMap(**arrays | {"pictures": arrays["pictures"].transpose(0, 2, 3, 1)})
+
+
+def _contrast(pictures: Float[Tensor, "M 3 H W"], height: int) -> Float[Tensor, "M h w"]:
+    """The standard deviation of the grey values in the square of pixels that each latent replaces."""
+    grey, side = pictures.mean(1, keepdim=True), pictures.shape[2] // height
+    return (avg_pool2d(grey.square(), side) - avg_pool2d(grey, side).square()).clamp_min(0.0).sqrt().squeeze(1)

@@ -1,0 +1,59 @@
+"""The gap in numbers: at the start and at the end of both soft trainings."""
+
+import numpy as np
+
+from scq.validation.common.tables import Cell, Table, number, table, text
+from scq.validation.paired.record import Record, RunRecord
+
+_QUANTITIES = {
+    "gap/weights_l1": "distance of the weights, L1",
+    "gap/weights_l2": "distance of the weights, L2",
+    "gap/support_overlap": "overlap of the supports (Jaccard)",
+    "gap/support_exact": "support, exact solver",
+    "gap/support_relaxed": "support, relaxation",
+    "gap/quantization_mse_exact": "quantisation error, exact solver",
+    "gap/quantization_mse_relaxed": "quantisation error, relaxation",
+    "gap/decoded_mse_exact": "MSE of the decoded batch, exact solver",
+    "gap/decoded_mse_relaxed": "MSE of the decoded batch, relaxation",
+    "gap/kkt_exact": "relative KKT residual, exact solver",
+    "gap/kkt_relaxed": "relative KKT residual, relaxation",
+    "gap/certificate_exact": "certified bound of ‖p − p*‖, exact solver",  # noqa: RUF001  a minus sign
+    "gap/certificate_relaxed": "certified bound of ‖p − p*‖, relaxation",  # noqa: RUF001
+    "gap/gradient_latents_cosine": "cosine of the gradients, ∂L/∂Z",
+    "gap/gradient_latents_ratio": "norm ratio of the gradients, ∂L/∂Z",
+    "gap/gradient_codebook_cosine": "cosine of the gradients, ∂L/∂C",
+    "gap/gradient_codebook_ratio": "norm ratio of the gradients, ∂L/∂C",
+}
+
+_TENTH = 10
+
+
+def gap_table(record: Record) -> Table | None:
+    """Means over the first and the last tenth of the log of each soft training; None when no gap was logged."""
+    runs = {name: run for name, run in record.soft.items() if len(run.series("gap/weights_l1")[0])}
+    if not runs:
+        return None
+    headings = ["mean over a tenth of training"]
+    for name in runs:
+        headings += [f"{name} run, first", f"{name} run, last"]
+    rows = (
+        [text(title), *(cell for run in runs.values() for cell in _ends(run, key))]
+        for key, title in _QUANTITIES.items()
+    )
+    return table("The gap over training", headings, rows)
+
+
+def last(run: RunRecord, name: str) -> float | None:
+    """The mean of a number over the last tenth of the log; None when it was not logged."""
+    values = run.series(name)[1]
+    return float(values[-_length(values) :].mean()) if len(values) else None
+
+
+def _ends(run: RunRecord, name: str) -> tuple[Cell, Cell]:
+    values = run.series(name)[1]
+    first = float(values[: _length(values)].mean()) if len(values) else None
+    return number(first), number(last(run, name))
+
+
+def _length(values: np.ndarray) -> int:
+    return max(1, len(values) // _TENTH)

@@ -1,0 +1,184 @@
+"""Reads plans from TOML files. Nothing in them is executed, and what is not known is refused. Imports no torch."""
+
+import tomllib
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from scq.data import registry as data
+from scq.solvers.suggestions import among, did_you_mean
+from scq.training.config import CommonConfig
+from scq.validation.studies.plans import kinds
+from scq.validation.studies.plans.kinds import check_kinds
+from scq.validation.studies.plans.plan import Arm, Plan, Slice, Stress, Tuning
+from scq.validation.studies.plans.settings import check_free, check_keys, common_config, settings
+
+SHIPPED = Path(__file__).parent
+
+
+def plan_names() -> list[str]:
+    """The plans that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def read_plan(name: str, quick: bool = False, **place: Any) -> Plan:
+    """Reads a plan.
+
+    Args:
+        name: one of :func:`plan_names`, or the path of a file.
+        quick: with what the file has under [quick] in place of what it has elsewhere.
+        **place: settings of :class:`scq.training.TrainConfig` that say where it runs: data_root, device, out, name.
+
+    Raises:
+        ValueError: no such plan, or a file that is none; naming the file, the key, what it was and what it must be.
+    """
+    path = _path(name)
+    if not is_plan(name):
+        raise ValueError(
+            f"plan is {name!r}, must be one of: {', '.join(plan_names())}; or the path of a TOML file"
+            f"{did_you_mean(name, plan_names())}"
+        )
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        fast = content.pop("quick", None)
+        if quick:
+            if fast is None:
+                raise ValueError("quick is asked for, but there is no [quick]")
+            check_kinds("", {"quick": fast}, {"quick": dict})
+            content = _merged(content, fast)
+        return _plan(planned_name(name, quick), content, place)
+    except (ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
+        raise ValueError(f"'{path}': {error}") from error
+
+
+def restored_plan(name: str, content: Mapping[str, Any], **place: Any) -> Plan:
+    """The plan whose ``raw`` was kept.
+
+    Args:
+        name: of the plan.
+        content: its ``raw``.
+        **place: as for :func:`read_plan`.
+
+    Raises:
+        ValueError: none of this version.
+    """
+    try:
+        return _plan(name, content, place)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the plan {name} is none of this version: {error}") from error
+
+
+def is_plan(name: str) -> bool:
+    """Whether there is such a plan to read."""
+    return _path(name).is_file()
+
+
+def planned_name(name: str, quick: bool) -> str:
+    """What the plan is called, which has the name of its file."""
+    return _path(name).stem + "-quick" * quick
+
+
+def _path(name: str) -> Path:
+    return SHIPPED / f"{name}.toml" if name in plan_names() else Path(name)
+
+
+def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Plan:
+    check_keys("the plan", content, kinds.PLAN, required=("title", "arms", "datasets", "seeds"))
+    check_kinds("", content, kinds.PLAN)
+    train = common_config(content.get("train", {}), "train", **place)
+    arms = tuple(Arm(arm, settings(given, f"arms.{arm}")) for arm, given in content["arms"].items())
+    for arm in arms:
+        # Built once, so that a wrong value is known before anything is trained.
+        _check_run(train, arm, f"arms.{arm.name}")
+        check_free(f"arms.{arm.name}", arm.settings, {"seed": "seeds"} | (_TUNED if "tuning" in content else {}))
+    datasets = tuple(content["datasets"])
+    with_codebook = tuple(arm.name for arm in arms if arm.has_codebook)
+    slices = tuple(_slice(given, train, arms, with_codebook, datasets) for given in content.get("slices", ()))
+    packaged = [data.get(name).packaged for name in datasets]
+    if place.get("data_root") is not None and all(packaged):
+        raise ValueError(
+            f"data_root is '{place['data_root']}', but applies to data in a folder (datasets is {datasets})"
+        )
+    stress = content.get("stress")
+    if stress is not None:
+        check_keys("stress", stress, kinds.STRESS, required=("codebook_size",))
+        check_kinds("stress.", stress, kinds.STRESS)
+        chosen = _among("stress.arms", stress.get("arms", with_codebook), with_codebook)
+        stress = Stress(**{"steps": train.steps, **stress, "arms": chosen})
+    tuning = content.get("tuning")
+    if tuning is not None:
+        check_keys("tuning", tuning, kinds.TUNING, required=("learning_rates",))
+        check_kinds("tuning.", tuning, kinds.TUNING)
+        # An integer is a number too.
+        grid = {key: tuple(map(float, tuning[key])) for key in ("learning_rates", "weight_factors") if key in tuning}
+        hard = _among("tuning.hard_arms", tuning.get("hard_arms", ()), with_codebook)
+        tuning = Tuning(**{**tuning, **grid, "hard_arms": hard})
+    return Plan(
+        name,
+        content["title"],
+        train,
+        arms,
+        datasets,
+        content["seeds"],
+        slices,
+        tuning,
+        stress,
+        tuple(content.get("measures", ())),
+        raw=content,
+    )
+
+
+_TUNED = {"learning_rate": "tuning"}
+
+
+def _check_run(train: CommonConfig, arm: Arm, where: str, **varied: Any) -> None:
+    own = {"quantizer": arm.quantizer, **arm.settings, **varied}
+    try:
+        train.of(own.pop("quantizer"), **own)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _slice(
+    given: Mapping[str, Any],
+    train: CommonConfig,
+    arms: tuple[Arm, ...],
+    with_codebook: tuple[str, ...],
+    datasets: tuple[str, ...],
+) -> Slice:
+    check_keys("slices", given, kinds.SLICE, required=("vary",))
+    check_kinds("slices.", given, kinds.SLICE)
+    check_free("slices.vary", given["vary"], {"seed": "seeds", "quantizer": "arms", "learning_rate": "train or an arm"})
+    for name, values in given["vary"].items():
+        if not isinstance(values, list) or not values:
+            raise ValueError(f"slices.vary.{name} is {values!r}, must be a list of values")
+    vary = {
+        name: tuple(settings({name: value}, "slices.vary")[name] for value in values)
+        for name, values in given["vary"].items()
+    }
+    names = _among("slices.arms", given.get("arms", with_codebook), [arm.name for arm in arms])
+    for arm in arms:
+        for values in product(*vary.values()) if arm.name in names else ():
+            _check_run(train, arm, f"slices.vary of {arm.name}", **dict(zip(vary, values, strict=True)))
+    return Slice(
+        vary,
+        names,
+        _among("slices.datasets", given.get("datasets", datasets), datasets),
+    )
+
+
+def _among(name: str, values: Any, known: Any) -> tuple[str, ...]:
+    for value in values:
+        if value not in known:
+            raise ValueError(f"{name} has {value!r}, {among(value, known, 'must be among')}")
+    return tuple(values)
+
+
+def _merged(content: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables are merged; everything else, lists too, is replaced."""
+    merged = dict(content)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged

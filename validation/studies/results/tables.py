@@ -1,0 +1,166 @@
+"""The tables of a study."""
+
+from collections.abc import Sequence
+
+from scq.validation.common.tables import NOTHING, Cell, Table, number, table, text
+from scq.validation.common.timing import cell
+from scq.validation.paired.metrics import METRICS, Metric
+from scq.validation.studies.cells import Varied
+from scq.validation.studies.results.record import StudyRecord
+from scq.validation.studies.results.summary import Spread, Summary, choose, chosen_by, place_of
+
+SHOWN = {
+    metric.name: metric
+    for metric in (
+        METRICS["mse"],
+        METRICS["psnr"],
+        METRICS["ssim"],
+        Metric("hardening", "MSE added by hard decoding, 10⁻³", scale=1e3),
+        METRICS["hard_perplexity"],
+        METRICS["soft_perplexity"],
+        METRICS["active_codes"],
+        METRICS["tightness"],
+        Metric("forward_ratio", "forward pass / unquantised, median (range)"),
+        Metric("memory", "memory of a step, MiB", scale=2**-20),
+    )
+}
+"""The metrics of a study, in the order of the table. A time is a multiple of that of the autoencoder without quantizer,
+which took turns with it: seconds of runs that were measured hours apart, beside others, are no comparison."""
+
+
+def result_tables(record: StudyRecord) -> list[Table]:
+    """A table for each data set: a line for each arm at each place, mean and standard deviation over seeds.
+
+    Without times where those have no spread, as of runs from before their repeats were kept.
+    """
+    shown = [metric for metric in SHOWN.values() if metric.name != "forward_ratio" or _timed(record)]
+    return [
+        table(
+            f"{data}: held-out pictures, mean ± standard deviation over seeds",
+            ("arm", "K", "away from the centre", "seeds", *(metric.title for metric in shown)),
+            [_line(summary, shown) for summary in record.summaries if summary.data == data],
+        )
+        for data in dict.fromkeys(summary.data for summary in record.summaries)
+    ]
+
+
+def _timed(record: StudyRecord) -> bool:
+    return any(summary.timings for summary in record.summaries)
+
+
+def centre_table(record: StudyRecord, data: str) -> Table:
+    """A line for each arm at the centre of a data set, with what is asked of all of them."""
+    return table(
+        f"{data}: held-out pictures at the centre, mean ± standard deviation over seeds",
+        ("arm", *(metric.title for metric in _AT_THE_CENTRE)),
+        [
+            [text(summary.arm), *(_spread(summary.numbers.get(metric.name), metric) for metric in _AT_THE_CENTRE)]
+            for summary in record.summaries
+            if summary.data == data and not summary.varied
+        ],
+    )
+
+
+_AT_THE_CENTRE = (
+    *(METRICS[name] for name in ("mse", "psnr", "ssim", "hard_mse", "hard_perplexity", "active_codes")),
+    SHOWN["tightness"],
+)
+
+
+def choice_table(record: StudyRecord) -> Table | None:
+    """What the tuning chose, and from how many trials."""
+    rows = record.stage("tune")
+    if not rows:
+        return None
+    lines = []
+    hard_arms = record.plan.get("tuning", {}).get("hard_arms", ())
+    chosen = choose(rows, hard_arms)
+    for place in dict.fromkeys(map(place_of, rows)):
+        trials = [row for row in rows if place_of(row) == place]
+        best, name = chosen.get(place), chosen_by(place[0], hard_arms)
+        failed = sum(row["state"] == "failed" for row in trials)
+        arm, data, varied = place
+        lines.append(
+            [
+                text(arm),
+                text(data),
+                text(described(varied)),
+                number(best["learning_rate"] if best else None),
+                text(best["weight_name"] if best else None),
+                number(best["weight"] if best else None),
+                text(METRICS[name].title.split(",")[0]),
+                number(best["test"][name] if best else None, scale=1e3),
+                Cell(str(len(trials)), len(trials)),
+                Cell(str(failed), failed),
+            ]
+        )
+    headings = ("arm", "data", "away from the centre", "learning rate", "weight", "its value")
+    headings += ("chosen by", "on validation pictures, 10⁻³")
+    return table("Chosen settings", (*headings, "trials", "failed"), lines)
+
+
+def stress_table(record: StudyRecord) -> Table | None:
+    """Who recovers from the collapsed start, and when."""
+    if not record.stress:
+        return None
+    lines = [
+        [
+            text(run.arm),
+            number(run.perplexity[0]),
+            number(run.perplexity[-1]),
+            number(run.active[0]),
+            number(run.active[-1]),
+            Cell("no" if run.recovered is None else str(run.recovered), run.recovered),
+            number(run.test.get("hard_perplexity")),
+            number(run.test.get("active_codes")),
+            number(run.test.get("mse"), scale=1e3),
+        ]
+        for run in record.stress
+    ]
+    headings = (
+        "arm",
+        "hard perplexity, first step",
+        "last step",
+        "codewords used, first step",
+        "last step",
+        "recovered at step",
+        "held-out hard perplexity",
+        "held-out codewords used",
+        "held-out MSE, 10⁻³",
+    )
+    return table(f"From a collapsed start, K {record.stress[0].size}", headings, lines)
+
+
+def markdown(record: StudyRecord) -> str:
+    """All tables, and what is missing from them."""
+    tables = [*result_tables(record), choice_table(record), stress_table(record)]
+    parts = [f"{shown.caption}.\n\n{shown.markdown()}" for shown in tables if shown is not None]
+    return "\n".join([*parts, *(f"- Missing: {item}\n" for item in record.missing)])
+
+
+def described(varied: Varied) -> str:
+    """What differs from the centre, in words."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in varied)
+
+
+def _line(summary: Summary, metrics: Sequence[Metric]) -> list[Cell]:
+    # The autoencoder without a codebook has no size.
+    shown = Cell(str(summary.size), summary.size) if "hard_perplexity" in summary.numbers else Cell(NOTHING)
+    rest = tuple((name, value) for name, value in summary.varied if name != "codebook_size")
+    seeds = Cell(f"{summary.seeds}" + (f", {summary.failed} failed" if summary.failed else ""), summary.seeds)
+    numbers = (
+        cell(summary.timings.get(metric.name), metric.digits, metric.scale)
+        if metric.name == "forward_ratio"
+        else _spread(summary.numbers.get(metric.name), metric)
+        for metric in metrics
+    )
+    return [text(summary.arm), shown, text(described(rest)), seeds, *numbers]
+
+
+def _spread(spread: Spread | None, metric: Metric) -> Cell:
+    if spread is None:
+        return Cell(NOTHING)
+    mean = number(spread.mean, metric.digits, metric.scale)
+    if spread.deviation is None:
+        return mean
+    return Cell(f"{mean.text} ± {number(spread.deviation, 2, metric.scale).text}", mean.number)
