@@ -26,7 +26,7 @@ class Parts:
     gradient: str
     regularizers: tuple[str, ...] = ()
 
-    def found(self) -> tuple[Part, Part, Part, tuple[Part, ...]]:
+    def members(self) -> tuple[Part, Part, Part, tuple[Part, ...]]:
         """Codebook, assignment, gradient and terms of the loss."""
         terms = tuple((TERMS | REGULARIZERS)[name] for name in self.regularizers)
         return CODEBOOKS[self.codebook], ASSIGNMENTS[self.assignment], GRADIENTS[self.gradient], terms
@@ -71,7 +71,7 @@ class QuantizerInfo:
     def _names(self, kind: str) -> tuple[str, ...]:
         if self.parts is None:
             return ()
-        codebook, assignment, _, terms = self.parts.found()
+        codebook, assignment, _, terms = self.parts.members()
         return tuple(dict.fromkeys(name for part in (assignment, *terms, codebook) for name in getattr(part, kind)))
 
     def make(self, codebook_size: int, dim: int, **options: Any) -> "Quantizer":
@@ -89,7 +89,7 @@ class QuantizerInfo:
                 raise TypeError(
                     f"{option} is {value!r}, but {self.name!r} has no use for it; it takes: {', '.join(self.options)}"
                 )
-        *parts, terms = self.parts.found()
+        *parts, terms = self.parts.members()
         own = {name: value for name, value in options.items() if name in LAYER}
         options["codebook_size"] = codebook_size
         codebook, assignment, gradient = (part.make(options) for part in parts)

@@ -3,7 +3,21 @@
 import pytest
 import torch
 
-from scq.quantizers import SoftConvexQuantizer, codebooks, entries, get, gradients, quantizer, regularizers
+from scq.cli.listing import markdown_of_quantizers
+from scq.quantizers import (
+    Parts,
+    QuantizerInfo,
+    SoftConvexQuantizer,
+    codebooks,
+    entries,
+    get,
+    gradients,
+    quantizer,
+    registry,
+    regularizers,
+)
+from scq.quantizers.parts import CODEBOOKS, Part
+from scq.training import TrainConfig, build_model
 
 K, F = 16, 4
 
@@ -123,3 +137,47 @@ def test_what_a_backend_cannot_be_asked_is_refused_when_the_layer_is_made(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         SoftConvexQuantizer(K, F, **options)  # pyrefly: ignore
+
+
+def test_a_new_quantizer_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its options, its settings in training, its table and its training follow."""
+    parts = Parts("spherical", "softmax", "straight_through", ("quantization_error", "entropy"))
+    entry = QuantizerInfo("cosine", "softmax of cosines", parts, "nobody yet", defaults={"temperature": 0.5})
+    monkeypatch.setitem(registry._ENTRIES, entry.name, entry)
+    assert set(entry.settings) == {"temperature", "quantization_weight", "regularizer_weight", "init"}
+    layer = quantizer("cosine", K, F, regularizer_weight=0.2)
+    assert layer.assignment.temperature == 0.5 and layer.regularizers[1].weight == 0.2
+    assert "| `cosine` | softmax of cosines | spherical | softmax |" in markdown_of_quantizers(entries())
+    model = build_model(TrainConfig(quantizer="cosine", codebook_size=K, dim=F, width=8, temperature=2.0))
+    assert model.quantizer.assignment.temperature == 2.0
+    with pytest.raises(ValueError, match="lam is 0.3, but applies to"):
+        TrainConfig(quantizer="cosine", lam=0.3)
+
+
+def test_a_new_codebook_is_one_file_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Halved(codebooks.Direct):
+        name = "halved"
+
+        def forward(self) -> torch.Tensor:
+            return self.codewords / 2
+
+    monkeypatch.setattr(codebooks, "Halved", Halved, raising=False)
+    monkeypatch.setitem(CODEBOOKS, "halved", Part("codebooks:Halved", ("init",)))
+    for recipe in ("halved+nearest", "halved+scq", "halved+gumbel+straight_through+knn_l2"):
+        layer = quantizer(recipe, K, F, init="kmeans")
+        layer(torch.randn(50, F)).loss.backward()
+        assert layer.embedding.codewords.grad is not None and layer.codebook_initialized
+
+
+@pytest.mark.parametrize("recipe", ["direct+scq+straight_through", "linear+scq_relaxed+straight_through"])
+def test_the_codeword_of_soft_convex_weights_goes_straight_through(recipe: str) -> None:
+    torch.manual_seed(0)
+    layer = quantizer(recipe, K, F)
+    soft = quantizer(recipe.removesuffix("+straight_through"), K, F)
+    soft.load_state_dict(layer.state_dict())
+    x, upstream = torch.randn(20, F, requires_grad=True), torch.randn(20, F)
+    hard, mixed = layer(x), soft(x)
+    assert torch.equal(hard.indices, mixed.indices)
+    torch.testing.assert_close(hard.quantized, layer.decode(hard.indices))
+    gradients = [torch.autograd.grad(output.quantized, x, upstream)[0] for output in (hard, mixed)]
+    torch.testing.assert_close(*gradients)
