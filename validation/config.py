@@ -3,12 +3,13 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from scq.solvers import registry
-from scq.training.applicability import TRAINING, ignored, refuse_ignored
-from scq.training.config import CommonConfig, check_folder_name
-from scq.training.kinds import conform
+from scq.training.applicability import Applies, ignored, refuse_ignored
+from scq.training.config import CommonConfig
+from scq.training.kinds import Count, Positive, Whole
+from scq.training.settings import Settings, check_folder_name
 from scq.validation.paired.methods import METHODS
 
 Family = Literal["random", "hull"]
@@ -18,8 +19,20 @@ Preset = Literal["low", "mid", "high"]
 Method = Literal["exact", "relaxed", "vq", "none"]
 
 
+def _compared(config: Any) -> list[registry.BackendInfo]:
+    return [registry.get(name) for name in config.backends] or list(registry.backends())
+
+
+def _exact(config: Any) -> bool:
+    return any(info.exact for info in _compared(config))
+
+
+def _peers(config: Any) -> bool:
+    return any(info.package is not None for info in _compared(config))
+
+
 @dataclass(frozen=True)
-class CompareConfig:
+class CompareConfig(Settings):
     """The settings of a comparison of backends: every backend on every problem in every dtype, a process each."""
 
     backends: tuple[str, ...] = ()
@@ -34,20 +47,20 @@ class CompareConfig:
     """N F K of the made-up problems: columns, features, codewords. The family latents takes F and K from its file."""
     dtypes: tuple[DType, ...] = ("float64", "float32")
     """Types of the latents and the codebook."""
-    presets: tuple[Preset, ...] = ()
+    presets: Annotated[tuple[Preset, ...], Applies("to exact backends alone", _exact, "backends")] = ()
     """Tolerances to ask of every exact backend, as bounds of the relative KKT residual: low 1e-4, mid 1e-6, high 1e-9.
     None named means what each backend promises."""
     variants: bool = True
     """Also measure the backends of other packages as their own users run them."""
-    lam: float = 0.1
+    lam: Positive = 0.1
     """Regularisation weight; a dumped problem has its own."""
-    repeats: int = 5
+    repeats: Count = 5
     """Timed repeats in each of two rounds; fewer when they would take a quarter of the time limit."""
-    peer_columns: int = 32
+    peer_columns: Annotated[Count, Applies("to backends of other packages alone", _peers, "backends")] = 32
     """Columns that a backend of another package solves: most are slow, and times are reported a column."""
-    time_limit: float = 60.0
+    time_limit: Positive = 60.0
     """Seconds for one backend on one problem, start of its process included. What was measured until then is kept."""
-    seed: int = 0
+    seed: Whole = 0
     """Of the made-up problems and of the choice among stored latents."""
     out: Path = Path("runs")
     """Folder in which the new folder is made."""
@@ -58,7 +71,7 @@ class CompareConfig:
     Its lists and its time limit may grow."""
 
     def __post_init__(self) -> None:
-        conform(self)
+        super().__post_init__()
         for name in self.backends:
             registry.get(name)
         for name in ("backends", "families", "dtypes", "presets"):
@@ -71,36 +84,13 @@ class CompareConfig:
             raise ValueError("families is empty and latents is not given, must have at least one of the two")
         if not self.sizes or any(min(size) < 1 for size in self.sizes):
             raise ValueError(f"sizes is {self.sizes}, must be one or more (N, F, K), each at least 1")
-        for name in ("repeats", "peer_columns"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}, must be >= 0")
-        for name in ("lam", "time_limit"):
-            value = getattr(self, name)
-            if not value > 0:
-                raise ValueError(f"{name} is {value}, must be finite and > 0")
         check_folder_name(self.name)
         _check_resume(self.resume)
-        refuse_ignored(self, {"presets": _exact, "peer_columns": _peers})
-
-
-def _compared(config: CompareConfig) -> list[registry.BackendInfo]:
-    return [registry.get(name) for name in config.backends] or list(registry.backends())
-
-
-def _exact(config: CompareConfig) -> str:
-    some = any(info.exact for info in _compared(config))
-    return "" if some else f"to exact backends alone (backends is {config.backends})"
-
-
-def _peers(config: CompareConfig) -> str:
-    some = any(info.package is not None for info in _compared(config))
-    return "" if some else f"to backends of other packages alone (backends is {config.backends})"
+        refuse_ignored(self)
 
 
 @dataclass(frozen=True)
-class GapConfig:
+class GapConfig(Settings):
     """The settings of paired training runs: the same model, seed and batches with each method in turn."""
 
     train: CommonConfig = field(default_factory=CommonConfig)
@@ -114,7 +104,7 @@ class GapConfig:
     are trained. Methods, device and data_root may be others."""
 
     def __post_init__(self) -> None:
-        conform(self)
+        super().__post_init__()
         # Of a run it has what that run has no use for, once it is another quantizer's.
         object.__setattr__(self, "train", CommonConfig(**vars(self.train)))
         if not self.methods:
@@ -129,14 +119,14 @@ class GapConfig:
         if self.resume is not None:
             return  # the settings are the folder's, whatever methods are left
         configs = [dataclasses.replace(self.train, quantizer=METHODS[method].quantizer) for method in self.methods]
-        unused = [ignored(config, TRAINING) for config in configs]
+        unused = [ignored(config) for config in configs]
         for name in unused[0]:
             if all(name in one for one in unused):
                 raise ValueError(f"train.{name} is {getattr(self.train, name)!r}, but applies {unused[0][name]}")
 
 
 @dataclass(frozen=True)
-class StudyConfig:
+class StudyConfig(Settings):
     """The settings of a study: a plan, and where it runs. The plan says what is compared, on what, and how often."""
 
     plan: str = "relaxation"
@@ -144,11 +134,11 @@ class StudyConfig:
     a plan of your own."""
     quick: bool = False
     """The short version of the plan, which its file has under [quick]."""
-    jobs: int | None = None
+    jobs: Count | None = None
     """Runs at a time; by default as many as there are cores, each with one thread, or one on a GPU."""
     engine: Engine = "local"
     """local: processes on this machine. ray: a Ray cluster, of many machines that see the same folders."""
-    minutes: float | None = None
+    minutes: Positive | None = None
     """Starts no further run after so many minutes; resume goes on with the rest."""
     resume: Path | None = None
     """Folder of an earlier call to go on with, with its plan: its finished runs are kept as they are, the others are
@@ -163,18 +153,14 @@ class StudyConfig:
     """Name of the new folder, by default the plan's; one that exists gets a number after it."""
 
     def __post_init__(self) -> None:
-        conform(self)
-        if self.jobs is not None and self.jobs < 1:
-            raise ValueError(f"jobs is {self.jobs}, must be at least 1")
-        if self.minutes is not None and not self.minutes > 0:
-            raise ValueError(f"minutes is {self.minutes}, must be > 0")
+        super().__post_init__()
         _check_resume(self.resume)
         if self.name is not None:
             check_folder_name(self.name)
 
 
 @dataclass(frozen=True)
-class DemoConfig:
+class DemoConfig(Settings):
     """The settings of the demonstration: paired training runs, the backends on what came out, and the report."""
 
     quick: bool = False
@@ -187,7 +173,7 @@ class DemoConfig:
     """Folder of an earlier demonstration to go on with: what is finished is kept."""
 
     def __post_init__(self) -> None:
-        conform(self)
+        super().__post_init__()
         check_folder_name(self.name)
         _check_resume(self.resume)
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from scq import data
 from scq.training import CommonConfig
-from scq.training.settings_file import refuse_others
+from scq.training.settings import refuse_others
 from scq.training.terminal import say
 from scq.validation.common.resuming import SETTINGS, read_settings, working
 from scq.validation.comparison.comparing import JSON as COMPARISON

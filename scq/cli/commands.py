@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Annotated, Any
 
 from tyro.conf import Positional
 
+from scq.training.applicability import Applies, refuse_ignored
 from scq.training.config import CommonConfig, TrainConfig
-from scq.training.kinds import conform
+from scq.training.settings import Settings, refuse_others
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
 
 
@@ -40,8 +41,6 @@ class Command:
         Raises:
             ValueError: a setting was given that is not the one that the folder to resume was begun with.
         """
-        from scq.training.settings_file import refuse_others
-
         refuse_others(config.resume, defaults, config, self.may_change)
 
 
@@ -56,18 +55,17 @@ class QuantizersConfig:
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Settings):
     """Which data set to download."""
 
     name: Positional[str | None] = None
     """Data set; without one, all are listed."""
-    data_root: Path | None = None
+    data_root: Annotated[Path | None, Applies("to a download", lambda config: config.name is not None, "name")] = None
     """Folder to put it into; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
 
     def __post_init__(self) -> None:
-        conform(self)
-        if self.data_root is not None and self.name is None:
-            raise ValueError(f"data_root is '{self.data_root}', but applies to a download (name is None)")
+        super().__post_init__()
+        refuse_ignored(self)
 
 
 @dataclass(frozen=True)
@@ -83,14 +81,11 @@ class TrainCommandConfig(TrainConfig):
 
 
 @dataclass(frozen=True)
-class ReportConfig:
+class ReportConfig(Settings):
     """What to report on."""
 
     folder: Positional[Path]
     """Folder that gap, study, demo or compare wrote."""
-
-    def __post_init__(self) -> None:
-        conform(self)
 
 
 def _backends(config: BackendsConfig) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from scq.training.config import CommonConfig, TrainConfig
 from scq.training.reading import parse_json, read_text
-from scq.training.settings_file import restored
+from scq.training.settings import from_mapping
 
 CONFIG, METRICS, CHECKPOINTS = "config.json", "metrics.jsonl", "checkpoints"
 WEIGHTS, TEST, ENVIRONMENT = "model.safetensors", "test.json", "environment.json"
@@ -95,7 +95,7 @@ def read_config(folder: Path) -> TrainConfig:
     if not path.is_file():
         raise ValueError(f"folder is '{folder}', must be the folder of a run (it has no {CONFIG})")
     try:
-        settings = restored(CommonConfig, parse_json(read_text(path), "the file"))
+        settings = from_mapping(CommonConfig, parse_json(read_text(path), "the file"))
         return settings.of(settings.quantizer)  # earlier versions took settings that changed nothing
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"'{path}' is not the configuration of a run of this version: {error}") from error

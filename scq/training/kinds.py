@@ -1,14 +1,13 @@
-"""The fields of settings: each becomes what its annotation says, or is refused by name. Imports no torch."""
+"""Values against types: each becomes what an annotation says, or is refused by name. Imports no torch."""
 
-import dataclasses
-import functools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from scq.solvers.suggestions import among
 
@@ -19,6 +18,7 @@ _CALLED = {
     bool: "True or False",
     Path: "a path",
     dict: "a table",
+    Mapping: "a table",
     NoneType: "None",
 }
 
@@ -26,43 +26,62 @@ _CALLED = {
 _LISTS = {str: "a list of texts", float: "a list of numbers", dict: "a list of tables"}
 
 
-def conform(config: Any) -> None:
-    """Makes every field of a frozen dataclass what its annotation says, in its ``__post_init__``.
+@dataclass(frozen=True)
+class Within:
+    """The range of a number, as a part of its annotation.
+
+    Args:
+        must: what the number must be, in words.
+        holds: whether it is.
+    """
+
+    must: str
+    holds: Callable[[Any], bool]
+
+
+Count = Annotated[int, Within("at least 1", lambda value: value >= 1)]
+Whole = Annotated[int, Within(">= 0", lambda value: value >= 0)]
+Weight = Annotated[float, Within(">= 0", lambda value: value >= 0)]
+Positive = Annotated[float, Within("finite and > 0", lambda value: value > 0)]
+Share = Annotated[float, Within("from 0 to 1", lambda value: 0 <= value <= 1)]
+
+
+def conforming(name: str, value: Any, kind: Any) -> Any:
+    """The value as that kind has it.
 
     Nothing is guessed: a text becomes a path, a list a tuple, a number of NumPy's one of Python's, and a whole number a
     number; "3" does not become 3.
 
-    Raises:
-        TypeError: a field of another kind.
-        ValueError: none of its choices, or a number that is not finite. Both name the field, what it was and what it
-            must be.
-    """
-    kinds = _kinds(type(config))
-    for field in dataclasses.fields(config):
-        object.__setattr__(config, field.name, conforming(field.name, getattr(config, field.name), kinds[field.name]))
-
-
-_kinds = functools.cache(get_type_hints)
-
-
-def conforming(name: str, value: Any, kind: Any) -> Any:
-    """The value as that kind has it; raises as :func:`conform`.
-
     Args:
         name: in messages.
         value: anything.
-        kind: str, int, float, bool, Path, dict, a dataclass, None, Literal, tuple, or a union of them.
+        kind: str, int, float, bool, Path, dict, a dataclass, None, Literal, tuple, a union of them, or one of them
+            annotated with the range of a number.
+
+    Raises:
+        TypeError: a value of another kind.
+        ValueError: none of its choices, or a number that is not finite or out of range. Both name what it was and what
+            it must be.
     """
+    kind, ranges = annotated(kind)
     choices = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    for choice in choices:
+    for choice, within in map(annotated, choices):
         found = _converted(value, choice)
         if isinstance(found, float) and not math.isfinite(found):
             raise ValueError(f"{name} is {found}, must be finite")
         if found is not _OTHER:
+            for one in (*ranges, *within):
+                if isinstance(one, Within) and not one.holds(found):
+                    raise ValueError(f"{name} is {found}, must be {one.must}" + ", or None" * (NoneType in choices))
             return found
     for choice in choices:
         _refuse_unknown(name, value, choice)
     raise TypeError(f"{name} is {value!r}, must be {' or '.join(map(called, choices))}")
+
+
+def annotated(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A kind without what it is annotated with, and that."""
+    return (kind.__origin__, kind.__metadata__) if get_origin(kind) is Annotated else (kind, ())
 
 
 def _refuse_unknown(name: str, value: Any, kind: Any) -> None:
@@ -78,8 +97,9 @@ def _refuse_unknown(name: str, value: Any, kind: Any) -> None:
 
 def called(kind: Any) -> str:
     """A kind in words."""
-    if kind in _CALLED:
-        return _CALLED[kind]
+    kind, _ = annotated(kind)
+    if (get_origin(kind) or kind) in _CALLED:
+        return _CALLED[get_origin(kind) or kind]
     parts = get_args(kind)
     if get_origin(kind) is Literal:
         return f"one of: {', '.join(parts)}"
@@ -107,7 +127,7 @@ def _converted(value: Any, kind: Any) -> Any:
     if kind in (int, float):
         fits = isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
         return kind(value) if fits else _OTHER
-    return value if isinstance(value, kind) else _OTHER
+    return value if isinstance(value, get_origin(kind) or kind) else _OTHER
 
 
 def _tuple(value: Sequence[Any], kinds: tuple[Any, ...]) -> Any:

@@ -15,7 +15,7 @@ from scq.diagnostics import gap_of
 from scq.quantizers import entries
 from scq.quantizers.registry import get
 from scq.training import CommonConfig, TrainConfig, build_model, train
-from scq.training.applicability import TRAINING, ignored
+from scq.training.applicability import ignored, rules
 from scq.training.folder import read_config, read_metrics, write_json
 
 QUANTIZERS = [entry.name for entry in entries()] + [
@@ -124,7 +124,7 @@ def accepted(shared: CommonConfig, quantizer: str, name: str, value: object) -> 
 def test_every_setting_is_looked_at() -> None:
     listed = [*BY_QUANTIZER, *BY_TRAINING, *UNSEEN]
     assert sorted(listed) == sorted(field.name for field in dataclasses.fields(TrainConfig))
-    assert {*BY_QUANTIZER, "dump_every", "residual_width", "data_root"} == set(TRAINING)
+    assert {*BY_QUANTIZER, "dump_every", "residual_width", "data_root"} == set(rules(TrainConfig))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_of_common_settings_each_quantizer_has_those_that_apply_to_it() -> None:
     assert (shared.of("scq").lam, shared.of("scq").commitment_weight) == (0.3, CommonConfig.commitment_weight)
     assert (shared.of("vq").lam, shared.of("vq").commitment_weight, shared.of("vq").steps) == (0.1, 0.7, 7)
     for first, second in itertools.pairwise(("scq", "vq", "none")):
-        assert ignored(shared.of(first), TRAINING) == {} == ignored(shared.of(second), TRAINING)
+        assert ignored(shared.of(first)) == {} == ignored(shared.of(second))
 
 
 def test_an_older_run_with_settings_that_changed_nothing_is_read_as_what_it_did(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from scq.training.lock import held
 from scq.training.resuming import command, interruptible
-from scq.training.settings_file import restored
+from scq.training.settings import from_mapping
 from scq.validation.common.files import new_folder, read_json, write_json, written_by_us
 
 SETTINGS = "settings.json"
@@ -62,4 +62,4 @@ def read_settings(folder: Path, name: str, kind: type) -> Any:
                 f"resume is '{folder}', which {content['command']} made, must be gone on with by: "
                 f"{command(content['command'], folder)}"
             )
-        return dataclasses.replace(restored(kind, content["settings"]), resume=folder)
+        return dataclasses.replace(from_mapping(kind, content["settings"]), resume=folder)

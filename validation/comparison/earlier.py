@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scq.training.settings_file import restored
+from scq.training.settings import from_mapping
 from scq.validation.common.files import read_json, written_by_us
 from scq.validation.comparison.plan import Cell, key
 from scq.validation.comparison.rows import Outcome, Row, read_rows
@@ -36,7 +36,7 @@ def settings(folder: Path) -> CompareConfig:
     """
     check_comparison(folder)
     with written_by_us(folder / JSON):
-        return dataclasses.replace(restored(CompareConfig, read_json(folder / JSON)["config"]), resume=folder)
+        return dataclasses.replace(from_mapping(CompareConfig, read_json(folder / JSON)["config"]), resume=folder)
 
 
 def earlier(

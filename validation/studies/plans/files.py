@@ -1,7 +1,8 @@
 """Reads plans from TOML files. Nothing in them is executed, and what is not known is refused. Imports no torch."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 from scq.data import registry as data
 from scq.solvers.suggestions import among, did_you_mean
 from scq.training.config import CommonConfig
-from scq.validation.studies.plans import kinds
-from scq.validation.studies.plans.kinds import check_kinds
+from scq.training.kinds import Count, conforming
+from scq.training.settings import from_mapping
 from scq.validation.studies.plans.plan import Arm, Plan, Slice, Stress, Tuning
-from scq.validation.studies.plans.settings import check_free, check_keys, common_config, settings
+from scq.validation.studies.plans.settings import check_free, common_config, settings
 
 SHIPPED = Path(__file__).parent
 
@@ -45,7 +46,7 @@ def read_plan(name: str, quick: bool = False, **place: Any) -> Plan:
         if quick:
             if fast is None:
                 raise ValueError("quick is asked for, but there is no [quick]")
-            check_kinds("", {"quick": fast}, {"quick": dict})
+            conforming("quick", fast, dict)
             content = _merged(content, fast)
         return _plan(planned_name(name, quick), content, place)
     except (ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
@@ -83,49 +84,45 @@ def _path(name: str) -> Path:
     return SHIPPED / f"{name}.toml" if name in plan_names() else Path(name)
 
 
+@dataclass(frozen=True)
+class _PlanFile:
+    """What a file has; the tables in it are looked at one by one."""
+
+    title: str
+    arms: dict
+    datasets: tuple[str, ...]
+    seeds: Count
+    train: dict = field(default_factory=dict)
+    slices: tuple[dict, ...] = ()
+    tuning: dict | None = None
+    stress: dict | None = None
+    measures: tuple[str, ...] = ()
+
+
 def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Plan:
-    check_keys("the plan", content, kinds.PLAN, required=("title", "arms", "datasets", "seeds"))
-    check_kinds("", content, kinds.PLAN)
-    train = common_config(content.get("train", {}), "train", **place)
-    arms = tuple(Arm(arm, settings(given, f"arms.{arm}")) for arm, given in content["arms"].items())
+    file = from_mapping(_PlanFile, content)
+    train = common_config(file.train, "train", **place)
+    arms = tuple(Arm(arm, settings(given, f"arms.{arm}")) for arm, given in file.arms.items())
     for arm in arms:
         # Built once, so that a wrong value is known before anything is trained.
         _check_run(train, arm, f"arms.{arm.name}")
-        check_free(f"arms.{arm.name}", arm.settings, {"seed": "seeds"} | (_TUNED if "tuning" in content else {}))
-    datasets = tuple(content["datasets"])
+        check_free(f"arms.{arm.name}", arm.settings, {"seed": "seeds"} | (_TUNED if file.tuning is not None else {}))
     with_codebook = tuple(arm.name for arm in arms if arm.has_codebook)
-    slices = tuple(_slice(given, train, arms, with_codebook, datasets) for given in content.get("slices", ()))
-    packaged = [data.get(name).packaged for name in datasets]
+    slices = tuple(_slice(given, train, arms, with_codebook, file.datasets) for given in file.slices)
+    packaged = [data.get(name).packaged for name in file.datasets]
     if place.get("data_root") is not None and all(packaged):
         raise ValueError(
-            f"data_root is '{place['data_root']}', but applies to data in a folder (datasets is {datasets})"
+            f"data_root is '{place['data_root']}', but applies to data in a folder (datasets is {file.datasets})"
         )
-    stress = content.get("stress")
-    if stress is not None:
-        check_keys("stress", stress, kinds.STRESS, required=("codebook_size",))
-        check_kinds("stress.", stress, kinds.STRESS)
-        chosen = _among("stress.arms", stress.get("arms", with_codebook), with_codebook)
-        stress = Stress(**{"steps": train.steps, **stress, "arms": chosen})
-    tuning = content.get("tuning")
-    if tuning is not None:
-        check_keys("tuning", tuning, kinds.TUNING, required=("learning_rates",))
-        check_kinds("tuning.", tuning, kinds.TUNING)
-        # An integer is a number too.
-        grid = {key: tuple(map(float, tuning[key])) for key in ("learning_rates", "weight_factors") if key in tuning}
-        hard = _among("tuning.hard_arms", tuning.get("hard_arms", ()), with_codebook)
-        tuning = Tuning(**{**tuning, **grid, "hard_arms": hard})
+    stress = tuning = None
+    if file.stress is not None:
+        stress = from_mapping(Stress, {"steps": train.steps, "arms": with_codebook} | file.stress, "stress")
+        _check_among("stress.arms", stress.arms, with_codebook)
+    if file.tuning is not None:
+        tuning = from_mapping(Tuning, file.tuning, "tuning")
+        _check_among("tuning.hard_arms", tuning.hard_arms, with_codebook)
     return Plan(
-        name,
-        content["title"],
-        train,
-        arms,
-        datasets,
-        content["seeds"],
-        slices,
-        tuning,
-        stress,
-        tuple(content.get("measures", ())),
-        raw=content,
+        name, file.title, train, arms, file.datasets, file.seeds, slices, tuning, stress, file.measures, raw=content
     )
 
 
@@ -147,32 +144,27 @@ def _slice(
     with_codebook: tuple[str, ...],
     datasets: tuple[str, ...],
 ) -> Slice:
-    check_keys("slices", given, kinds.SLICE, required=("vary",))
-    check_kinds("slices.", given, kinds.SLICE)
-    check_free("slices.vary", given["vary"], {"seed": "seeds", "quantizer": "arms", "learning_rate": "train or an arm"})
-    for name, values in given["vary"].items():
+    read = from_mapping(Slice, {"arms": with_codebook, "datasets": datasets} | dict(given), "slices")
+    check_free("slices.vary", read.vary, {"seed": "seeds", "quantizer": "arms", "learning_rate": "train or an arm"})
+    for name, values in read.vary.items():
         if not isinstance(values, list) or not values:
             raise ValueError(f"slices.vary.{name} is {values!r}, must be a list of values")
     vary = {
         name: tuple(settings({name: value}, "slices.vary")[name] for value in values)
-        for name, values in given["vary"].items()
+        for name, values in read.vary.items()
     }
-    names = _among("slices.arms", given.get("arms", with_codebook), [arm.name for arm in arms])
+    _check_among("slices.arms", read.arms, [arm.name for arm in arms])
+    _check_among("slices.datasets", read.datasets, datasets)
     for arm in arms:
-        for values in product(*vary.values()) if arm.name in names else ():
+        for values in product(*vary.values()) if arm.name in read.arms else ():
             _check_run(train, arm, f"slices.vary of {arm.name}", **dict(zip(vary, values, strict=True)))
-    return Slice(
-        vary,
-        names,
-        _among("slices.datasets", given.get("datasets", datasets), datasets),
-    )
+    return replace(read, vary=vary)
 
 
-def _among(name: str, values: Any, known: Any) -> tuple[str, ...]:
+def _check_among(name: str, values: Collection[str], known: Collection[str]) -> None:
     for value in values:
         if value not in known:
             raise ValueError(f"{name} has {value!r}, {among(value, known, 'must be among')}")
-    return tuple(values)
 
 
 def _merged(content: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 Imports no torch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from scq.quantizers import registry
 from scq.solvers.suggestions import among
 from scq.training.config import CommonConfig
+from scq.training.kinds import Count
 
 Value = int | float | str | bool
 
@@ -49,7 +50,7 @@ class Slice:
         arms, datasets: by name.
     """
 
-    vary: Mapping[str, tuple[Value, ...]]
+    vary: Mapping[str, Sequence[Value]]
     arms: tuple[str, ...]
     datasets: tuple[str, ...]
 
@@ -68,12 +69,10 @@ class Tuning:
 
     learning_rates: tuple[float, ...]
     weight_factors: tuple[float, ...] = (1.0,)
-    where: str = "centre"
+    where: Literal["centre", "each"] = "centre"
     hard_arms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.where not in ("centre", "each"):
-            raise ValueError(f"tuning.where is {self.where!r}, must be 'centre' or 'each'")
         for name in ("learning_rates", "weight_factors"):
             values = getattr(self, name)
             if not values or not all(value > 0 for value in values) or len(set(values)) < len(values):
@@ -91,15 +90,10 @@ class Stress:
         arms: by name.
     """
 
-    codebook_size: int
-    steps: int
+    codebook_size: Count
+    steps: Count
     arms: tuple[str, ...]
     offset: float = 5.0
-
-    def __post_init__(self) -> None:
-        for name in ("codebook_size", "steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"stress.{name} is {getattr(self, name)}, must be at least 1")
 
 
 @dataclass(frozen=True)

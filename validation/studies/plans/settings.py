@@ -1,13 +1,10 @@
 """Settings of training runs as a plan has them: TOML's values for the fields of TrainConfig. Imports no torch."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, get_type_hints
+from typing import Any
 
-from scq.solvers.suggestions import among
 from scq.training.config import CommonConfig
-from scq.training.kinds import conforming
-
-_KINDS = get_type_hints(CommonConfig)
+from scq.training.settings import values
 
 _SET_BY_STUDY = {
     "data": "datasets",
@@ -43,9 +40,9 @@ def settings(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     Raises:
         TypeError, ValueError: no such setting, one that the study sets itself, or a value of another kind.
     """
-    check_keys(where, given, _KINDS)
-    check_free(where, given, _SET_BY_STUDY)
-    return {name: conforming(f"{where}.{name}", value, _KINDS[name]) for name, value in given.items()}
+    found = values(CommonConfig, given, where)
+    check_free(where, found, _SET_BY_STUDY)
+    return found
 
 
 def check_free(where: str, given: Collection[str], taken: Mapping[str, str]) -> None:
@@ -56,18 +53,3 @@ def check_free(where: str, given: Collection[str], taken: Mapping[str, str]) -> 
     for name in given:
         if name in taken:
             raise ValueError(f"{where} has {name}, which is set by {taken[name]}")
-
-
-def check_keys(where: str, given: Mapping[str, Any], known: Collection[str], required: Collection[str] = ()) -> None:
-    """
-    Raises:
-        ValueError: a key that is not known, or one that is missing.
-    """
-    if not isinstance(given, Mapping):
-        raise ValueError(f"{where} is {given!r}, must be a table")
-    for key in given:
-        if key not in known:
-            raise ValueError(f"{where} has {key!r}, {among(key, sorted(known), 'must be among')}")
-    for key in required:
-        if key not in given:
-            raise ValueError(f"{where} has no {key!r}, which it must have")

@@ -1,0 +1,222 @@
+"""The parts of what a training run is told: each owns its settings, their ranges and what they apply to.
+
+Imports no torch. A setting is added here, and where a quantizer takes it, to that quantizer's parts.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from scq.data import registry as datasets
+from scq.quantizers import registry as quantizers
+from scq.quantizers.checks import OnFailure
+from scq.solvers import registry as backends
+from scq.training.applicability import RELAXATION, Applies
+from scq.training.kinds import Count, Positive, Share, Weight, Whole, Within
+from scq.training.settings import Settings, check_folder_name
+
+Init = Literal["normal", "uniform", "kmeans"]
+Precision = Literal["no", "bf16", "fp16"]
+Projection = Literal["alternating", "exact"]
+Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
+
+
+def _in_a_folder(config: Any) -> bool:
+    return not datasets.get(config.data).packaged
+
+
+def _has_codebook(config: Any) -> bool:
+    return quantizers.get(config.quantizer).parts is not None
+
+
+def _convex(config: Any) -> bool:
+    return quantizers.get(config.quantizer).convex
+
+
+def _solves(config: Any) -> bool:
+    return "backend" in quantizers.get(config.quantizer).settings or (config.gap and _convex(config))
+
+
+def _relaxes(config: Any) -> bool:
+    taken = quantizers.get(config.quantizer).settings
+    relaxed = "relaxation_steps" in taken or ("backend" in taken and config.backend == RELAXATION)
+    return relaxed or (config.gap and _convex(config))
+
+
+_CONVEX = ", ".join(repr(entry.name) for entry in quantizers.entries() if entry.convex)
+RELAXED = Applies(
+    "to quantizer 'scq_relaxed', to backend 'relaxed', and where gap is measured",
+    _relaxes,
+    "quantizer",
+    "backend",
+    "gap",
+)
+
+
+@dataclass(frozen=True)
+class DataSettings(Settings):
+    """What is trained on."""
+
+    data: str = "photos"
+    """Data set: photos (real photographs, nothing to download) or another that `scq data` lists."""
+    data_root: Annotated[
+        Path | None, Applies("to data in a folder, not inside installed packages", _in_a_folder, "data")
+    ] = None
+    """Folder of the data; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
+    validation_share: Annotated[float, Within(">= 0 and < 1", lambda value: 0 <= value < 1)] = 0.0
+    """Share of the training pictures, the last ones, that the run is not trained but evaluated on, in place of the test
+    pictures: for the choice of settings."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        datasets.get(self.data)
+
+
+@dataclass(frozen=True)
+class QuantizerSettings(Settings):
+    """How latents become codes."""
+
+    quantizer: str = "scq"
+    """scq (exact), scq_relaxed (the paper's Algorithm 2), vq, none, or another one that scq quantizers lists."""
+    codebook_size: Annotated[Count, Applies("to quantizers with codewords", _has_codebook, "quantizer")] = 128
+    """Number of codewords; the grid of fsq has about as many."""
+    dim: Count = 16
+    """Channels of a latent."""
+    init: Init = "kmeans"
+    """Where the codebook starts; kmeans takes it from the first batch of latents. simvq, simvq_joint and fsq have a
+    start of their own."""
+    lam: Positive = 0.1
+    """Regularisation weight of soft convex quantization; large is close to plain vector quantization."""
+    lam_end: Positive = 10.0
+    """What lam grows to, geometrically, in scq_annealed."""
+    anneal_share: Annotated[float, Within("> 0 and <= 1", lambda value: 0 < value <= 1)] = 0.8
+    """Share of the steps over which lam grows in scq_annealed, and the temperature of gumbel falls; then both stay."""
+    on_failure: OnFailure = "fallback"
+    """When latents are not solved: fallback quantizes them by their nearest codeword and counts them in the log, warn
+    also says so at each step, raise ends the training."""
+    quantization_weight: Weight = 1.0
+    """Weight of ||z_q - z||^2 in the loss of the quantizers with soft weights."""
+    commitment_weight: Weight = 0.25
+    """Weight of the commitment term in the loss of the quantizers with nearest codewords."""
+    regularizer_weight: Weight = 0.1
+    """Weight of the further term in the loss of smoothed_knn_l2, smoothed_knn_ce and smoothed_perplexity."""
+    neighbours: Count = 8
+    """Latents that each vertex of the simplex draws, of smoothed_knn_l2 and smoothed_knn_ce."""
+    temperature: Positive = 1.0
+    """Temperature of the softmax over distances in smoothed_knn_l2, smoothed_knn_ce and smoothed_perplexity; the first
+    one of gumbel."""
+    temperature_end: Positive = 0.5
+    """What the temperature of gumbel falls to, geometrically."""
+    decay: Share = 0.99
+    """Of the moving averages of vq_ema: the share of an average that a step leaves."""
+    revive_below: Share = 0.1
+    """Codewords of vq_ema that fewer latents choose than this share of the mean take a latent's place; 0 for none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        quantizers.get(self.quantizer)
+
+
+@dataclass(frozen=True)
+class SolverSettings(Settings):
+    """How the convex programme is solved, exactly and relaxed."""
+
+    backend: Annotated[
+        str,
+        Applies(
+            "to quantizers that solve exactly, and where the gap of a convex one is measured",
+            _solves,
+            "quantizer",
+            "gap",
+        ),
+    ] = backends.DEFAULT_BACKEND
+    """Solver of the scq quantizer; also the exact one when the gap is measured."""
+    relaxation_steps: Annotated[
+        Count,
+        RELAXED,
+        Applies(
+            "to relaxation_projection 'alternating' alone",
+            lambda config: config.relaxation_projection != "exact",
+            "relaxation_projection",
+        ),
+    ] = 20
+    """Steps of the relaxation, in training (scq_relaxed, or backend relaxed) and when the gap is measured."""
+    relaxation_projection: Annotated[Projection, RELAXED] = "alternating"
+    """How the relaxation comes back to the simplex, in training and when the gap is measured: alternating, the paper's
+    steps, or exact, one Euclidean projection."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        backends.get(self.backend)
+
+
+@dataclass(frozen=True)
+class ModelSettings(Settings):
+    """The autoencoder around the quantizer."""
+
+    width: Count = 64
+    """Channels of the convolutions."""
+    residual_width: Annotated[
+        Count, Applies("to residual blocks", lambda config: config.residual_layers > 0, "residual_layers")
+    ] = 32
+    """Channels inside a residual block."""
+    residual_layers: Whole = 2
+    """Residual blocks in the encoder, and in the decoder."""
+    latents_offset: float = 0.0
+    """A bad start on purpose: the latents of the untrained encoder, of mean 0 and variance 1 in each channel, are moved
+    by so much in every channel. With 5 and init normal, all codewords are far from the data, whatever the quantizer."""
+
+
+@dataclass(frozen=True)
+class OptimiserSettings(Settings):
+    """The steps of the training."""
+
+    steps: Count = 1000
+    """Optimiser steps."""
+    batch_size: Count = 64
+    """Pictures a step, of all processes together: each takes its part."""
+    accumulate: Count = 1
+    """Parts that a process computes its pictures of a step in, one after the other: for batches that do not fit the
+    memory at once. What looks at a whole batch (k-means, moving averages, perplexities in a loss) sees one part."""
+    learning_rate: Positive = 1e-3
+    """Learning rate of Adam."""
+    clip_norm: Positive | None = None
+    """Largest Euclidean norm of the gradient; a longer gradient is scaled down to it. By default none is."""
+    precision: Precision = "no"
+    """What the network computes in: no (float32 throughout), bf16, or fp16 with scaled losses, on GPUs only. Weights,
+    solvers and codebooks stay in float32 or better."""
+    seed: Whole = 0
+    """Of the initial weights, the order of the batches and the noise of quantizers that draw."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"batch_size is {self.batch_size}, must be a multiple of accumulate, {self.accumulate}")
+
+
+@dataclass(frozen=True)
+class RunSettings(Settings):
+    """Where a run computes, and what it measures and keeps."""
+
+    device: str = "auto"
+    """auto (a GPU when there is one), cpu, cuda, cuda:1, ..."""
+    gap: bool = True
+    """Measure the gap between exact and relaxed at every line of the log (soft convex quantizers only)."""
+    log_every: Count = 20
+    """Steps between two lines of the log."""
+    trackers: tuple[Tracker, ...] = ("tensorboard",)
+    """Where the numbers of the log go too: tensorboard, wandb, trackio, mlflow."""
+    checkpoint_every: Count = 100
+    """Steps between two checkpoints, from which a run that was stopped goes on."""
+    dump_every: Annotated[Whole, Applies(f"to quantizer {_CONVEX} alone", _convex, "quantizer")] = 0
+    """Steps between two problems that are written to the run's folder problems, for scq compare --latents; 0 for none
+    (soft convex quantizers only)."""
+    out: Path = Path("runs")
+    """Folder for the runs' folders."""
+    name: str | None = None
+    """Name of the run's folder; by default data and quantizer. A folder that exists gets a number after it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.name is not None:
+            check_folder_name(self.name)
