@@ -10,6 +10,7 @@ from scq import data
 from scq.validation import StudyConfig, report, study
 from scq.validation.page import figures
 from scq.validation.paired.plots.sections import SECTIONS
+from scq.validation.studies.questions import swap, usage
 
 _PLAN = """
 title = "Which of the two?"
@@ -67,5 +68,5 @@ def study_page(folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "load", few)
         patch.setattr("scq.validation.studies.plots.figures._CAPTIONS", {"mse": "Mean squared error"})
-        patch.setattr("scq.validation.studies.questions.QUESTIONS", ("swap", "usage"))
+        patch.setattr("scq.validation.studies.questions.QUESTIONS", (swap, usage))
         return report(study(StudyConfig(str(plan), out=folder, device="cpu", jobs=1), progress=False), progress=False)
