@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scq.validation.studies.cells import Cell, final_cells, untuned
+from scq.validation.studies.cells import PlannedRun, final_cells, untuned
 from scq.validation.studies.plans.files import read_plan
 from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.runner import SETTINGS
@@ -84,7 +84,7 @@ def fail(row: Row) -> None:
     row |= {"state": "failed", "error": "RuntimeError: no", "history": []}
 
 
-def _row(cell: Cell, number: int) -> Row:
+def _row(cell: PlannedRun, number: int) -> Row:
     arm, data, varied = cell.place
     config, soft = cell.config, cell.config.quantizer.startswith("scq")
     row = {"stage": "final", "run": f"final/{config.name}", "arm": arm, "data": data, "varied": dict(varied)}

@@ -12,9 +12,9 @@ import strange_backends
 from scq import solvers
 from scq.solvers.registry import BackendInfo
 from scq.validation import CompareConfig, compare
-from scq.validation.comparison import cells
+from scq.validation.comparison import process
 from scq.validation.comparison.measuring.families import ProblemSpec
-from scq.validation.comparison.plan import Cell
+from scq.validation.comparison.plan import PlannedRow
 from scq.validation.comparison.rows import Outcome
 
 TINY = {"families": ("hull",), "sizes": ((16, 4, 12),), "dtypes": ("float64",), "repeats": 1}
@@ -71,7 +71,7 @@ def test_a_second_comparison_leaves_the_first_alone(tmp_path: Path, monkeypatch:
 
 
 def test_a_killed_comparison_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(cell: Cell, *_: object) -> dict[str, Outcome]:
+    def interrupted(cell: PlannedRow, *_: object) -> dict[str, Outcome]:
         if cell.info.name == "relaxed":
             raise KeyboardInterrupt
         return {"outcome": Outcome.OK}
@@ -96,7 +96,7 @@ def test_peers_solve_few_columns_and_ours_all(tmp_path: Path, monkeypatch: pytes
 
 def test_a_cell_over_its_time_limit_is_killed() -> None:
     hang = BackendInfo("hang", "", strange_backends.hang, exact=False)
-    fields = cells.measure(Cell(hang, "", "", SPEC), 1, time_limit=1.0)
+    fields = process.measure(PlannedRow(hang, "", "", SPEC), 1, time_limit=1.0)
     assert fields["outcome"] == Outcome.TIME_LIMIT
     assert "killed after 1 s" in fields["note"]
 
@@ -105,21 +105,21 @@ def test_what_was_measured_before_the_limit_is_kept(monkeypatch: pytest.MonkeyPa
     def slow(command: list[str], *_: object) -> None:
         Path(command[-1]).write_text('{"doing": "the timing", "memory": 7}\n{"forward": 1')
 
-    monkeypatch.setattr(cells, "_run", slow)
-    fields = cells.measure(Cell(solvers.registry.get("relaxed"), "", "", SPEC), 1, 60.0)
+    monkeypatch.setattr(process, "_run", slow)
+    fields = process.measure(PlannedRow(solvers.registry.get("relaxed"), "", "", SPEC), 1, 60.0)
     assert fields == {"memory": 7, "outcome": Outcome.TIME_LIMIT, "note": "killed after 60 s, during the timing"}
 
 
 def test_an_exception_that_nobody_catches_is_the_reason() -> None:
     leave = BackendInfo("leave", "", strange_backends.leave, exact=False)
-    fields = cells.measure(Cell(leave, "", "", SPEC), 1, 60.0)
+    fields = process.measure(PlannedRow(leave, "", "", SPEC), 1, 60.0)
     assert fields["outcome"] == Outcome.FAILED
     assert "nobody catches me" in fields["note"]
 
 
 def test_a_backend_without_an_importable_name_is_explained() -> None:
     local = BackendInfo("local", "", lambda *_: None, exact=False)
-    fields = cells.measure(Cell(local, "", "", SPEC), 1, 60.0)
+    fields = process.measure(PlannedRow(local, "", "", SPEC), 1, 60.0)
     assert fields["outcome"] == Outcome.FAILED
     assert "cannot import" in fields["note"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scq.validation import CompareConfig, compare
-from scq.validation.comparison.plan import Cell
+from scq.validation.comparison.plan import PlannedRow
 from scq.validation.comparison.rows import Outcome
 from scq.validation.paired.record import read_record
 
@@ -22,7 +22,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The backends that were measured, in place of measuring them."""
     names: list[str] = []
 
-    def measure(cell: Cell, *_: object) -> dict[str, Any]:
+    def measure(cell: PlannedRow, *_: object) -> dict[str, Any]:
         if cell.info.name == "daqp":
             raise KeyboardInterrupt
         names.append(cell.info.name)
@@ -59,7 +59,7 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     """Who was timed, and whether again; each takes as many microseconds as were timed before it. Killed at "daqp"."""
     done: list[tuple[str, bool]] = []
 
-    def measure(cell: Cell, repeats: int, limit: float, again: bool = False) -> dict[str, Any]:
+    def measure(cell: PlannedRow, repeats: int, limit: float, again: bool = False) -> dict[str, Any]:
         done.append((cell.info.name, again))
         times = [1e-6 * len(done)] * repeats
         fields = {"outcome": Outcome.OK, "forward": times[0], "forwards": times, "backwards": times, "backward": 0.0}

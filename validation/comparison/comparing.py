@@ -22,10 +22,10 @@ from scq.validation.common.machine import machine
 from scq.validation.common.progress import CellProgress
 from scq.validation.common.rendering import plainly, render
 from scq.validation.common.timing import circumstances
-from scq.validation.comparison.cells import measure
 from scq.validation.comparison.earlier import JSON, check_comparison, earlier
 from scq.validation.comparison.measuring.latents import problem_files
 from scq.validation.comparison.plan import cells, key
+from scq.validation.comparison.process import measure
 from scq.validation.comparison.row_table import brief_tables, notes, row_table
 from scq.validation.comparison.rows import Outcome, Row
 from scq.validation.comparison.shifted_means import means_table

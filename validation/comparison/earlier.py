@@ -7,7 +7,7 @@ from typing import Any
 
 from scq.training.settings import from_mapping
 from scq.validation.common.files import read_json, written_by_us
-from scq.validation.comparison.plan import Cell, key
+from scq.validation.comparison.plan import PlannedRow, key
 from scq.validation.comparison.rows import Outcome, Row, read_rows
 from scq.validation.config import CompareConfig
 
@@ -40,7 +40,7 @@ def settings(folder: Path) -> CompareConfig:
 
 
 def earlier(
-    path: Path, config: CompareConfig, environment: Mapping[str, Any], plan: Sequence[Cell]
+    path: Path, config: CompareConfig, environment: Mapping[str, Any], plan: Sequence[PlannedRow]
 ) -> tuple[dict[tuple[Any, ...], Row], float]:
     """The rows of an earlier comparison that are kept, by their keys, and the seconds that it took.
 

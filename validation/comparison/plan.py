@@ -16,7 +16,7 @@ from scq.validation.config import CompareConfig
 
 
 @dataclass(frozen=True)
-class Cell:
+class PlannedRow:
     """One backend, in one way, on one problem.
 
     Attributes:
@@ -67,7 +67,7 @@ def key(row: dict[str, Any] | Row) -> tuple[Any, ...]:
     return tuple(values[name] for name in KEY)
 
 
-def cells(config: CompareConfig, sources: Sequence[Path]) -> Iterator[Cell]:
+def cells(config: CompareConfig, sources: Sequence[Path]) -> Iterator[PlannedRow]:
     """The cells of a comparison, problem by problem.
 
     Args:
@@ -84,9 +84,9 @@ def cells(config: CompareConfig, sources: Sequence[Path]) -> Iterator[Cell]:
                 columns = spec.columns if info.package is None else min(spec.columns, config.peer_columns)
                 own = dataclasses.replace(spec, columns=columns, dtype=dtype)
                 for preset in (config.presets if info.exact else ()) or ("",):
-                    yield Cell(info, "", preset, own)
+                    yield PlannedRow(info, "", preset, own)
                 for variant in info.variants if config.variants else ():
-                    yield Cell(info, variant, "", own)
+                    yield PlannedRow(info, variant, "", own)
 
 
 def _problems(config: CompareConfig, sources: Sequence[Path]) -> Iterator[ProblemSpec]:

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from scq.solvers.registry import BackendInfo
-from scq.validation.comparison.plan import Cell
+from scq.validation.comparison.plan import PlannedRow
 from scq.validation.comparison.rows import Outcome
 
 _WORKER = "scq.validation.comparison.measuring.worker"
@@ -23,7 +23,7 @@ _TIMING_SHARE = 1 / 4
 solves and the reference."""
 
 
-def measure(cell: Cell, repeats: int, time_limit: float, again: bool = False) -> dict[str, Any]:
+def measure(cell: PlannedRow, repeats: int, time_limit: float, again: bool = False) -> dict[str, Any]:
     """The measured fields of a :class:`scq.validation.comparison.rows.Row`, as far as the worker came within the time
     limit.
 

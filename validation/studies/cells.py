@@ -39,7 +39,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Cell:
+class PlannedRun:
     """One training run of a study.
 
     Attributes:
@@ -99,7 +99,7 @@ def untuned(plan: Plan) -> dict[Place, Choice]:
     return {where_tuned(plan, place): own[place[0]] for place in places(plan)}
 
 
-def tuning_cells(plan: Plan, folder: Path) -> list[Cell]:
+def tuning_cells(plan: Plan, folder: Path) -> list[PlannedRun]:
     """Every arm on its grid, at every place where it is tuned, on a validation split."""
     return [
         _cell(plan, folder, "tune", place, choice, plan.train.seed, validation_share=VALIDATION_SHARE, gap=False)
@@ -108,7 +108,7 @@ def tuning_cells(plan: Plan, folder: Path) -> list[Cell]:
     ]
 
 
-def stress_cells(plan: Plan, folder: Path, choices: Mapping[Place, Choice]) -> list[Cell]:
+def stress_cells(plan: Plan, folder: Path, choices: Mapping[Place, Choice]) -> list[PlannedRun]:
     """Arms from a start with all codewords far from the data, with what was chosen at the centre.
 
     No k-means, which would undo the bad start. An arm without a choice is left out.
@@ -125,7 +125,7 @@ def stress_cells(plan: Plan, folder: Path, choices: Mapping[Place, Choice]) -> l
     ]
 
 
-def final_cells(plan: Plan, folder: Path, choices: Mapping[Place, Choice]) -> list[Cell]:
+def final_cells(plan: Plan, folder: Path, choices: Mapping[Place, Choice]) -> list[PlannedRun]:
     """All places over fresh seeds; an arm without a choice is left out.
 
     All have a seed before any has the next: what a killed call leaves can be compared.
@@ -144,7 +144,7 @@ def _settings(plan: Plan, arm: Arm) -> Mapping[str, Any]:
 
 def _cell(
     plan: Plan, folder: Path, stage: Stage, place: Place, choice: Choice, seed: int, **changes: float | int | str
-) -> Cell:
+) -> PlannedRun:
     arm, data, varied = plan.arm(place[0]), place[1], dict(place[2])
     settings = {**_settings(plan, arm), **varied}
     weight = weight_setting(arm.quantizer)
@@ -157,7 +157,7 @@ def _cell(
         # One problem of K 1,024 takes some peers a minute, and the replays are told of at the centre alone.
         measures = tuple(name for name in measures if name != "replays")
     config = dataclasses.replace(plan.train, **settings).of(arm.quantizer)
-    return Cell(stage, place, choice, config, measures)
+    return PlannedRun(stage, place, choice, config, measures)
 
 
 def _name_parts(arm: Arm, data: str, varied: Mapping[str, Value], choice: Choice, seed: int) -> Iterator[str]:

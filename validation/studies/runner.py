@@ -8,7 +8,7 @@ from typing import Any
 from scq.training.folder import finished
 from scq.validation.common.attempts import check_resumed
 from scq.validation.common.progress import CellProgress
-from scq.validation.studies.cells import Cell, weight_setting
+from scq.validation.studies.cells import PlannedRun, weight_setting
 from scq.validation.studies.engines.base import Workers
 from scq.validation.studies.work import complete, outcome_of, perform
 
@@ -42,7 +42,7 @@ class Runner:
         self._workers, self._bar, self._save = workers, bar, save
         self._end = None if minutes is None else time.monotonic() + 60 * minutes
 
-    def run(self, cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    def run(self, cells: Iterable[PlannedRun]) -> list[dict[str, Any]]:
         """The rows of these cells, of as many as there was time for.
 
         Raises:
@@ -69,7 +69,7 @@ class Runner:
         self._save(self.rows)
         return done
 
-    def _work(self, cells: list[Cell], todo: list[int]) -> Iterable[tuple[int, dict[str, Any]]]:
+    def _work(self, cells: list[PlannedRun], todo: list[int]) -> Iterable[tuple[int, dict[str, Any]]]:
         running: dict[Future[Any], int] = {}
         while todo or running:
             while todo and len(running) < self._workers.width:
@@ -91,7 +91,7 @@ def _outcome(future: Future[Any]) -> dict[str, Any]:
     return future.result()
 
 
-def _row(cell: Cell) -> dict[str, Any]:
+def _row(cell: PlannedRun) -> dict[str, Any]:
     arm, data, varied = cell.place
     config, weight = cell.config, weight_setting(cell.config.quantizer)
     return {

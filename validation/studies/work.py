@@ -9,16 +9,16 @@ from scq.training.resuming import command, part_of
 from scq.training.terminal import say
 from scq.validation.common.attempts import attempt
 from scq.validation.common.files import read_json, write_json
-from scq.validation.studies.cells import Cell
+from scq.validation.studies.cells import PlannedRun
 from scq.validation.studies.measures import Trained, measure
 
 
-def complete(cell: Cell) -> bool:
+def complete(cell: PlannedRun) -> bool:
     """Whether there is nothing left to do for it."""
     return finished(cell.run) and all(_file(cell, name).is_file() for name in cell.measures)
 
 
-def perform(cell: Cell) -> dict[str, Any]:
+def perform(cell: PlannedRun) -> dict[str, Any]:
     """Does what is left to do for a cell: trains it, measures it.
 
     Returns:
@@ -44,7 +44,7 @@ def perform(cell: Cell) -> dict[str, Any]:
     return outcome_of(cell) | {"unmeasured": errors}
 
 
-def outcome_of(cell: Cell) -> dict[str, Any]:
+def outcome_of(cell: PlannedRun) -> dict[str, Any]:
     """What a finished cell left in its folder, as :func:`perform` returns it."""
     files = {name: _file(cell, name) for name in cell.measures}
     measures = {name: read_json(file) for name, file in files.items() if file.is_file()}
@@ -53,5 +53,5 @@ def outcome_of(cell: Cell) -> dict[str, Any]:
     return found | {"measures": measures, "unmeasured": missing}
 
 
-def _file(cell: Cell, name: str) -> Any:
+def _file(cell: PlannedRun, name: str) -> Any:
     return cell.run / f"{name}.json"
