@@ -4,7 +4,25 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+PAGES = ["CONTRIBUTING.md", "docs/architecture.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_on_the_page_exists(page: str) -> None:
+    paths = re.findall(r"`((?:scq|solvers|validation)/[\w/.]*)`", (ROOT / page).read_text())
+    assert paths
+    # NAME is that of what is to be added.
+    assert [path for path in paths if not (ROOT / re.sub(r"NAME\.py$", "", path)).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_that_is_linked_exists(page: str) -> None:
+    linked = re.findall(r"\]\(((?!https?:)[^)#]+)", (ROOT / page).read_text())
+    assert linked
+    assert [path for path in linked if not ((ROOT / page).parent / path).exists()] == []
 
 
 def test_the_version_is_the_newest_of_the_changelog_and_the_one_to_cite() -> None:

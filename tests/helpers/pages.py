@@ -14,7 +14,7 @@ from scq.cli.parsing import parse
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("**/*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("**/*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LANGUAGES = ("python", "sh", "toml", "json", "text")
 """``sh`` is for commands to be typed, ``text`` for what a program prints."""
