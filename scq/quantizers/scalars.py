@@ -77,7 +77,7 @@ class Learned(Scalar):
     Args:
         start: where it starts, > 1e-8.
 
-    Parameters:
+    Learned:
         logarithm: a, natural.
 
     Raises:

@@ -99,7 +99,8 @@ class SoftConvex(Assignment):
         codewords, and the latents follow through the quantization error alone.
 
         Args:
-            lam, lam_end: the first and the last regularisation weight, > 0.
+            lam: the first regularisation weight, > 0.
+            lam_end: the last one, > 0.
             anneal_steps: training steps from one to the other, >= 1; then the last is held.
             **options: what else the class takes.
         """

@@ -13,7 +13,7 @@ class Diagonal(Codebook):
     """Codewords C diag(w), with C (K, F) and w (F,) both learned, w from ones: between a direct codebook and a linear
     one.
 
-    Parameters:
+    Learned:
         coordinates: C.  scale: w.
 
     Source: https://kexue.fm/archives/10519.

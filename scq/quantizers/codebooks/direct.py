@@ -11,7 +11,7 @@ from scq.quantizers.codebooks.codebook import Codebook
 class Direct(Codebook):
     """The codewords are the rows of a parameter, and move by their gradient alone.
 
-    Parameters:
+    Learned:
         codewords: (K, F).
 
     Source: arXiv 1711.00937.

@@ -16,7 +16,7 @@ class Linear(Codebook):
 
     Without the bias of the published code, which shifts all codewords alike.
 
-    Parameters:
+    Learned:
         basis: W.
 
     Buffers:
