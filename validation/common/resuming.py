@@ -18,7 +18,7 @@ _OF_THE_CALL = ("resume", "jobs", "engine", "minutes")
 
 
 @contextmanager
-def working(name: str, config: Any, place: tuple[Path, str], so_far: Callable[[Path], str]) -> Iterator[Path]:
+def working(name: str, config: Any, where: tuple[Path, str], so_far: Callable[[Path], str]) -> Iterator[Path]:
     """The folder of a command, ``config.resume`` or a new one. Inside, nobody else gets it, and Ctrl-C is answered with
     how to go on with it.
 
@@ -27,13 +27,13 @@ def working(name: str, config: Any, place: tuple[Path, str], so_far: Callable[[P
     Args:
         name: of the command, as it is typed.
         config: its settings; they have ``resume``.
-        place: where a new folder is made, and its name.
+        where: where a new folder is made, and its name.
         so_far: what there is, in words, of the folder.
 
     Raises:
         ValueError: the folder is another process's, or cannot be written to.
     """
-    folder = config.resume or new_folder(*place)
+    folder = config.resume or new_folder(*where)
     with held(folder), interruptible(command(name, folder), lambda: so_far(folder)):
         write_settings(folder, name, config)
         yield folder

@@ -78,46 +78,48 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
     else:
         folder = config.resume
         check_comparison(folder)
-    found: dict[tuple[Any, ...], Row] = {}
+    rows_by_key: dict[tuple[Any, ...], Row] = {}
 
     def so_far() -> str:
-        return f"{len(found)} of {len(plan)} measurements are made"
+        return f"{len(rows_by_key)} of {len(plan)} measurements are made"
 
     with held(folder), interruptible(command("compare", folder), so_far):
         before = 0.0
         if config.resume is not None:
             with written_by_us(folder / JSON):
-                found, before = earlier(folder / JSON, config, environ, plan)
+                rows_by_key, before = earlier(folder / JSON, config, environ, plan)
         start = time.perf_counter()
 
         def save() -> list[Row]:
-            rows = [found[key(cell.row)] for cell in plan if key(cell.row) in found]
+            rows = [rows_by_key[key(cell.row)] for cell in plan if key(cell.row) in rows_by_key]
             facts = {"environment": environ, "seconds": before + time.perf_counter() - start, "planned": len(plan)}
             _write(folder, config, facts, rows)
             return rows
 
         rows = save()
         with CellProgress("compare", ROUNDS * len(plan), disable=not progress) as bar:
-            bar.skip(len(found))
+            bar.skip(len(rows_by_key))
             for cell in plan:
-                if key(cell.row) in found:
+                if key(cell.row) in rows_by_key:
                     continue
                 row = Row(**cell.row, outcome=Outcome.MISSING, note=cell.info.why_not or "")
                 name = f"{row.label} on {row.where}"
                 bar.begin(name)
                 if cell.info.available:
                     row = Row(**cell.row | {"rounds": 1} | measure(cell, config.repeats, config.time_limit))
-                found[key(cell.row)] = row
+                rows_by_key[key(cell.row)] = row
                 rows = save()
                 bar.end(name, row.outcome)
             for number, cell in product(range(2, ROUNDS + 1), plan):
-                row = found[key(cell.row)]
+                row = rows_by_key[key(cell.row)]
                 if _timed(row, number):
                     bar.skip()
                     continue
                 name = f"{row.label} on {row.where}, round {number}"
                 bar.begin(name)
-                found[key(cell.row)] = _joined(row, measure(cell, config.repeats, config.time_limit, True), number)
+                rows_by_key[key(cell.row)] = _joined(
+                    row, measure(cell, config.repeats, config.time_limit, True), number
+                )
                 rows = save()
                 bar.end(name, row.outcome)
     if progress:

@@ -79,12 +79,12 @@ def earlier(
             )
     wanted_keys = {key(cell.row) for cell in plan}
     rows = {key(row): row for row in read_rows(content)}
-    for found, row in rows.items():
-        if found not in wanted_keys:
+    for row_key, row in rows.items():
+        if row_key not in wanted_keys:
             raise ValueError(
                 f"resume is '{folder}', which has {row.label} on {row.where}, must be asked for again with the same "
                 "backends, families, sizes, dtypes, presets and variants, or more"
             )
     finished = (Outcome.OK, Outcome.TIME_LIMIT) if config.time_limit == limit else (Outcome.OK,)
-    kept = {found: row for found, row in rows.items() if row.outcome in finished}
+    kept = {row_key: row for row_key, row in rows.items() if row.outcome in finished}
     return kept, content["seconds"]

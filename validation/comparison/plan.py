@@ -82,11 +82,11 @@ def cells(config: CompareConfig, sources: Sequence[Path]) -> Iterator[PlannedRow
         for dtype in config.dtypes:
             for info in infos:
                 columns = spec.columns if info.package is None else min(spec.columns, config.peer_columns)
-                own = dataclasses.replace(spec, columns=columns, dtype=dtype)
+                problem = dataclasses.replace(spec, columns=columns, dtype=dtype)
                 for preset in (config.presets if info.exact else ()) or ("",):
-                    yield PlannedRow(info, "", preset, own)
+                    yield PlannedRow(info, "", preset, problem)
                 for variant in info.variants if config.variants else ():
-                    yield PlannedRow(info, variant, "", own)
+                    yield PlannedRow(info, variant, "", problem)
 
 
 def _problems(config: CompareConfig, sources: Sequence[Path]) -> Iterator[ProblemSpec]:

@@ -16,8 +16,8 @@ def _failures(row: Row) -> Cell:
 
 def _time(values: Sequence[float], median: float | None) -> Cell:
     """Microseconds; of an older file, which has no range, the median alone."""
-    found = repeated(values)
-    return number(median, scale=1e6) if found is None else cell(found, scale=1e6)
+    measured = repeated(values)
+    return number(median, scale=1e6) if measured is None else cell(measured, scale=1e6)
 
 
 _COLUMNS: dict[str, Callable[[Row], Cell]] = {
@@ -76,10 +76,14 @@ def brief_tables(rows: Sequence[Row]) -> list[Table]:
     """What fits a terminal, a table for each problem."""
     tables = []
     for family, step, F, K in dict.fromkeys((row.family, row.step, row.features, row.codewords) for row in rows):
-        own = [row for row in rows if (row.family, row.step, row.features, row.codewords) == (family, step, F, K)]
+        of_problem = [
+            row for row in rows if (row.family, row.step, row.features, row.codewords) == (family, step, F, K)
+        ]
         # A column of tolerances only where there are any: a terminal is narrow.
-        columns = {name: show for name, show in _BRIEF.items() if name != "tol" or any(row.preset for row in own)}
-        cells = ([show(row) for show in columns.values()] for row in own)
+        columns = {
+            name: show for name, show in _BRIEF.items() if name != "tol" or any(row.preset for row in of_problem)
+        }
+        cells = ([show(row) for show in columns.values()] for row in of_problem)
         where = family if step is None else f"{family} of step {step}"
         tables.append(table(f"Backends on {where}, F {F}, K {K}; times a column, both passes", columns, cells))
     return tables

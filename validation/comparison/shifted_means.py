@@ -60,26 +60,26 @@ def means_table(rows: Sequence[Row], time_limit: float) -> Table:
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.dtype, row.title, row.preset), []).append(row)
-    means = {group: shifted_mean(own, limit) for group, own in groups.items()}
-    spreads = {group: _spread(own, limit) for group, own in groups.items()}
+    means = {group: shifted_mean(members, limit) for group, members in groups.items()}
+    spreads = {group: _spread(members, limit) for group, members in groups.items()}
     fastest = {dtype: min((g for g in groups if g[0] == dtype), key=lambda g: means[g]) for dtype, *_ in groups}
     order = sorted(groups, key=lambda group: (group[0] != "float64", means[group]))
     lines = []
     for dtype, title, preset in order:
         group, first = (dtype, title, preset), fastest[dtype]
-        own, mean, spread = groups[group], means[group], spreads[group]
+        members, mean, spread = groups[group], means[group], spreads[group]
         # Not told apart from the fastest, it is no multiple of it.
         apart = bool(spread and spreads[first] and distinguishable(spread, spreads[first]))
-        judged = [row for row in own if row.within is not None]
-        columns, failed = sum(row.columns for row in own), sum(_lost(row) for row in own)
+        judged = [row for row in members if row.within is not None]
+        columns, failed = sum(row.columns for row in members), sum(_lost(row) for row in members)
         within = sum(row.within or 0 for row in judged) / sum(row.columns for row in judged) if judged else None
-        worst = max((row.kkt_max for row in own if row.kkt_max is not None), default=None)
+        worst = max((row.kkt_max for row in members if row.kkt_max is not None), default=None)
         lines.append(
             [
                 text(title),
                 text(preset),
                 text(dtype),
-                Cell(str(len(own)), len(own)),
+                Cell(str(len(members)), len(members)),
                 number(mean, scale=1e6) if spread is None else cell(spread, scale=1e6),
                 number(mean / means[first] if apart or group == first else None),
                 number(failed / columns, scale=100.0),

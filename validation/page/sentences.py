@@ -46,8 +46,8 @@ def gap_sentence(record: Record) -> str | None:
 
 def swap_sentence(record: Record) -> str | None:
     """What the other solver does to each soft model at test time."""
-    found = {(pair["trained"], pair["tested"]): _psnr(pair["test"]) for pair in record.swap}
-    psnr = {pair: value for pair, value in found.items() if value is not None}
+    psnr_of = {(pair["trained"], pair["tested"]): _psnr(pair["test"]) for pair in record.swap}
+    psnr = {pair: value for pair, value in psnr_of.items() if value is not None}
     parts = []
     for trained, tested, model, solver in (
         ("exact", "relaxed", "the exactly trained model", "the relaxation"),

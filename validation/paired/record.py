@@ -77,11 +77,11 @@ class Record:
     @property
     def settings(self) -> dict[str, Any]:
         """What the runs were told: a setting that one has no use for is at its default there, and is another's here."""
-        told: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
         for run in self.runs.values():
-            mine = {name: value for name, value in told.items() if value != getattr(CommonConfig, name, None)}
-            told = {**run.settings, **mine}
-        return told
+            mine = {name: value for name, value in merged.items() if value != getattr(CommonConfig, name, None)}
+            merged = {**run.settings, **mine}
+        return merged
 
     @property
     def soft(self) -> dict[str, RunRecord]:
@@ -163,7 +163,7 @@ def _read(folder: Path) -> Record:
         rows=read_rows(comparison),
         comparison={name: value for name, value in comparison.items() if name != "rows"},
         pictures=_pictures(folder),
-        gap_maps={name: found for name in runs if (found := load_gap_map(folder / name)) is not None},
+        gap_maps={name: gap_map for name in runs if (gap_map := load_gap_map(folder / name)) is not None},
     )
 
 
@@ -180,8 +180,8 @@ def _environment(folder: Path, runs: Mapping[str, RunRecord]) -> dict[str, Any]:
 
 def _comparisons(folder: Path) -> list[Path]:
     """The newest first."""
-    found = [*folder.glob(COMPARISON), *folder.glob(f"compare*/{COMPARISON}")]
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+    comparisons = [*folder.glob(COMPARISON), *folder.glob(f"compare*/{COMPARISON}")]
+    return sorted(comparisons, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def _pictures(folder: Path) -> dict[str, np.ndarray]:

@@ -55,8 +55,8 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
     images = data.load(config.train.data, config.train.data_root)
     if config.resume is not None:
         _check_earlier(config, config.resume)
-    place = (config.train.out, config.train.name or "gap")
-    with working("gap", config, place, lambda folder: runs_so_far(folder, config.methods)) as folder:
+    where = (config.train.out, config.train.name or "gap")
+    with working("gap", config, where, lambda folder: runs_so_far(folder, config.methods)) as folder:
         paired_runs(config, images, folder, progress)
     if progress:
         results = read_json(folder / RESULTS)

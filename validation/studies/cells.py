@@ -69,14 +69,14 @@ def weight_setting(quantizer: str) -> str | None:
 
 def places(plan: Plan) -> list[Place]:
     """Where final runs are made: every arm at the centre of every data set, and the slices."""
-    found = [(arm.name, data, CENTRE) for data in plan.datasets for arm in plan.arms]
+    wanted = [(arm.name, data, CENTRE) for data in plan.datasets for arm in plan.arms]
     for part in plan.slices:
         for data, values in itertools.product(part.datasets, itertools.product(*part.vary.values())):
             for name in part.arms:
                 centre = _settings(plan, plan.arm(name))
                 varied = sorted((k, v) for k, v in zip(part.vary, values, strict=True) if centre[k] != v)
-                found.append((name, data, tuple(varied)))
-    return list(dict.fromkeys(found))
+                wanted.append((name, data, tuple(varied)))
+    return list(dict.fromkeys(wanted))
 
 
 def trials(plan: Plan, quantizer: str) -> list[Choice]:
@@ -95,8 +95,8 @@ def where_tuned(plan: Plan, place: Place) -> Place:
 
 def untuned(plan: Plan) -> dict[Place, Choice]:
     """The settings of the plan itself, at all places where others could be chosen."""
-    own = {arm.name: Choice(_settings(plan, arm)["learning_rate"]) for arm in plan.arms}
-    return {where_tuned(plan, place): own[place[0]] for place in places(plan)}
+    planned = {arm.name: Choice(_settings(plan, arm)["learning_rate"]) for arm in plan.arms}
+    return {where_tuned(plan, place): planned[place[0]] for place in places(plan)}
 
 
 def tuning_cells(plan: Plan, folder: Path) -> list[PlannedRun]:
@@ -117,10 +117,10 @@ def stress_cells(plan: Plan, folder: Path, choices: Mapping[Place, Choice]) -> l
         return []
     start = {"init": "normal", "latents_offset": plan.stress.offset, "steps": plan.stress.steps, "gap": False}
     varied: Varied = (("codebook_size", plan.stress.codebook_size),)
-    found = ((name, plan.datasets[0], varied) for name in plan.stress.arms)
+    stressed = ((name, plan.datasets[0], varied) for name in plan.stress.arms)
     return [
         _cell(plan, folder, "stress", place, choices[tuned], plan.train.seed, **start)
-        for place in found
+        for place in stressed
         if (tuned := (place[0], plan.datasets[0], CENTRE)) in choices
     ]
 

@@ -44,7 +44,7 @@ def limitations(record: StudyRecord) -> list[str]:
         "centre": f"tuned on {plan['datasets'][0]} at the centre alone, and used everywhere",
         None: "not tuned",
     }[plan["tuning"].get("where", "centre") if "tuning" in plan else None]
-    quantizers = {own.get("quantizer", arm) for arm, own in plan["arms"].items()}
+    quantizers = {settings.get("quantizer", arm) for arm, settings in plan["arms"].items()}
     points = [
         f"A small model (width {train['width']}, latents of {train['dim']} channels) trained briefly: "
         f"{train['steps']:,} steps of {train['batch_size']} pictures, {epochs}. Larger models and longer training may "

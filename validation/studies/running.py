@@ -66,8 +66,8 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
         build_model(dataclasses.replace(plan.train, **arm.settings).of(arm.quantizer))
     if config.plan not in plan_names():  # as it will be found from elsewhere, when this is gone on with
         config = dataclasses.replace(config, plan=str(Path(config.plan).resolve()))
-    with working("study", config, (config.out, config.name or plan.name), _so_far) as place:
-        folder = place.resolve()
+    with working("study", config, (config.out, config.name or plan.name), _so_far) as given_folder:
+        folder = given_folder.resolve()
         _work(config, plan, images, device, folder, progress)
     if progress:
         say(f"Study: {folder / 'study.md'}, and as csv and json beside it")
@@ -80,9 +80,9 @@ def _plan(config: StudyConfig) -> Plan:
     Raises:
         ValueError: no such plan, or no study of that plan to go on with.
     """
-    place = {"data_root": config.data_root, "device": config.device}
+    machine_settings = {"data_root": config.data_root, "device": config.device}
     if config.resume is None:
-        return read_plan(config.plan, config.quick, **place)
+        return read_plan(config.plan, config.quick, **machine_settings)
     read_settings(config.resume, "study", StudyConfig)  # that it is no other command's
     if not is_study(config.resume):
         raise ValueError(f"resume is '{config.resume}', must be the folder of a study (it has no {JSON})")
@@ -95,8 +95,8 @@ def _plan(config: StudyConfig) -> Plan:
             f"{planned_name(config.plan, config.quick)}"
         )
     if is_plan(config.plan):
-        return read_plan(config.plan, config.quick, **place)
-    return restored_plan(name, before, **place)
+        return read_plan(config.plan, config.quick, **machine_settings)
+    return restored_plan(name, before, **machine_settings)
 
 
 def _so_far(folder: Path) -> str:

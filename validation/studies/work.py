@@ -49,8 +49,8 @@ def outcome_of(cell: PlannedRun) -> dict[str, Any]:
     files = {name: _file(cell, name) for name in cell.measures}
     measures = {name: read_json(file) for name, file in files.items() if file.is_file()}
     missing = {name: "not measured yet" for name in cell.measures if name not in measures}
-    found = {"state": "done", "test": read_json(cell.run / TEST), "log": read_metrics(cell.run)[-1]}
-    return found | {"measures": measures, "unmeasured": missing}
+    outcome = {"state": "done", "test": read_json(cell.run / TEST), "log": read_metrics(cell.run)[-1]}
+    return outcome | {"measures": measures, "unmeasured": missing}
 
 
 def _file(cell: PlannedRun, name: str) -> Any:

@@ -33,7 +33,7 @@ def curve(
         k, the median and the largest residual over columns, for each k.
     """
     run = info.load()
-    own = {name: value for name, value in options.items() if name not in ("tol", "as_given")}
+    further = {name: value for name, value in options.items() if name not in ("tol", "as_given")}
     by_steps = "steps" in inspect.signature(run).parameters
     centred = info.exact and not options.get("as_given", False)
     instance = normalise(problem, problem.latents.dtype, centred).detach()
@@ -44,7 +44,7 @@ def curve(
         if time.perf_counter() > end or (by_steps and count > 1000):
             break
         limit = {"steps": count} if by_steps else {"max_iter": count}
-        result = run(instance, tol=tol, **own | limit)
+        result = run(instance, tol=tol, **further | limit)
         relative = solvers.kkt_residuals(problem, compact(result)).relative
         points.append((count, float(relative.median()), float(relative.max())))
         if bool((result.status == solvers.Status.SOLVED).all()):

@@ -68,8 +68,8 @@ def read_latents(path: Path) -> Data:
     tensors = read_tensors(path)
     for name in ("latents", "codebook"):
         if name not in tensors or tensors[name].dim() != 2 or not tensors[name].numel():
-            found = {key: tuple(value.shape) for key, value in tensors.items()}
-            raise ValueError(f"latents is '{path}', which holds {found}, must hold latents (N, F) and codebook (K, F)")
+            shapes = {key: tuple(value.shape) for key, value in tensors.items()}
+            raise ValueError(f"latents is '{path}', which holds {shapes}, must hold latents (N, F) and codebook (K, F)")
     latents, codebook = tensors["latents"], tensors["codebook"]
     if latents.shape[1] != codebook.shape[1]:
         raise ValueError(f"'{path}' has latents {tuple(latents.shape)} and codebook {tuple(codebook.shape)}, F differs")

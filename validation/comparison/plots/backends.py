@@ -78,31 +78,38 @@ def _scatter(rows: Sequence[Row], axes: Axes, error: Callable[[Row], float | Non
     axes.set_xlabel("forward and backward, µs a column")
     names, points = [], []
     for backend, (colour, marker) in looks(rows).items():
-        own, others = [], []
+        with_our_settings, others = [], []
         for row in (row for row in rows if row.backend == backend):
             value, time = error(row), row.total
             if value is None or time is None:
                 continue
-            place = (time * 1e6, max(value, FLOOR))
+            point = (time * 1e6, max(value, FLOOR))
             face = colour if row.dtype == "float64" else "white"
             look = {"color": colour, "markerfacecolor": face, "markeredgewidth": 1.4, "zorder": 3}
             if row.timing is not None:
                 ends = (row.timing.minimum * 1e6, row.timing.maximum * 1e6)
-                axes.plot(ends, (place[1], place[1]), color=colour, linewidth=1.1, zorder=2)
+                axes.plot(ends, (point[1], point[1]), color=colour, linewidth=1.1, zorder=2)
             if row.variant:
-                axes.plot(*place, marker, markersize=4.5, alpha=0.8, **look)
-                others.append(place)
+                axes.plot(*point, marker, markersize=4.5, alpha=0.8, **look)
+                others.append(point)
             else:
-                axes.plot(*place, marker, markersize=_SIZES[row.preset], **look)
-                own.append(place)
-            points.append(place)
-        if own:
-            axes.plot(*zip(*own, strict=True), color=colour, linewidth=0.9, alpha=0.5, zorder=2)
-        for place in others:
-            if own:
-                axes.plot(*zip(own[0], place, strict=True), ":", color=colour, linewidth=1.0, alpha=0.7, zorder=2)
-        if own or others:
-            names.append((backend, (own or others)[0], colour))
+                axes.plot(*point, marker, markersize=_SIZES[row.preset], **look)
+                with_our_settings.append(point)
+            points.append(point)
+        if with_our_settings:
+            axes.plot(*zip(*with_our_settings, strict=True), color=colour, linewidth=0.9, alpha=0.5, zorder=2)
+        for point in others:
+            if with_our_settings:
+                axes.plot(
+                    *zip(with_our_settings[0], point, strict=True),
+                    ":",
+                    color=colour,
+                    linewidth=1.0,
+                    alpha=0.7,
+                    zorder=2,
+                )
+        if with_our_settings or others:
+            names.append((backend, (with_our_settings or others)[0], colour))
     if not points:
         return False
     log_axis(axes, "x")

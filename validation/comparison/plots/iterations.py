@@ -55,11 +55,11 @@ def convergence_answer(rows: Sequence[Row], problem: Problem) -> str:
 
 def _curves(rows: Sequence[Row]) -> dict[str, Row]:
     """The row of each backend that has a curve; of several tolerances the tightest."""
-    found: dict[str, Row] = {}
+    tightest: dict[str, Row] = {}
     for row in rows:
-        if row.curve and (row.backend not in found or (row.tol or 1.0) < (found[row.backend].tol or 1.0)):
-            found[row.backend] = row
-    return found
+        if row.curve and (row.backend not in tightest or (row.tol or 1.0) < (tightest[row.backend].tol or 1.0)):
+            tightest[row.backend] = row
+    return tightest
 
 
 def iterations_over_training(rows: Sequence[Row], problem: Problem, axes: Axes) -> bool:
@@ -109,9 +109,9 @@ def _over_training(rows: Sequence[Row], axes: Axes, value: Callable[[Row], float
 
 def _lines(rows: Sequence[Row], value: Callable[[Row], float | None]) -> dict[str, list[tuple[int, float]]]:
     """Steps and values of each backend with its own settings in float64; of several tolerances the last."""
-    found: dict[str, dict[int, float]] = {}
+    by_backend: dict[str, dict[int, float]] = {}
     for row in rows:
         y = value(row)
         if row.step is not None and not row.variant and row.dtype == "float64" and y is not None:
-            found.setdefault(row.backend, {})[row.step] = y
-    return {backend: sorted(points.items()) for backend, points in found.items()}
+            by_backend.setdefault(row.backend, {})[row.step] = y
+    return {backend: sorted(points.items()) for backend, points in by_backend.items()}

@@ -44,7 +44,7 @@ def label(axes: Axes, names: Sequence[tuple[str, Point, str]], points: Sequence[
             (dx, dy): sum(_overlap(_box(x + dx, y + dy, width), other) for other in taken)
             for dx, dy in inside or places
         }
-        dx, dy = min(hits, key=lambda place: hits[place])  # of equals the first, which is the nearest
+        dx, dy = min(hits, key=lambda offset: hits[offset])  # of equals the first, which is the nearest
         taken.append(_box(x + dx, y + dy, width))
         ink = INK if colour == "#56B4E9" else colour  # too light to be read
         text = axes.annotate(

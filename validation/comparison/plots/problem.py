@@ -41,9 +41,9 @@ class Problem:
 
     def rows(self, rows: Sequence[Row]) -> list[Row]:
         """Its own; of problems that were dumped in training those of the last step."""
-        own = self.all_rows(rows)
-        steps = [row.step for row in own if row.step is not None]
-        return [row for row in own if not steps or row.step == max(steps)]
+        every_step = self.all_rows(rows)
+        steps = [row.step for row in every_step if row.step is not None]
+        return [row for row in every_step if not steps or row.step == max(steps)]
 
     def all_rows(self, rows: Sequence[Row]) -> list[Row]:
         """Its own, of every step."""

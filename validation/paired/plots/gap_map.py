@@ -16,10 +16,10 @@ def distances(record: Record, axes: Axes) -> bool:
     """A line for each soft training."""
     axes.set_xlabel("distance of the weights, ‖p exact - p relaxed‖")
     axes.set_ylabel("latents, %")
-    known = {name: found for name, found in record.gap_maps.items() if np.isfinite(found.distance).any()}
-    highest = max((float(np.nanmax(found.distance)) for found in known.values()), default=0.0)
-    for name, found in known.items():
-        _steps(axes, _finite(found), np.linspace(0, highest, _BINS), name, f"{name} run")
+    known = {name: gap_map for name, gap_map in record.gap_maps.items() if np.isfinite(gap_map.distance).any()}
+    highest = max((float(np.nanmax(gap_map.distance)) for gap_map in known.values()), default=0.0)
+    for name, gap_map in known.items():
+        _steps(axes, _finite(gap_map), np.linspace(0, highest, _BINS), name, f"{name} run")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     if known:
@@ -31,12 +31,12 @@ def supports(record: Record, axes: Axes) -> bool:
     """Both solvers on the latents of the first soft training."""
     axes.set_xlabel("support, codewords a latent")
     axes.set_ylabel("latents, %")
-    found = next(iter(record.gap_maps.values()), None)
-    if found is None:
+    gap_map = next(iter(record.gap_maps.values()), None)
+    if gap_map is None:
         return False
-    largest = int(max(found.support_exact.max(), found.support_relaxed.max()))
+    largest = int(max(gap_map.support_exact.max(), gap_map.support_relaxed.max()))
     edges = _edges(largest)
-    for name, sizes in (("exact", found.support_exact), ("relaxed", found.support_relaxed)):
+    for name, sizes in (("exact", gap_map.support_exact), ("relaxed", gap_map.support_relaxed)):
         _steps(axes, sizes.ravel(), edges, name, f"{name} solver")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
@@ -46,19 +46,19 @@ def supports(record: Record, axes: Axes) -> bool:
 
 def over_pictures(record: Record) -> Figure | None:
     """Held-out pictures, and below each the gap at its latents, all in one scale."""
-    found = next(iter(record.gap_maps.values()), None)
-    if found is None or not np.isfinite(found.distance).any():
+    gap_map = next(iter(record.gap_maps.values()), None)
+    if gap_map is None or not np.isfinite(gap_map.distance).any():
         return None
-    count = len(found.shown)
+    count = len(gap_map.shown)
     drawing = Figure(figsize=(count + 0.75, 2.0))
     grid = drawing.subplots(2, count, squeeze=False)
     room = 0.62 / (count + 0.75)
     drawing.subplots_adjust(left=0.004, right=1 - room - 0.006, top=0.985, bottom=0.015, wspace=0.04, hspace=0.04)
-    highest = float(np.nanquantile(found.distance, 0.99))
-    for column, number in enumerate(found.shown):
+    highest = float(np.nanquantile(gap_map.distance, 0.99))
+    for column, number in enumerate(gap_map.shown):
         top, below = grid[0, column], grid[1, column]
-        top.imshow(found.pictures[column], interpolation="nearest")
-        image = below.imshow(found.distance[number], vmin=0, vmax=highest, cmap="magma", interpolation="nearest")
+        top.imshow(gap_map.pictures[column], interpolation="nearest")
+        image = below.imshow(gap_map.distance[number], vmin=0, vmax=highest, cmap="magma", interpolation="nearest")
         top.set_axis_off()
         below.set_axis_off()
     bar = drawing.add_axes((1 - room, 0.04, 0.012, 0.43))
@@ -69,7 +69,7 @@ def over_pictures(record: Record) -> Figure | None:
 
 def distances_caption(record: Record) -> str:
     """What the histogram asks, and what it answers."""
-    name, values = next((name, values) for name, found in record.gap_maps.items() if len(values := _finite(found)))
+    name, values = next((name, values) for name, gap_map in record.gap_maps.items() if len(values := _finite(gap_map)))
     median, high = np.quantile(values, (0.5, 0.9))
     share = values[values >= high].sum() / values.sum() if values.sum() else 0.0
     return (
@@ -81,8 +81,8 @@ def distances_caption(record: Record) -> str:
 
 def supports_caption(record: Record) -> str:
     """What the sizes ask and answer."""
-    name, found = next(iter(record.gap_maps.items()))
-    exact, relaxed = (np.median(sizes) for sizes in (found.support_exact, found.support_relaxed))
+    name, gap_map = next(iter(record.gap_maps.items()))
+    exact, relaxed = (np.median(sizes) for sizes in (gap_map.support_exact, gap_map.support_relaxed))
     return (
         "How many codewords does a latent use? On the same latents of held-out pictures, after the "
         f"{name} training, {exact:.0f} in the exact solution and {relaxed:.0f} in the relaxation (medians)."
@@ -91,18 +91,18 @@ def supports_caption(record: Record) -> str:
 
 def over_pictures_caption(record: Record) -> str:
     """What the map asks and answers."""
-    name, found = next(iter(record.gap_maps.items()))
+    name, gap_map = next(iter(record.gap_maps.items()))
     return (
         "Where in a picture is the gap? Held-out pictures, and below each the distance of exact and relaxed weights "
         f"at its latents, after the {name} training. Over all latents, the rank correlation of the gap with the "
-        f"contrast of the pixels below is {_rank_correlation(found):.2f}."
+        f"contrast of the pixels below is {_rank_correlation(gap_map):.2f}."
     )
 
 
-def _rank_correlation(found: GapMap) -> float:
+def _rank_correlation(gap_map: GapMap) -> float:
     """Spearman's; ties, of which real numbers have few, are ranked as they come."""
-    finite = np.isfinite(found.distance)
-    ranks = [np.argsort(np.argsort(x[finite])) for x in (found.distance, found.contrast)]
+    finite = np.isfinite(gap_map.distance)
+    ranks = [np.argsort(np.argsort(x[finite])) for x in (gap_map.distance, gap_map.contrast)]
     return float(np.corrcoef(*ranks)[0, 1])
 
 
@@ -112,8 +112,8 @@ def _edges(largest: int) -> np.ndarray:
     return np.arange(0, max(largest, 1) + width, width) + 0.5
 
 
-def _finite(found: GapMap) -> np.ndarray:
-    return found.distance[np.isfinite(found.distance)]
+def _finite(gap_map: GapMap) -> np.ndarray:
+    return gap_map.distance[np.isfinite(gap_map.distance)]
 
 
 def _steps(axes: Axes, values: np.ndarray, edges: np.ndarray, method: str, label: str) -> None:

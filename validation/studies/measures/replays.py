@@ -24,13 +24,13 @@ def measure(trained: Trained) -> dict[str, Any]:
     points: list[dict[str, Any]] = []
     backends = [info for info in solvers.backends() if info.exact and info.available]
     for path in dumped(trained.run / PROBLEMS):
-        tensors, told = read_tensors(path), read_metadata(path)
+        tensors, metadata = read_tensors(path), read_metadata(path)
         latents, codebook = tensors["latents"], tensors["codebook"]
         for info in backends:
             wanted = _COLUMNS[info.batched and info.package is None]
             rows = latents[:: -(-latents.shape[0] // wanted)].double()
-            problem = solvers.Problem(rows, codebook.double(), float(told["lam"]))
-            point = {"step": int(told["step"]), "backend": info.name, "columns": len(rows)}
+            problem = solvers.Problem(rows, codebook.double(), float(metadata["lam"]))
+            point = {"step": int(metadata["step"]), "backend": info.name, "columns": len(rows)}
             points.append(point | _solved(problem, info.name))
     return {"points": points} if points else {}
 

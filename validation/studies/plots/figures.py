@@ -72,7 +72,7 @@ def _curves(runs: Sequence[StressRun]) -> Figure:
 
 def _lines(axes: Axes, runs: Sequence[StressRun], values: Callable[[StressRun], np.ndarray]) -> None:
     for number, run in enumerate(runs):
-        own = look(number)
-        axes.plot(run.steps, values(run), color=own.colour, linestyle=own.dashes, label=run.arm)
+        arm_look = look(number)
+        axes.plot(run.steps, values(run), color=arm_look.colour, linestyle=arm_look.dashes, label=run.arm)
     steps_axis(axes)
     log_axis(axes)

@@ -79,7 +79,7 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True) -> Fi
     drawing = Figure(figsize=(_WIDTH, 3.6))
     axes = drawing.add_axes((0.12, 0.14, 0.6, 0.82))
     for number, one in enumerate(series):
-        own, at = look(number), np.array(one.x, dtype=float)
+        arm_look, at = look(number), np.array(one.x, dtype=float)
         order = np.argsort(at)
         at = at[order]
         means = np.array([np.mean(values) for values in one.y])[order]
@@ -90,17 +90,29 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True) -> Fi
                 means = np.array([np.median(values) for values in one.y])[order]
                 low, high = np.array(one.ranges)[order].T
                 ends = np.array([means - low, high - means])
-            axes.errorbar(at, means, ends, color=own.colour, linestyle=own.dashes, marker=own.marker, label=one.label)
-            for place, values in zip(one.x, one.y, strict=True):
-                axes.plot([place] * len(values), values, own.marker, color=own.colour, markersize=2.5, alpha=0.35)
+            axes.errorbar(
+                at,
+                means,
+                ends,
+                color=arm_look.colour,
+                linestyle=arm_look.dashes,
+                marker=arm_look.marker,
+                label=one.label,
+            )
+            for x_value, values in zip(one.x, one.y, strict=True):
+                axes.plot(
+                    [x_value] * len(values), values, arm_look.marker, color=arm_look.colour, markersize=2.5, alpha=0.35
+                )
         else:
-            axes.plot(at, means, color=own.colour, linestyle=own.dashes, label=one.label)
-            axes.fill_between(at, means - deviations, means + deviations, color=own.colour, alpha=0.15, linewidth=0)
+            axes.plot(at, means, color=arm_look.colour, linestyle=arm_look.dashes, label=one.label)
+            axes.fill_between(
+                at, means - deviations, means + deviations, color=arm_look.colour, alpha=0.15, linewidth=0
+            )
     _finish(drawing, axes, x, y)
-    places = sorted({place for one in series for place in one.x})
-    if x.log and len(places) <= _TICKS:
+    x_values = sorted({x_value for one in series for x_value in one.x})
+    if x.log and len(x_values) <= _TICKS:
         # The values of a setting, which are few, say more than round numbers between them.
-        axes.set_xticks(places, [f"{place:g}" for place in places])
+        axes.set_xticks(x_values, [f"{x_value:g}" for x_value in x_values])
         axes.xaxis.set_minor_locator(NullLocator())
     return drawing
 
@@ -118,7 +130,7 @@ def points(
     drawing = Figure(figsize=(_WIDTH, 3.9))
     axes = drawing.add_axes((0.12, 0.13, 0.6, 0.83))
     for number, (label, trace) in enumerate(traces.items()):
-        own = look(number)
+        arm_look = look(number)
         means = np.array([np.mean(pairs, axis=0) for pairs in trace])
         spread = np.array([np.std(pairs, axis=0, ddof=1) if len(pairs) > 1 else (0.0, 0.0) for pairs in trace])
         axes.errorbar(
@@ -126,9 +138,9 @@ def points(
             means[:, 1],
             spread[:, 1],
             spread[:, 0],
-            color=own.colour,
-            linestyle=own.dashes if joined and len(means) > 1 else "none",
-            marker=own.marker,
+            color=arm_look.colour,
+            linestyle=arm_look.dashes if joined and len(means) > 1 else "none",
+            marker=arm_look.marker,
             # A cloud of points lets those below be seen.
             markersize=None if joined else 3.5,
             alpha=None if joined else 0.5,
@@ -156,14 +168,14 @@ def dots(summaries: Sequence[Summary], metric: Metric) -> Figure | None:
     axes = drawing.add_axes((left, 0.52 / height, 0.97 - left, 1 - 0.86 / height))
     shift = 0.34 / len(sizes)
     for number, size in enumerate(sizes):
-        own = [summary for summary in there if summary.size == size]
-        y = np.array([names.index(summary.arm) for summary in own]) + shift * (number - (len(sizes) - 1) / 2)
-        spreads = [summary.numbers[metric.name] for summary in own]
+        of_size = [summary for summary in there if summary.size == size]
+        y = np.array([names.index(summary.arm) for summary in of_size]) + shift * (number - (len(sizes) - 1) / 2)
+        spreads = [summary.numbers[metric.name] for summary in of_size]
         shown = look(number)
         for at, spread in zip(y, spreads, strict=True):
             values = np.array(spread.values) * metric.scale
             axes.plot(values, np.full(len(values), at), shown.marker, color=shown.colour, markersize=3, alpha=0.35)
-        middles, ends = zip(*(_range(summary, metric) for summary in own), strict=True)
+        middles, ends = zip(*(_range(summary, metric) for summary in of_size), strict=True)
         axes.errorbar(
             middles,
             y,

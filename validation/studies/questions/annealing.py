@@ -16,19 +16,19 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
     annealed = record.arms("scq_annealed")
     if not annealed:
         return None
-    told = Answer("annealing", "Annealing: is SCQ with a rising lam a better discrete quantizer?", figures)
+    reply = Answer("annealing", "Annealing: is SCQ with a rising lam a better discrete quantizer?", figures)
     others = [arm for arm in record.plan["arms"] if arm not in annealed]
     for data in record.datasets:
         here = [
             s for arm in (*annealed, *others) if (s := record.centre(arm, data)) is not None and "hard_mse" in s.numbers
         ]
         for metric in _SHOWN:
-            told.draw(
+            reply.draw(
                 f"{data}_{metric.name}",
                 f"{data}: {metric.title}, of held-out pictures at the centre.",
                 dots(here, metric),
             )
-        told.sentences += _sentences(record, data, annealed)
+        reply.sentences += _sentences(record, data, annealed)
     data = record.datasets[0]
     for name, title in (
         ("hard_mse", "MSE of hard decoding"),
@@ -36,28 +36,28 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
         ("hard_perplexity", "hard perplexity"),
     ):
         axis = Axis(title, log=name != "hard_perplexity")
-        told.along(f"lam_end_{name}", f"{data}: {title} over the last lam.", record, annealed, "lam_end", name, axis)
+        reply.along(f"lam_end_{name}", f"{data}: {title} over the last lam.", record, annealed, "lam_end", name, axis)
         for setting in ("codebook_size", "steps"):
             caption = f"{data}: {title} over {'K' if setting == 'codebook_size' else 'the number of optimiser steps'}."
-            told.along(f"{setting}_{name}", caption, record, [*annealed, *others], setting, name, axis)
-    told.sentences += _along_lam_end(record, data, annealed)
-    return told if told.sentences else None
+            reply.along(f"{setting}_{name}", caption, record, [*annealed, *others], setting, name, axis)
+    reply.sentences += _along_lam_end(record, data, annealed)
+    return reply if reply.sentences else None
 
 
 def _along_lam_end(record: StudyRecord, data: str, annealed: list[str]) -> list[str]:
     """What the last lam does to the hard code, for every way to get there."""
-    told = []
+    sentences = []
     for arm in annealed:
-        found = over(record, arm, "lam_end", "hard_mse", "hardening", "hard_perplexity")
-        if len(found) < 2:
+        over_lam_end = over(record, arm, "lam_end", "hard_mse", "hardening", "hard_perplexity")
+        if len(over_lam_end) < 2:
             continue
         parts = [
             f"to {lam:g}, {spread(hard, scale=1e3)}·10⁻³ of which {spread(added, scale=1e3)}·10⁻³ is added by hard "
             f"decoding, perplexity {spread(used)}"
-            for lam, (hard, added, used) in found
+            for lam, (hard, added, used) in over_lam_end
         ]
-        told.append(f"{data}, {arm}, MSE of hard decoding as lam rises {'; '.join(parts)}.")
-    return told
+        sentences.append(f"{data}, {arm}, MSE of hard decoding as lam rises {'; '.join(parts)}.")
+    return sentences
 
 
 def _sentences(record: StudyRecord, data: str, annealed: list[str]) -> list[str]:
@@ -68,18 +68,18 @@ def _sentences(record: StudyRecord, data: str, annealed: list[str]) -> list[str]
             # Where lam ends and how fast it rises is the annealed arm's own affair.
             varied = tuple(pair for pair in summary.varied if pair[0] not in ("lam_end", "anneal_share"))
             groups.setdefault(varied, []).append(summary)
-    told = []
-    for varied, found in groups.items():
-        ours = [summary for summary in found if summary.arm in annealed]
-        rest = [summary for summary in found if summary.arm not in annealed]
+    sentences = []
+    for varied, summaries in groups.items():
+        ours = [summary for summary in summaries if summary.arm in annealed]
+        rest = [summary for summary in summaries if summary.arm not in annealed]
         if ours and rest:
             best, other = (min(group, key=lambda s: s.numbers["hard_mse"].mean) for group in (ours, rest))
-            told.append(
+            sentences.append(
                 f"{data}, {described(varied) or 'at the centre'}: by hard decoding {_named(best)}, the best of "
                 f"{len(ours)} annealed, has {_error(best)}; the best of {len(rest)} others, {_named(other)}, "
                 f"{_error(other)}{_change(record, best, other)}."
             )
-    return told
+    return sentences
 
 
 def _error(summary: Summary) -> str:
@@ -99,5 +99,5 @@ def _change(record: StudyRecord, best: Summary, other: Summary) -> str:
 
 
 def _named(summary: Summary) -> str:
-    own = tuple(pair for pair in summary.varied if pair[0] in ("lam_end", "anneal_share"))
-    return f"{summary.arm} ({described(own)})" if own else summary.arm
+    way = tuple(pair for pair in summary.varied if pair[0] in ("lam_end", "anneal_share"))
+    return f"{summary.arm} ({described(way)})" if way else summary.arm

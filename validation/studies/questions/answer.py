@@ -74,21 +74,21 @@ def over(
         The value of the setting, and for each name the numbers of the seeds.
     """
     there = [s for s in record.of(arm, data or record.datasets[0]) if {key for key, _ in s.varied} <= {setting}]
-    found = [
+    points = [
         (float(s.settings[setting]), [s.numbers[name].values for name in names])
         for s in there
         if all(name in s.numbers for name in names)
     ]
-    return sorted(found, key=lambda place: place[0])
+    return sorted(points, key=lambda point: point[0])
 
 
 def slice_of(record: StudyRecord, arm: str, setting: str, name: str) -> Series:
     """A number of an arm over the values of a setting on the first data set, all else as at the centre; of a time with
     its ranges."""
-    found = over(record, arm, setting, name)
+    points = over(record, arm, setting, name)
     lowest, highest = (over(record, arm, setting, f"{name}_{end}") for end in ("min", "max"))
     ranges = [(min(low), max(high)) for (_, (low,)), (_, (high,)) in zip(lowest, highest, strict=True)]
-    return Series(arm, [x for x, _ in found], [values for _, (values,) in found], ranges)
+    return Series(arm, [x for x, _ in points], [values for _, (values,) in points], ranges)
 
 
 def differences(record: StudyRecord, a: Summary, b: Summary, name: str) -> list[float]:

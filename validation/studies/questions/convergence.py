@@ -30,29 +30,31 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
     ]
     if not points:
         return None
-    told = Answer("convergence", "How do the exact backends converge, and does implicit differentiation hold?", figures)
+    reply = Answer(
+        "convergence", "How do the exact backends converge, and does implicit differentiation hold?", figures
+    )
     backends = list(dict.fromkeys(point["backend"] for point in points))
     for name, (axis, caption) in _FIGURES.items():
         series = [one for backend in backends if (one := _over_steps(points, backend, name)).x]
         if series:
             full = f"{data}: {caption[0].lower()}{caption[1:]}, on the problems of exact training, in float64."
-            told.draw(name, full, lines(series, Axis("optimiser step"), axis))
+            reply.draw(name, full, lines(series, Axis("optimiser step"), axis))
     rows = []
     for backend in backends:
-        own = [point for point in points if point["backend"] == backend]
+        of_backend = [point for point in points if point["backend"] == backend]
         rows.append(
             [
                 text(backend),
                 # A peer that does not tell has 0.
-                number(_of(own, "iterations", statistics.fmean) or None),
-                number(_of(own, "relative", max)),
-                number(_of(own, "converged_share", min), scale=100.0),
+                number(_of(of_backend, "iterations", statistics.fmean) or None),
+                number(_of(of_backend, "relative", max)),
+                number(_of(of_backend, "converged_share", min), scale=100.0),
             ]
         )
     headings = ("backend", "iterations, mean", "relative KKT residual, largest", "converged, %, least")
-    told.tables.append(table(f"{data}: all dumped problems", headings, rows))
-    told.sentences += sentences(record, str(arm), data, points)
-    return told
+    reply.tables.append(table(f"{data}: all dumped problems", headings, rows))
+    reply.sentences += sentences(record, str(arm), data, points)
+    return reply
 
 
 def _of(points: Sequence[Mapping[str, Any]], name: str, what: Callable[[list[float]], float]) -> float | None:
@@ -62,19 +64,21 @@ def _of(points: Sequence[Mapping[str, Any]], name: str, what: Callable[[list[flo
 
 
 def _over_steps(points: list[Mapping[str, Any]], backend: str, name: str) -> Series:
-    own = [point for point in points if point["backend"] == backend and point[name]]
-    steps = sorted({point["step"] for point in own})
-    return Series(backend, [float(s) for s in steps], [[p[name] for p in own if p["step"] == step] for step in steps])
+    of_backend = [point for point in points if point["backend"] == backend and point[name]]
+    steps = sorted({point["step"] for point in of_backend})
+    return Series(
+        backend, [float(s) for s in steps], [[p[name] for p in of_backend if p["step"] == step] for step in steps]
+    )
 
 
 def sentences(record: StudyRecord, arm: str, data: str, points: list[Mapping[str, Any]]) -> list[str]:
     """Where the derivative needs strict complementarity and convergence: of the dumps, and of every exact run's log."""
     ours = [point for point in points if point["backend"] == DEFAULT_BACKEND]
-    told = []
+    lines_of_text = []
     shares = [point["one_sided_share"] for point in ours if point["one_sided_share"] is not None]
     margin = _of(ours, "margin", min)
     if shares and margin is not None:
-        told.append(
+        lines_of_text.append(
             f"{data}, {arm}: in the dumped problems {spread(shares, '%', scale=100.0)} of the latents have a one-sided "
             f"derivative; the smallest margin is {margin:.2g}."
         )
@@ -86,9 +90,9 @@ def sentences(record: StudyRecord, arm: str, data: str, points: list[Mapping[str
         known = [pair for log in runs for pair in log if all(map(isfinite, pair))]
         if known:
             lost, one_sided = sum(converged < 1 for converged, _ in known), sum(weak > 0 for _, weak in known)
-            told.append(
+            lines_of_text.append(
                 f"All {len(rows)} runs with exact SCQ, {len(known)} {what} logged batches: in {lost} some latent did "
                 f"not converge, in {one_sided} some latent of those looked at has a one-sided derivative; the largest "
                 f"share of such latents is {100 * max(weak for _, weak in known):.3g} %."
             )
-    return told
+    return lines_of_text

@@ -40,24 +40,24 @@ _BY_M = {
 
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
     arms = [arm for arm in map(record.plain, ("scq", "scq_relaxed")) if arm is not None]
-    told = Answer("distance", "How far is the relaxation from its own programme during training?", figures)
+    reply = Answer("distance", "How far is the relaxation from its own programme during training?", figures)
     data = record.datasets[0]
     logs = {arm: _logs(record, arm, data) for arm in arms}
     for name, (title, log, caption) in _OVER_STEPS.items():
-        series = [one for arm, found in logs.items() if (one := _over_steps(arm, found, f"gap/{name}")).x]
+        series = [one for arm, runs in logs.items() if (one := _over_steps(arm, runs, f"gap/{name}")).x]
         if series:
             full = (
                 f"{data}: {caption[0].lower()}{caption[1:]} (m = {record.train['relaxation_steps']}), on the batches "
                 f"of the models {' and '.join(one.label for one in series)}. Mean and standard deviation over seeds."
             )
-            told.draw(name, full, lines(series, Axis("optimiser step"), Axis(title, log=log), marked=False))
+            reply.draw(name, full, lines(series, Axis("optimiser step"), Axis(title, log=log), marked=False))
     for arm in arms:
-        for place in record.datasets:
-            points = _points(record, arm, place)
+        for name in record.datasets:
+            points = _points(record, arm, name)
             if points:
-                told.tables.append(_table(arm, place, points))
-                told.sentences += _sentences(arm, place, points)
-    return told if told.sentences or told.panels else None
+                reply.tables.append(_table(arm, name, points))
+                reply.sentences += _sentences(arm, name, points)
+    return reply if reply.sentences or reply.panels else None
 
 
 def _logs(record: StudyRecord, arm: str, data: str) -> list[list[dict[str, int | float]]]:
@@ -69,10 +69,10 @@ def _logs(record: StudyRecord, arm: str, data: str) -> list[list[dict[str, int |
 def _over_steps(arm: str, logs: Sequence[Sequence[Mapping[str, Any]]], name: str) -> Series:
     """At the steps where all seeds have it: a mean over fewer would jump for that reason alone. A seed that never has
     it is left out."""
-    found = [{line["step"]: line[name] for line in log if np.isfinite(line.get(name, np.nan))} for log in logs]
-    found = [values for values in found if values]
-    steps = [step for step in found[0] if all(step in values for values in found)] if found else []
-    return Series(f"trained {arm}", [float(step) for step in steps], [[v[step] for v in found] for step in steps])
+    by_step = [{line["step"]: line[name] for line in log if np.isfinite(line.get(name, np.nan))} for log in logs]
+    by_step = [values for values in by_step if values]
+    steps = [step for step in by_step[0] if all(step in values for values in by_step)] if by_step else []
+    return Series(f"trained {arm}", [float(step) for step in steps], [[v[step] for v in by_step] for step in steps])
 
 
 def _points(record: StudyRecord, arm: str, data: str) -> list[tuple[Row, Mapping[str, Any]]]:
@@ -94,7 +94,7 @@ def _table(arm: str, data: str, points: list[tuple[Row, Mapping[str, Any]]]) -> 
     rows = []
     for steps in _steps(points):
         values = (_at(points, steps, name) for name in _BY_M)
-        means = (number(float(np.mean(found)) if found else None) for found in values)
+        means = (number(float(np.mean(measured)) if measured else None) for measured in values)
         rows.append([text("projection" if steps is None else steps), *means])
     caption = f"{data}, trained {arm}: the relaxation on held-out latents at each m, means over seeds"
     return table(caption, ("m", *_BY_M.values()), rows)
@@ -104,10 +104,10 @@ def _sentences(arm: str, data: str, points: list[tuple[Row, Mapping[str, Any]]])
     parts = []
     for steps in _steps(points):
         away, cosine = (_at(points, steps, name) for name in ("weights_l2", "gradient_latents_cosine"))
-        own = [point for _, point in points if point["steps"] == steps]
+        of_steps = [point for _, point in points if point["steps"] == steps]
         worse = [
             point["quantization_mse_relaxed"] / point["quantization_mse_exact"]
-            for point in own
+            for point in of_steps
             if point["quantization_mse_exact"] and point["quantization_mse_relaxed"] is not None
         ]
         known = [

@@ -10,7 +10,7 @@ Trace = list[list[tuple[float, float]]]
 
 
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
-    told = Answer("rate", "At equal bits a latent, who is better?", figures)
+    reply = Answer("rate", "At equal bits a latent, who is better?", figures)
     for data in record.datasets:
         traces = {arm: trace for arm in record.plan["arms"] if (trace := _trace(record, arm, data))}
         if not traces:
@@ -22,13 +22,13 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
             "weights at 8 "
             "bits each with their codewords."
         )
-        told.draw(data, caption, points(traces, Axis("bits a latent", log=True), Axis("MSE, 10⁻³", log=True)))
+        reply.draw(data, caption, points(traces, Axis("bits a latent", log=True), Axis("MSE, 10⁻³", log=True)))
         hard = min(traces, key=lambda arm: sum(y for _, y in traces[arm][0]) / len(traces[arm][0]))
-        told.sentences.append(f"{data}: of the hard codes, {hard} has the smallest error, {_told(traces[hard][0])}.")
+        reply.sentences.append(f"{data}: of the hard codes, {hard} has the smallest error, {_told(traces[hard][0])}.")
         soft = {arm: trace for arm, trace in traces.items() if len(trace) > 1}
         for arm, trace in soft.items():
-            told.sentences.append(f"{data}, {arm}: {'; '.join(_told(pairs) for pairs in trace)}.")
-    return told if told.panels else None
+            reply.sentences.append(f"{data}, {arm}: {'; '.join(_told(pairs) for pairs in trace)}.")
+    return reply if reply.panels else None
 
 
 def _trace(record: StudyRecord, arm: str, data: str) -> Trace:

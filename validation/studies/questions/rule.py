@@ -57,29 +57,27 @@ class Rule:
 
 
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
-    found = points_of(record)
-    seen = [point for point in found if point.derived]
-    new = [point for point in found if not point.derived]
+    every_point = points_of(record)
+    seen = [point for point in every_point if point.derived]
+    new = [point for point in every_point if not point.derived]
     if not seen or not new:
         return None
-    told = Answer("rule", "When is the relaxation safe?", figures)
-    told.sentences.append(
+    reply = Answer("rule", "When is the relaxation safe?", figures)
+    reply.sentences.append(
         f"Safe is a model where the relaxation changes the error of the decoded pictures by at most {CHANGE:.0%} "
-        "and its "
-        f"gradient of the latents has a cosine of at least {COSINE} with the exact one. Of {len(found)} pairs of a "
-        "trained "
-        f"model and an m, {sum(point.safe for point in found)} are."
+        f"and its gradient of the latents has a cosine of at least {COSINE} with the exact one. Of {len(every_point)} "
+        f"pairs of a trained model and an m, {sum(point.safe for point in every_point)} are."
     )
     rule = derive(seen)
     if rule.threshold is None:
-        told.sentences.append(
+        reply.sentences.append(
             f"None of the {len(seen)} pairs that the rule is derived from ({record.datasets[0]}, at the centre) "
             "can be told "
             "to be safe by a number that is known without an exact solve."
         )
     else:
         below = [point for point in new if point.predictors[rule.predictor] <= rule.threshold]
-        told.sentences.append(
+        reply.sentences.append(
             f"Rule, from {len(seen)} pairs ({record.datasets[0]}, at the centre): safe where the "
             f"{PREDICTORS[rule.predictor]} "
             f"is at most {rule.threshold:.3g}; it finds {rule.found} of the {sum(p.safe for p in seen)} safe ones. "
@@ -87,11 +85,11 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
             f"{len(new)} pairs of other data sets or settings it calls {len(below)} safe, of which "
             f"{sum(point.safe for point in below)} are, of {sum(point.safe for point in new)} that are."
         )
-    told.tables.append(_orders(new))
+    reply.tables.append(_orders(new))
     for name, title in PREDICTORS.items():
         groups = {
-            label: [[(max(p.predictors[name], LEAST_PREDICTOR), max(p.harm, LEAST_HARM))] for p in own]
-            for label, own in (("derived from", seen), ("tested on", new))
+            label: [[(max(p.predictors[name], LEAST_PREDICTOR), max(p.harm, LEAST_HARM))] for p in group]
+            for label, group in (("derived from", seen), ("tested on", new))
         }
         caption = (
             f"Harm over the {title}: one point for each trained model and m. A harm below 10⁻⁶ and a "
@@ -100,8 +98,8 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
         drawing = points(
             groups, Axis(title, log=True), Axis("relative change of the decoded MSE", log=True), joined=False
         )
-        told.draw(name, caption, drawing)
-    return told
+        reply.draw(name, caption, drawing)
+    return reply
 
 
 def derive(seen: Sequence[Point]) -> Rule:
@@ -141,7 +139,7 @@ def _orders(new: Sequence[Point]) -> Table:
 
 
 def points_of(record: StudyRecord) -> list[Point]:
-    found = []
+    points = []
     for row in record.stage("final"):
         derived = row["data"] == record.datasets[0] and not row["varied"]
         for point in row.get("measures", {}).get("relaxations", {}).get("points", ()):
@@ -151,5 +149,5 @@ def points_of(record: StudyRecord) -> list[Point]:
             harm = abs(point["decoded_mse_relaxed"] / point["decoded_mse_exact"] - 1)
             cosine = point.get("gradient_latents_cosine")
             safe = harm <= CHANGE and cosine is not None and cosine >= COSINE
-            found.append(Point(derived, {name: point[name] for name in PREDICTORS}, harm, cosine, safe))
-    return found
+            points.append(Point(derived, {name: point[name] for name in PREDICTORS}, harm, cosine, safe))
+    return points

@@ -22,11 +22,11 @@ _SETTINGS = {"codebook_size": "K", "dim": "F"}
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
     arms = [*record.arms("scq"), *filter(None, map(record.plain, ("scq_relaxed", "vq")))]
     data = record.datasets[0]
-    told = Answer("size", "What do the number of codewords K and the channels of a latent F do?", figures)
+    reply = Answer("size", "What do the number of codewords K and the channels of a latent F do?", figures)
     for setting, letter in _SETTINGS.items():
         for name, (axis, caption) in _FIGURES.items():
             full = f"{data}: {caption[0].lower()}{caption[1:]}, over {letter}."
-            told.along(f"{setting}_{name}", full, record, arms, setting, name, axis)
+            reply.along(f"{setting}_{name}", full, record, arms, setting, name, axis)
         for arm in arms:
             times = dict(over(record, arm, setting, "step_ratio", "step_ratio_min", "step_ratio_max"))
             parts = [
@@ -34,14 +34,14 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
                 for x, (value,) in over(record, arm, setting, "psnr")
             ]
             if len(parts) > 1:
-                told.sentences.append(f"{data}, {arm}: {'; '.join(parts)}.")
-    return told if told.panels else None
+                reply.sentences.append(f"{data}, {arm}: {'; '.join(parts)}.")
+    return reply if reply.panels else None
 
 
-def _time(found: list[Values] | None) -> str:
+def _time(times: list[Values] | None) -> str:
     """Of a step, median and range; nothing of runs whose times have no spread."""
-    if found is None:
+    if times is None:
         return ""
-    medians, lowest, highest = found
+    medians, lowest, highest = times
     middle, low, high = statistics.median(medians), min(lowest), max(highest)
     return f", a step {middle:.3g} ({low:.3g} to {high:.3g}) times as long as unquantised"

@@ -23,9 +23,9 @@ _OF_THE_SOLVE = ("quantizer/weakly_active_share", "quantizer/iterations")
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
     arms = record.arms("scq", "scq_relaxed")
     data = record.datasets[0]
-    told = Answer("strength", "What does lam do?", figures)
+    reply = Answer("strength", "What does lam do?", figures)
     for name, (axis, caption) in _FIGURES.items():
-        told.along(
+        reply.along(
             name.replace("/", "_"),
             f"{data}: {caption[0].lower()}{caption[1:]}, over lam.",
             record,
@@ -42,5 +42,5 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
             for lam, (psnr, support, used) in over(record, arm, "lam", "psnr", "support_size", "hard_perplexity")
         ]
         if len(parts) > 1:
-            told.sentences.append(f"{data}, {arm}: {'; '.join(parts)}.")
-    return told if told.panels else None
+            reply.sentences.append(f"{data}, {arm}: {'; '.join(parts)}.")
+    return reply if reply.panels else None

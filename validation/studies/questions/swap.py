@@ -14,7 +14,7 @@ _METRICS = ("psnr", "ssim", "mse", "hard_mse", "hard_perplexity", "active_codes"
 
 
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
-    told = Answer("swap", "Swap test: what does a model that was trained with one solver do with the other?", figures)
+    reply = Answer("swap", "Swap test: what does a model that was trained with one solver do with the other?", figures)
     rows: list[list[Cell]] = []
     for data in record.datasets:
         for arm in record.arms("scq", "scq_relaxed", "scq_annealed"):
@@ -25,24 +25,24 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
             other = runs[0]["measures"]["swap"]["solver"]
             pairs = {name: _pairs(runs, name) for name in _METRICS}
             if pairs["psnr"]:
-                change = spread([swapped - own for own, swapped in pairs["psnr"]], "dB", sign="+")
-                told.sentences.append(f"{data}: the PSNR of {arm} changes by {change} with the {other} solver.")
-            for place, label in enumerate(("its own", other)):
-                cells = (_mean([pair[place] for pair in pairs[name]], METRICS[name]) for name in _METRICS)
+                change = spread([swapped - unswapped for unswapped, swapped in pairs["psnr"]], "dB", sign="+")
+                reply.sentences.append(f"{data}: the PSNR of {arm} changes by {change} with the {other} solver.")
+            for side, label in enumerate(("its own", other)):
+                cells = (_mean([pair[side] for pair in pairs[name]], METRICS[name]) for name in _METRICS)
                 rows.append([text(data), text(arm), text(label), *cells])
     if not rows:
         return None
     headings = ("data", "trained", "tested with", *(METRICS[name].title for name in _METRICS))
-    told.tables.append(
+    reply.tables.append(
         table("Held-out pictures with the solver of training and with the other, means over seeds", headings, rows)
     )
-    return told
+    return reply
 
 
 def _pairs(runs: Sequence[Row], name: str) -> list[tuple[float, float]]:
     """A metric with either solver, of the seeds that have both."""
-    found = [(row["test"].get(name), row["measures"]["swap"]["test"].get(name)) for row in runs]
-    return [(own, swapped) for own, swapped in found if own is not None and swapped is not None]
+    tests = [(row["test"].get(name), row["measures"]["swap"]["test"].get(name)) for row in runs]
+    return [(unswapped, swapped) for unswapped, swapped in tests if unswapped is not None and swapped is not None]
 
 
 def _mean(values: Sequence[float], metric: Metric) -> Cell:

@@ -76,7 +76,7 @@ class StudyRecord:
 
     def arms(self, *quantizers: str) -> list[str]:
         """The arms with one of those quantizers, in the order of the plan."""
-        return [name for name, own in self.plan["arms"].items() if own.get("quantizer", name) in quantizers]
+        return [name for name, settings in self.plan["arms"].items() if settings.get("quantizer", name) in quantizers]
 
     def plain(self, quantizer: str) -> str | None:
         """The arm that is that quantizer and sets nothing else that matters to its training."""

@@ -26,8 +26,8 @@ def points_csv(rows: Sequence[Row]) -> str:
         [
             {name: row[name] for name in _WHOSE} | {"varied": _varied(row), "measure": measure} | point
             for row in rows
-            for measure, found in row.get("measures", {}).items()
-            for point in found.get("points", ())
+            for measure, measured in row.get("measures", {}).items()
+            for point in measured.get("points", ())
         ]
     )
 

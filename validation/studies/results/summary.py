@@ -97,7 +97,7 @@ def summarize(rows: Sequence[Row]) -> list[Summary]:
         names = dict.fromkeys(name for test in done for name in test)
         spreads = {name: _spread(test.get(name) for test in done) for name in names}
         present = {name: spread for name, spread in spreads.items() if spread is not None}
-        together = {name: pooled(own[name] for own in timed if own) for own in timed for name in own}
+        together = {name: pooled(of_run[name] for of_run in timed if of_run) for of_run in timed for name in of_run}
         summaries.append(Summary(*place, runs[0], len(done), len(runs) - len(done), present, together))
     return summaries
 
@@ -111,13 +111,13 @@ def numbers(row: Row) -> dict[str, float | int | None]:
     """
     test, measures = row.get("test", {}), row.get("measures", {})
     cost = measures.get("cost", {})
-    found = {**row.get("log", {}), **test, "hardening": _hardening(test)}
-    found |= {name: cost[name] for name in ("memory", "load") if name in cost}
-    found |= {f"swap_{name}": value for name, value in measures.get("swap", {}).get("test", {}).items()}
-    found = {name: value for name, value in found.items() if name.removeprefix("swap_") not in _ONE_PASS}
+    named = {**row.get("log", {}), **test, "hardening": _hardening(test)}
+    named |= {name: cost[name] for name in ("memory", "load") if name in cost}
+    named |= {f"swap_{name}": value for name, value in measures.get("swap", {}).get("test", {}).items()}
+    named = {name: value for name, value in named.items() if name.removeprefix("swap_") not in _ONE_PASS}
     for name, value in timings(row).items():
-        found |= {name: value.median, f"{name}_min": value.minimum, f"{name}_max": value.maximum}
-    return found
+        named |= {name: value.median, f"{name}_min": value.minimum, f"{name}_max": value.maximum}
+    return named
 
 
 _ONE_PASS = ("pictures_per_second",)
@@ -128,8 +128,8 @@ def timings(row: Row) -> dict[str, Repeated]:
     """The repeated times of a run: pictures_per_second and step_seconds, and forward_ratio and step_ratio, how many
     times as long as without quantization, in turns. Nothing of a run from before the repeats were kept."""
     cost = row.get("measures", {}).get("cost", {})
-    found = {name: repeated(cost.get(name, ())) for name in ("forward", "plain_forward", "step", "plain_step")}
-    forward, plain_forward, step, plain_step = found.values()
+    times = {name: repeated(cost.get(name, ())) for name in ("forward", "plain_forward", "step", "plain_step")}
+    forward, plain_forward, step, plain_step = times.values()
     if not (forward and plain_forward and step and plain_step):
         return {}
     return {
