@@ -43,7 +43,7 @@ def test_every_tensor_but_a_layers_own_names_its_device_and_dtype() -> None:
     assert len(SOURCES) > 80
     found = {path.relative_to(ROOT).as_posix(): unplaced(path.read_text()) for path in SOURCES}
     # What layers start from, before they have it as parameter or buffer.
-    assert len(found.pop("scq/quantizers/codebook.py")) == 2
+    assert len(found.pop("scq/quantizers/codebooks/start.py")) == 2
     for name in ("scq/quantizers/codebooks/fixed_grid.py", "scq/quantizers/assignments/rounding.py"):
         found.pop(name)
     assert {path: calls for path, calls in found.items() if calls} == {}

@@ -133,7 +133,8 @@ class ComposedQuantizer(Quantizer):
             latents, codebook = self._rows(x, valid)
             assigned: Assigned = self.assignment(latents, codebook, valid)
             if assigned.weights is not None and valid is not None:
-                assigned = assigned._replace(weights=assigned.weights.where(valid))
+                indices, codeword, source, weights, *rest = assigned
+                assigned = Assigned(indices, codeword, source, weights.where(valid), *rest)
             weights = self._dense(assigned)
             loss = self.loss_of(latents, assigned, valid, weights)
             if self.training and not self._frozen:
