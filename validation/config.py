@@ -94,11 +94,12 @@ class GapConfig(Settings):
     """The settings of paired training runs: the same model, seed and batches with each method in turn."""
 
     train: CommonConfig = field(default_factory=CommonConfig)
-    """What the runs have in common; each takes what applies to it. Its quantizer is set by the method; its out and name
-    are those of the folder that holds all of them, by default runs/gap."""
+    """What the runs have in common; each takes what applies to it."""
     methods: tuple[Method, ...] = ("exact", "relaxed", "vq", "none")
     """exact: soft convex quantization solved exactly. relaxed: the same by the paper's Algorithm 2. vq: plain vector
-    quantization. none: the autoencoder without quantization, an upper bound."""
+    quantization. none: the autoencoder without quantization, an upper bound. They set the
+    quantizer; each takes what applies to it of the other settings. Name and out are those of the folder that holds all
+    of them, by default runs/gap."""
     resume: Path | None = None
     """Folder of an earlier call to go on with, with its settings: its finished runs are kept as they are, the others
     are trained. Methods, device and data_root may be others."""

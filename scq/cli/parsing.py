@@ -1,16 +1,16 @@
 """From arguments to a command and its configuration, with mistakes as one line instead of tyro's box."""
 
 import contextlib
-import dataclasses
 import io
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Union, get_type_hints
+from typing import Annotated, Any, Union
 
 import tyro
 
 from scq.cli.commands import Command
+from scq.cli.grouping import grouped, options_of, regrouped, without_use
 from scq.solvers.suggestions import did_you_mean
 
 _DESCRIPTION = "Soft Convex Quantization: exact and relaxed solvers, training with both, and the measured gap."
@@ -27,7 +27,7 @@ def parse(commands: Sequence[Command], arguments: Sequence[str]) -> tuple[Comman
     stderr = io.StringIO()
     try:
         with contextlib.redirect_stderr(stderr):
-            config = _cli(commands, arguments)
+            command, options = _cli(commands, arguments)
     except SystemExit as end:
         if not end.code:
             raise
@@ -35,37 +35,31 @@ def parse(commands: Sequence[Command], arguments: Sequence[str]) -> tuple[Comman
         with contextlib.suppress(SystemExit), contextlib.redirect_stderr(stderr := io.StringIO()), _wide():
             _cli(commands, arguments)
         raise ValueError(_plain(stderr.getvalue(), commands, arguments)) from None
-    command = next(command for command in commands if type(config) is command.config)
+    config = regrouped(command.config, options)
     defaults = command.defaults(config)
     if defaults is not None:
-        config = _cli(commands, arguments, defaults)
+        command, options = _cli(commands, arguments, command, defaults)
+        config = regrouped(command.config, options)
         command.check(config, defaults)
     return command, config
 
 
-def _options(config: type) -> list[str]:
-    """The options of a command, as they are typed."""
-    found = []
-    for name, kind in get_type_hints(config).items():
-        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-            found += _options(kind)
-        else:
-            option = name.replace("_", "-")
-            found += [f"--{option}", f"--no-{option}"] if kind is bool else [f"--{option}"]
-    return found
+def _cli(
+    commands: Sequence[Command], arguments: Sequence[str], resumed: Command | None = None, defaults: Any = None
+) -> tuple[Command, Any]:
+    hidden = without_use(arguments)
+    kinds = {command.name: grouped(command.config, hidden) for command in commands}
 
-
-def _cli(commands: Sequence[Command], arguments: Sequence[str], defaults: Any = None) -> Any:
     def choice(command: Command) -> Any:
-        default = defaults if type(defaults) is command.config else tyro.MISSING_NONPROP
-        name = tyro.conf.subcommand(command.name, description=command.title, default=default)
-        return Annotated[command.config, name]
+        kind = kinds[command.name]
+        default = regrouped(kind, defaults) if command is resumed else tyro.MISSING_NONPROP
+        return Annotated[kind, tyro.conf.subcommand(command.name, description=command.title, default=default)]
 
-    choices = [choice(command) for command in commands]
-    # Of nested configurations too, options are called by their own name: --steps, not --train.steps.
+    # Of groups, options are called by their own name: --steps, not --optimiser.steps.
     flat = (tyro.conf.OmitArgPrefixes,)
-    union: Any = Union.__getitem__(tuple(choices))
-    return tyro.cli(union, prog="scq", description=_DESCRIPTION, args=arguments, config=flat)
+    union: Any = Union.__getitem__(tuple(map(choice, commands)))
+    options = tyro.cli(union, prog="scq", description=_DESCRIPTION, args=arguments, config=flat)
+    return next(command for command in commands if type(options) is kinds[command.name]), options
 
 
 @contextlib.contextmanager
@@ -100,14 +94,12 @@ def _plain(box: str, commands: Sequence[Command], arguments: Sequence[str]) -> s
     if "╭" not in box:
         del paragraphs[0]
     said = " ".join(paragraphs[0]) if paragraphs else ""
-    # An error of a whole configuration names the argument itself.
-    said = re.sub(r"^Error parsing [A-Z]\w*: ", "", said)
     for heading, *_ in paragraphs[1:]:
         if heading.startswith("Available subcommands"):
             said += f"; {heading[0].lower()}{heading[1:]}"
     if wrong := _CHOICE.search(said):
         said = said.removesuffix(".") + did_you_mean(wrong[1], re.findall(r"'(.*?)'", wrong[2]))
     elif wrong := _UNKNOWN.match(said):
-        mine = next((_options(one.config) for one in commands if one.name in arguments[:1]), None)
+        mine = next((options_of(one.config) for one in commands if one.name in arguments[:1]), None)
         said += did_you_mean(wrong[1], [one.name for one in commands] if mine is None else mine)
     return said or "the arguments are wrong; see scq --help"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from scq.data import registry as datasets
 from scq.quantizers import registry as quantizers
 from scq.training.kinds import annotated
 from scq.training.settings import hints
@@ -75,3 +76,35 @@ def taken(quantizer: str) -> set[str]:
 def _of_quantizers(name: str) -> Applies:
     takers = ", ".join(repr(entry.name) for entry in quantizers.entries() if name in taken(entry.name))
     return Applies(f"to quantizer {takers} alone", lambda config: name in taken(config.quantizer), "quantizer")
+
+
+def in_a_folder(config: Any) -> bool:
+    return not datasets.get(config.data).packaged
+
+
+def has_codebook(config: Any) -> bool:
+    return quantizers.get(config.quantizer).parts is not None
+
+
+def convex(config: Any) -> bool:
+    return quantizers.get(config.quantizer).convex
+
+
+def solves(config: Any) -> bool:
+    return "backend" in quantizers.get(config.quantizer).settings or (config.gap and convex(config))
+
+
+def relaxes(config: Any) -> bool:
+    taken = quantizers.get(config.quantizer).settings
+    relaxed = "relaxation_steps" in taken or ("backend" in taken and config.backend == RELAXATION)
+    return relaxed or (config.gap and convex(config))
+
+
+CONVEX = ", ".join(repr(entry.name) for entry in quantizers.entries() if entry.convex)
+RELAXED = Applies(
+    "to quantizer 'scq_relaxed', to backend 'relaxed', and where gap is measured",
+    relaxes,
+    "quantizer",
+    "backend",
+    "gap",
+)

@@ -8,16 +8,6 @@ from scq.quantizers import registry as quantizers
 from scq.solvers import registry as backends
 from scq.training import applicability, parts
 
-PARTS = (
-    parts.DataSettings,
-    parts.QuantizerSettings,
-    parts.SolverSettings,
-    parts.ModelSettings,
-    parts.OptimiserSettings,
-    parts.RunSettings,
-)
-"""In the order of their settings."""
-
 
 @dataclass(frozen=True)
 class CommonConfig(
@@ -60,6 +50,10 @@ class CommonConfig(
         given |= {"quantizer": quantizer} | own
         ignored = applicability.ignored(CommonConfig(**given))
         return TrainConfig(**given | {name: getattr(CommonConfig, name) for name in ignored if name not in own})
+
+
+PARTS = CommonConfig.__bases__[::-1]
+"""In the order of their settings."""
 
 
 @dataclass(frozen=True)

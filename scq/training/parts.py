@@ -5,13 +5,13 @@ Imports no torch. A setting is added here, and where a quantizer takes it, to th
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from scq.data import registry as datasets
 from scq.quantizers import registry as quantizers
 from scq.quantizers.checks import OnFailure
 from scq.solvers import registry as backends
-from scq.training.applicability import RELAXATION, Applies
+from scq.training.applicability import CONVEX, RELAXED, Applies, convex, has_codebook, in_a_folder, solves
 from scq.training.kinds import Count, Positive, Share, Weight, Whole, Within
 from scq.training.settings import Settings, check_folder_name
 
@@ -21,38 +21,6 @@ Projection = Literal["alternating", "exact"]
 Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 
 
-def _in_a_folder(config: Any) -> bool:
-    return not datasets.get(config.data).packaged
-
-
-def _has_codebook(config: Any) -> bool:
-    return quantizers.get(config.quantizer).parts is not None
-
-
-def _convex(config: Any) -> bool:
-    return quantizers.get(config.quantizer).convex
-
-
-def _solves(config: Any) -> bool:
-    return "backend" in quantizers.get(config.quantizer).settings or (config.gap and _convex(config))
-
-
-def _relaxes(config: Any) -> bool:
-    taken = quantizers.get(config.quantizer).settings
-    relaxed = "relaxation_steps" in taken or ("backend" in taken and config.backend == RELAXATION)
-    return relaxed or (config.gap and _convex(config))
-
-
-_CONVEX = ", ".join(repr(entry.name) for entry in quantizers.entries() if entry.convex)
-RELAXED = Applies(
-    "to quantizer 'scq_relaxed', to backend 'relaxed', and where gap is measured",
-    _relaxes,
-    "quantizer",
-    "backend",
-    "gap",
-)
-
-
 @dataclass(frozen=True)
 class DataSettings(Settings):
     """What is trained on."""
@@ -60,7 +28,7 @@ class DataSettings(Settings):
     data: str = "photos"
     """Data set: photos (real photographs, nothing to download) or another that `scq data` lists."""
     data_root: Annotated[
-        Path | None, Applies("to data in a folder, not inside installed packages", _in_a_folder, "data")
+        Path | None, Applies("to data in a folder, not inside installed packages", in_a_folder, "data")
     ] = None
     """Folder of the data; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
     validation_share: Annotated[float, Within(">= 0 and < 1", lambda value: 0 <= value < 1)] = 0.0
@@ -78,39 +46,37 @@ class QuantizerSettings(Settings):
 
     quantizer: str = "scq"
     """scq (exact), scq_relaxed (the paper's Algorithm 2), vq, none, or another one that scq quantizers lists."""
-    codebook_size: Annotated[Count, Applies("to quantizers with codewords", _has_codebook, "quantizer")] = 128
+    codebook_size: Annotated[Count, Applies("to quantizers with codewords", has_codebook, "quantizer")] = 128
     """Number of codewords; the grid of fsq has about as many."""
     dim: Count = 16
     """Channels of a latent."""
     init: Init = "kmeans"
-    """Where the codebook starts; kmeans takes it from the first batch of latents. simvq, simvq_joint and fsq have a
-    start of their own."""
+    """Where the codebook starts; kmeans takes it from the first batch of latents."""
     lam: Positive = 0.1
     """Regularisation weight of soft convex quantization; large is close to plain vector quantization."""
     lam_end: Positive = 10.0
-    """What lam grows to, geometrically, in scq_annealed."""
+    """What lam grows to, geometrically."""
     anneal_share: Annotated[float, Within("> 0 and <= 1", lambda value: 0 < value <= 1)] = 0.8
-    """Share of the steps over which lam grows in scq_annealed, and the temperature of gumbel falls; then both stay."""
+    """Share of the steps over which lam grows to lam_end, or the temperature falls to temperature_end; then held."""
     on_failure: OnFailure = "fallback"
     """When latents are not solved: fallback quantizes them by their nearest codeword and counts them in the log, warn
     also says so at each step, raise ends the training."""
     quantization_weight: Weight = 1.0
-    """Weight of ||z_q - z||^2 in the loss of the quantizers with soft weights."""
+    """Weight of ||z_q - z||^2 in the loss."""
     commitment_weight: Weight = 0.25
-    """Weight of the commitment term in the loss of the quantizers with nearest codewords."""
+    """Weight of the commitment term in the loss."""
     regularizer_weight: Weight = 0.1
-    """Weight of the further term in the loss of smoothed_knn_l2, smoothed_knn_ce and smoothed_perplexity."""
+    """Weight of the further term in the loss."""
     neighbours: Count = 8
-    """Latents that each vertex of the simplex draws, of smoothed_knn_l2 and smoothed_knn_ce."""
+    """Latents that each vertex of the simplex draws."""
     temperature: Positive = 1.0
-    """Temperature of the softmax over distances in smoothed_knn_l2, smoothed_knn_ce and smoothed_perplexity; the first
-    one of gumbel."""
+    """Temperature of the softmax over distances; the first one, where it falls."""
     temperature_end: Positive = 0.5
-    """What the temperature of gumbel falls to, geometrically."""
+    """What the temperature falls to, geometrically."""
     decay: Share = 0.99
-    """Of the moving averages of vq_ema: the share of an average that a step leaves."""
+    """Of the moving averages of codewords: the share of an average that a step leaves."""
     revive_below: Share = 0.1
-    """Codewords of vq_ema that fewer latents choose than this share of the mean take a latent's place; 0 for none."""
+    """Codewords that fewer latents choose than this share of the mean take a latent's place; 0 for none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -125,7 +91,7 @@ class SolverSettings(Settings):
         str,
         Applies(
             "to quantizers that solve exactly, and where the gap of a convex one is measured",
-            _solves,
+            solves,
             "quantizer",
             "gap",
         ),
@@ -140,7 +106,7 @@ class SolverSettings(Settings):
             "relaxation_projection",
         ),
     ] = 20
-    """Steps of the relaxation, in training (scq_relaxed, or backend relaxed) and when the gap is measured."""
+    """Steps of the relaxation, in training and when the gap is measured."""
     relaxation_projection: Annotated[Projection, RELAXED] = "alternating"
     """How the relaxation comes back to the simplex, in training and when the gap is measured: alternating, the paper's
     steps, or exact, one Euclidean projection."""
@@ -208,9 +174,8 @@ class RunSettings(Settings):
     """Where the numbers of the log go too: tensorboard, wandb, trackio, mlflow."""
     checkpoint_every: Count = 100
     """Steps between two checkpoints, from which a run that was stopped goes on."""
-    dump_every: Annotated[Whole, Applies(f"to quantizer {_CONVEX} alone", _convex, "quantizer")] = 0
-    """Steps between two problems that are written to the run's folder problems, for scq compare --latents; 0 for none
-    (soft convex quantizers only)."""
+    dump_every: Annotated[Whole, Applies(f"to quantizer {CONVEX} alone", convex, "quantizer")] = 0
+    """Steps between two problems that are written to the run's folder problems, for scq compare --latents; 0: none."""
     out: Path = Path("runs")
     """Folder for the runs' folders."""
     name: str | None = None

@@ -139,6 +139,20 @@ def test_help_names_every_command_and_every_option():
     assert "--codebook-size" in options
 
 
+def test_help_is_grouped_by_part_and_says_what_an_option_applies_to():
+    shown = _scq("train", "--help").stdout
+    parts = ("data", "quantizer", "solver", "model", "optimiser", "run")
+    places = [shown.index(f"─ {part} options ─") for part in parts]
+    assert places == sorted(places)
+    assert "Applies to quantizer 'scq_annealed' alone." in " ".join(shown.replace("│", " ").split())
+
+
+def test_help_of_a_quantizer_has_no_option_that_it_has_no_use_for():
+    shown = _scq("train", "--quantizer", "vq", "--help").stdout
+    assert "--commitment-weight" in shown and "--steps" in shown
+    assert "--lam" not in shown and "--relaxation-steps" not in shown
+
+
 def test_alone_the_command_shows_its_help() -> None:
     assert _scq().returncode == 0
     assert _scq().stdout == _scq("--help").stdout
