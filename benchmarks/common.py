@@ -19,7 +19,7 @@ from torch import Tensor
 
 from scq import solvers
 from scq.solvers.clock import now
-from scq.validation.common.timing import Repeated, in_turns
+from scq.validation.common.measuring.timing import Repeated, in_turns
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"

@@ -21,7 +21,7 @@ from common import (
 from rich.progress import track
 
 from scq.solvers.synthetic import hull
-from scq.validation.common.timing import Repeated
+from scq.validation.common.measuring.timing import Repeated
 
 CENTRE = {"N": 2048, "F": 16, "K": 512}
 VALUES = {

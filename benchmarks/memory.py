@@ -13,7 +13,7 @@ from torch import nn
 
 from scq.quantizers import SoftConvexQuantizer, VectorQuantizer
 from scq.solvers.synthetic import hull
-from scq.validation.comparison.measuring.memory import PeakMemory
+from scq.validation.common.measuring.memory import PeakMemory
 
 SIZES = ((4096, 16, 128), (16384, 16, 128), (4096, 64, 512), (4096, 64, 4096), (16384, 64, 1024))
 COMPACT = ((4096, 64, 65536),)

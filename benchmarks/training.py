@@ -10,7 +10,7 @@ from torch.nn.functional import mse_loss
 
 from scq import data
 from scq.training import TrainConfig, build_model
-from scq.validation.common.timing import in_turns
+from scq.validation.common.measuring.timing import in_turns
 
 WARM, STEPS = 3, 15
 SIZES = ((128, 128), (32, 64))

@@ -11,7 +11,7 @@ from typing import Any
 import common
 import pytest
 
-from scq.validation.common.timing import Repeated
+from scq.validation.common.measuring.timing import Repeated
 
 TINY: dict[str, dict[str, Any]] = {
     "targets": {"TARGETS": (((64, 4, 16), (1e9, 1e8), (1e-9, 1e-10)),), "LARGE": (8, 4, 64)},

@@ -16,8 +16,8 @@ from scq.validation.comparison.measuring.latents import LATENTS
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig
 from scq.validation.page.reporting import report
 from scq.validation.page.sentences import headline
-from scq.validation.paired.metrics import metrics_table
 from scq.validation.paired.record import read_record
+from scq.validation.paired.tables import metrics_table
 from scq.validation.paired.training import paired_runs, runs_so_far
 
 _TRAINING: dict[bool, dict[str, Any]] = {

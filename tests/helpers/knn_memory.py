@@ -9,7 +9,7 @@ import torch
 
 from scq.quantizers import regularizers
 from scq.quantizers.regularizers import Quantized
-from scq.validation.comparison.measuring.memory import PeakMemory
+from scq.validation.common.measuring.memory import PeakMemory
 
 N, V = 2**16, 2**13
 

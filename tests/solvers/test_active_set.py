@@ -154,7 +154,7 @@ def test_65536_codewords_need_little_memory_and_few_passes_over_them() -> None:
 import torch
 from scq import solvers
 from scq.solvers.synthetic import hull
-from scq.validation.comparison.measuring.memory import PeakMemory
+from scq.validation.common.measuring.memory import PeakMemory
 latents, codebook = hull(8192, 8, 512, torch.float32)
 codebook = 0.3 * torch.randn(65536, 8, generator=torch.Generator().manual_seed(0))
 solvers.solve(solvers.Problem(latents[:8], codebook, 0.1))

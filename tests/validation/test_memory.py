@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from scq.validation.comparison.measuring.memory import PeakMemory
+from scq.validation.common.measuring.memory import PeakMemory
 
 
 @pytest.mark.parametrize("sampled", [None, True])

@@ -14,11 +14,11 @@ from scq.data.registry import datasets as all_datasets
 from scq.quantizers import entries
 from scq.solvers import backends
 from scq.training.terminal_table import terminal_table
+from scq.validation.common.measuring.timing import Repeated
 from scq.validation.common.tables import Table, number, table, text
-from scq.validation.common.timing import Repeated
 from scq.validation.comparison.row_table import brief_tables
 from scq.validation.comparison.rows import Outcome, Row
-from scq.validation.paired.metrics import metrics_table
+from scq.validation.paired.tables import metrics_table
 
 WIDTHS = (40, 80, 200)
 

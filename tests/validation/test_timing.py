@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from scq.validation.common.timing import Repeated, alike, cell, distinguishable, in_turns, pooled, repeated
+from scq.validation.common.measuring.timing import Repeated, alike, cell, distinguishable, in_turns, pooled, repeated
 
 CPU = torch.device("cpu")
 

@@ -18,10 +18,10 @@ from scq.training.lock import held
 from scq.training.resuming import command, interruptible
 from scq.training.terminal import say
 from scq.validation.common.files import csv_text, new_folder, write_json, write_text, written_by_us
-from scq.validation.common.machine import machine
+from scq.validation.common.measuring.machine import machine
+from scq.validation.common.measuring.timing import circumstances
 from scq.validation.common.progress import CellProgress
 from scq.validation.common.rendering import plainly, render
-from scq.validation.common.timing import circumstances
 from scq.validation.comparison.earlier import JSON, check_comparison, earlier
 from scq.validation.comparison.measuring.latents import problem_files
 from scq.validation.comparison.plan import cells, key

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from scq.validation.common.measuring.timing import cell, repeated
 from scq.validation.common.tables import NOTHING, Cell, Table, number, table, text
-from scq.validation.common.timing import cell, repeated
 from scq.validation.comparison.rows import Outcome, Row
 
 

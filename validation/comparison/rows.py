@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from scq.validation.common.measuring.timing import Repeated, distinguishable, repeated
 from scq.validation.common.tables import number
-from scq.validation.common.timing import Repeated, distinguishable, repeated
 
 
 class Outcome(StrEnum):

@@ -11,8 +11,8 @@ Source: H. Mittelmann's benchmarks, https://plato.asu.edu/ftp/shgeom.html; qpben
 import math
 from collections.abc import Callable, Sequence
 
+from scq.validation.common.measuring.timing import Repeated, cell, distinguishable
 from scq.validation.common.tables import Cell, Table, number, table, text
-from scq.validation.common.timing import Repeated, cell, distinguishable
 from scq.validation.comparison.rows import Outcome, Row
 
 SHIFT = 1e-5

@@ -12,10 +12,9 @@ from scq.validation.comparison.shifted_means import means_table
 from scq.validation.page.figures import draw_all
 from scq.validation.page.limitations import limitations
 from scq.validation.page.sentences import backend_sentence, gap_sentence, headline, swap_sentence
-from scq.validation.paired.gap_table import gap_table
 from scq.validation.paired.methods import METHODS
-from scq.validation.paired.metrics import metrics_table, swap_table
 from scq.validation.paired.record import Record, read_record
+from scq.validation.paired.tables import gap_table, metrics_table, swap_table
 from scq.validation.studies.page import study_page
 from scq.validation.studies.results.record import is_study, read_study
 

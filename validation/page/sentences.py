@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from scq.solvers import registry
 from scq.validation.comparison.rows import Outcome, told_apart
-from scq.validation.paired.gap_table import last
 from scq.validation.paired.record import Record
+from scq.validation.paired.tables import last
 
 _LEVEL = 0.005
 """Decibels that two decimals do not show."""

@@ -18,7 +18,7 @@ from scq.training.config import CommonConfig
 from scq.training.folder import write_bytes
 from scq.training.reading import read_tensors
 from scq.training.state import serialised
-from scq.validation.comparison.measuring.latents import spread
+from scq.validation.common.measuring.pictures import spread
 
 GAP_MAP = "gap_map.safetensors"
 

@@ -15,7 +15,7 @@ from scq.training import build_model, evaluate, load_run
 from scq.training.folder import write_bytes
 from scq.training.reading import read_tensors
 from scq.training.state import serialised
-from scq.validation.comparison.measuring.latents import spread
+from scq.validation.common.measuring.pictures import spread
 from scq.validation.paired.methods import METHODS
 
 PICTURES = "pictures.safetensors"

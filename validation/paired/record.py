@@ -17,7 +17,8 @@ from scq.validation.paired.gap_map import GapMap, load_gap_map
 from scq.validation.paired.held_out import PICTURES, load_pictures
 from scq.validation.paired.methods import METHODS
 from scq.validation.paired.speeds import Speeds, read_speeds
-from scq.validation.paired.training import RESULTS
+
+RESULTS = "results.json"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from scq.autoencoder import Autoencoder
 from scq.data import to_float
-from scq.validation.common.timing import Repeated, alike, circumstances, in_turns, repeated
-from scq.validation.comparison.measuring.latents import spread
+from scq.validation.common.measuring.pictures import spread
+from scq.validation.common.measuring.timing import Repeated, alike, circumstances, in_turns, repeated
 from scq.validation.paired.methods import METHODS
 
 ROUNDS = 9

@@ -15,17 +15,16 @@ from scq.training.model import pick_device
 from scq.training.terminal import animated, duration, say
 from scq.validation.common.attempts import attempt, check_resumed
 from scq.validation.common.files import csv_text, read_json, write_json, write_text
-from scq.validation.common.machine import machine
+from scq.validation.common.measuring.machine import machine
 from scq.validation.common.resuming import SETTINGS, read_settings, working
 from scq.validation.comparison.measuring.latents import save_latents
 from scq.validation.config import GapConfig
 from scq.validation.paired.gap_map import save_gap_map
 from scq.validation.paired.held_out import save_pictures, swap_test
 from scq.validation.paired.methods import METHODS
-from scq.validation.paired.metrics import metrics_table
+from scq.validation.paired.record import RESULTS
 from scq.validation.paired.speeds import measure_speeds, read_speeds
-
-RESULTS = "results.json"
+from scq.validation.paired.tables import metrics_table
 
 _SETTLED_BY_METHOD = ("quantizer", "out", "name", "data_root", "device")
 

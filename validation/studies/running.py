@@ -14,7 +14,7 @@ from scq.training.environment import environment
 from scq.training.model import pick_device
 from scq.training.terminal import say
 from scq.validation.common.files import read_json, write_json, write_text, written_by_us
-from scq.validation.common.machine import machine
+from scq.validation.common.measuring.machine import machine
 from scq.validation.common.progress import CellProgress
 from scq.validation.common.resuming import read_settings, working
 from scq.validation.config import StudyConfig

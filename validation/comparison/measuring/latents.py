@@ -13,6 +13,7 @@ from scq.training.dumps import dumped
 from scq.training.folder import write_bytes
 from scq.training.images import images_of
 from scq.training.state import serialised
+from scq.validation.common.measuring.pictures import spread
 
 LATENTS = "latents.safetensors"
 
@@ -65,8 +66,3 @@ def latents_file(path: Path) -> Path:
         return (path / LATENTS).resolve()
     config, model = load_run(path)
     return save_latents(path, model, images_of(config).test).resolve()
-
-
-def spread(available: int, wanted: int) -> torch.Tensor:
-    """Numbers of at most ``wanted`` items, evenly over those available."""
-    return torch.linspace(0, available - 1, min(available, wanted)).round().long()

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from scq import solvers
 from scq.solvers import registry
-from scq.validation.common.timing import in_turns
+from scq.validation.common.measuring.memory import PeakMemory
+from scq.validation.common.measuring.timing import in_turns
 from scq.validation.comparison.measuring.convergence import COLUMNS, curve
 from scq.validation.comparison.measuring.families import ProblemSpec
-from scq.validation.comparison.measuring.memory import PeakMemory
 from scq.validation.comparison.measuring.presets import ROUNDED
 from scq.validation.comparison.measuring.reference import Reference, UncertifiedError
 

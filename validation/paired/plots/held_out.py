@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scq.validation.common.measuring.timing import Repeated
 from scq.validation.common.plots.style import SOFT
 from scq.validation.common.tables import number
-from scq.validation.common.timing import Repeated
 from scq.validation.paired.held_out import ORIGINAL
 from scq.validation.paired.methods import METHODS
 from scq.validation.paired.record import Record

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from scq.quantizers.identity import NoQuantizer
-from scq.validation.common.timing import circumstances, in_turns
-from scq.validation.comparison.measuring.memory import PeakMemory
+from scq.validation.common.measuring.memory import PeakMemory
+from scq.validation.common.measuring.timing import circumstances, in_turns
 from scq.validation.paired.speeds import forward, step
 from scq.validation.studies.measures import Trained
 

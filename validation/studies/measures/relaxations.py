@@ -5,7 +5,7 @@ from typing import Any
 from scq.data import to_float
 from scq.diagnostics import gap_of
 from scq.quantizers import SoftConvexQuantizer
-from scq.validation.comparison.measuring.latents import spread
+from scq.validation.common.measuring.pictures import spread
 from scq.validation.studies.measures import Trained
 
 STEPS = (1, 5, 20, 200)

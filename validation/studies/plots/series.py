@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike
 
+from scq.validation.common.metrics import Metric
 from scq.validation.common.plots.style import log_axis
-from scq.validation.paired.metrics import Metric
 from scq.validation.studies.results.summary import Summary
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5A5A5A")

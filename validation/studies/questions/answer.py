@@ -7,10 +7,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from scq.validation.common.metrics import Metric
 from scq.validation.common.plots.panel import Panel
 from scq.validation.common.plots.style import save
 from scq.validation.common.tables import Table
-from scq.validation.paired.metrics import Metric
 from scq.validation.studies.plots.series import Axis, Series, lines
 from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.results.summary import Summary

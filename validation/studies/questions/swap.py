@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from scq.validation.common.metrics import METRICS, Metric
 from scq.validation.common.tables import Cell, number, table, text
-from scq.validation.paired.metrics import METRICS, Metric
 from scq.validation.studies.questions.answer import Answer, spread
 from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.results.summary import Row

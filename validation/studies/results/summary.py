@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scq.validation.common.timing import Repeated, pooled, repeated
+from scq.validation.common.measuring.timing import Repeated, pooled, repeated
 from scq.validation.studies.cells import Choice, Place, Varied
 
 Row = Mapping[str, Any]

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from scq.validation.common.measuring.timing import cell
+from scq.validation.common.metrics import METRICS, Metric
 from scq.validation.common.tables import NOTHING, Cell, Table, number, table, text
-from scq.validation.common.timing import cell
-from scq.validation.paired.metrics import METRICS, Metric
 from scq.validation.studies.cells import Varied
 from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.results.summary import Spread, Summary, choose, chosen_by, place_of

@@ -1,8 +1,14 @@
-"""The gap in numbers: at the start and at the end of both soft trainings."""
+"""The tables of paired runs: the test metrics, the swap test, and the gap at the start and the end of training."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from scq.validation.common.measuring.timing import Repeated, cell
+from scq.validation.common.metrics import METRICS
 from scq.validation.common.tables import Cell, Table, number, table, text
+from scq.validation.paired.methods import METHODS
 from scq.validation.paired.record import Record, RunRecord
 
 _QUANTITIES = {
@@ -28,6 +34,39 @@ _QUANTITIES = {
 _TENTH = 10
 
 
+def metrics_table(
+    tests: Mapping[str, Mapping[str, float | None]], speeds: Mapping[str, Repeated] | None = None
+) -> Table:
+    """The metrics of every method, and where they were measured in turns their pictures a second."""
+    rows = (
+        [text(METHODS[method].title), *_cells(test, method), *([cell(speeds.get(method))] if speeds else [])]
+        for method, test in tests.items()
+    )
+    last = ("pictures/s, median (range)",) if speeds else ()
+    return table("Held-out pictures", ("method", *(metric.title for metric in METRICS.values()), *last), rows)
+
+
+def swap_table(swap: Sequence[Mapping[str, Any]]) -> Table:
+    """The metrics of every trained model with every solver."""
+    rows = (
+        [
+            text(METHODS[pair["trained"]].title),
+            text(METHODS[pair["tested"]].title),
+            *_cells(pair["test"], pair["tested"]),
+        ]
+        for pair in swap
+    )
+    headings = ("trained with", "tested with", *(metric.title for metric in METRICS.values()))
+    return table("Each soft model with its own solver and with the other's", headings, rows)
+
+
+def _cells(test: Mapping[str, float | None], solver: str) -> list[Cell]:
+    cells = {metric.name: number(test.get(metric.name), metric.digits, metric.scale) for metric in METRICS.values()}
+    if solver == "relaxed":
+        cells["converged_share"] = number(None)  # it has no tolerance to converge to
+    return list(cells.values())
+
+
 def gap_table(record: Record) -> Table | None:
     """Means over the first and the last tenth of the log of each soft training; None when no gap was logged."""
     runs = {name: run for name, run in record.soft.items() if len(run.series("gap/weights_l1")[0])}
@@ -37,8 +76,7 @@ def gap_table(record: Record) -> Table | None:
     for name in runs:
         headings += [f"{name} run, first", f"{name} run, last"]
     rows = (
-        [text(title), *(cell for run in runs.values() for cell in _ends(run, key))]
-        for key, title in _QUANTITIES.items()
+        [text(title), *(end for run in runs.values() for end in _ends(run, key))] for key, title in _QUANTITIES.items()
     )
     return table("The gap over training", headings, rows)
 
