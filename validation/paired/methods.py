@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from scq.quantizers import registry
+
 
 @dataclass(frozen=True)
 class MethodInfo:
@@ -17,6 +19,11 @@ class MethodInfo:
     colour: str
     dashes: str | tuple[int, tuple[float, ...]]
     marker: str
+
+    @property
+    def convex(self) -> bool:
+        """Whether it is soft convex quantization, which has a gap and residuals."""
+        return registry.get(self.quantizer).convex
 
 
 METHODS = {

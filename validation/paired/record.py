@@ -87,7 +87,7 @@ class Record:
     @property
     def soft(self) -> dict[str, RunRecord]:
         """The runs of soft convex quantization, which have a gap and residuals."""
-        return {name: run for name, run in self.runs.items() if name in ("exact", "relaxed")}
+        return {name: run for name, run in self.runs.items() if METHODS[name].convex}
 
     @property
     def tests(self) -> dict[str, Mapping[str, float | None]]:

@@ -103,7 +103,7 @@ def paired_runs(config: GapConfig, images: data.ImageData, folder: Path, progres
     models = {method: load_run(folder / method)[1].to(device) for method in done}
     for method in done:
         methods[method]["test"] = read_json(folder / method / TEST)
-        if METHODS[method].quantizer.startswith("scq"):
+        if METHODS[method].convex:
             save_latents(folder / method, models[method], images.test)
             save_gap_map(folder / method, models[method], images.test, config.train)
     save_pictures(folder, models, images.test)
