@@ -7,10 +7,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scq import data, diagnostics, quantizers, solvers, training, validation
-    from scq.autoencoder import Autoencoder, AutoencoderOutput
+    from scq import data, diagnostics, models, quantizers, solvers, training, validation
     from scq.diagnostics import measure_gap
     from scq.extras import MissingExtraError
+    from scq.models.vqvae import Autoencoder, AutoencoderOutput
     from scq.quantizers.base import QuantizerOutput
     from scq.quantizers.identity import NoQuantizer
     from scq.quantizers.registry import quantizer
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_MODULES = ("data", "diagnostics", "quantizers", "solvers", "training", "validation")
+_MODULES = ("data", "diagnostics", "models", "quantizers", "solvers", "training", "validation")
 _LAZY = {
-    "Autoencoder": "scq.autoencoder",
-    "AutoencoderOutput": "scq.autoencoder",
+    "Autoencoder": "scq.models.vqvae",
+    "AutoencoderOutput": "scq.models.vqvae",
     "MissingExtraError": "scq.extras",
     "NoQuantizer": "scq.quantizers.identity",
     "QuantizerOutput": "scq.quantizers.base",
@@ -43,6 +43,7 @@ __all__ = [
     "data",
     "diagnostics",
     "measure_gap",
+    "models",
     "quantizer",
     "quantizers",
     "solvers",

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss
 
 from scq import solvers
-from scq.autoencoder import Autoencoder, AutoencoderOutput
+from scq.models.base import Model, Objective
 from scq.programme import Programme, Side
 from scq.quantizers.assignments import SoftConvex
 from scq.quantizers.layout import from_rows
@@ -23,56 +23,57 @@ from scq.training.config import TrainConfig
 
 
 def gap_of(
-    model: Autoencoder,
-    pictures: Float[Tensor, "B channels H W"],
+    model: Model,
+    batch: Float[Tensor, "B ..."],
     config: TrainConfig,
-    variance: float,
     *,
-    output: AutoencoderOutput | None = None,
+    output: Objective | None = None,
     **relaxation: Any,
 ) -> dict[str, float]:
     r"""The gap of a model on a batch: everything that a training step uses, by the exact solve and by the relaxation.
 
     Gradients are those of the loss that the model is trained with, as a function of latents Z and codebook C,
 
-        L(Z, C) = ||decode(z_q) - pictures||^2 / variance + loss of the quantizer (w ||z_q - z||^2 + regularizers),
+        L(Z, C) = loss of the model(z_q, batch) + loss of the quantizer (w ||z_q - z||^2 + regularizers),
 
-    with z_q = C^T p(Z, C), through each solver's own derivative. lam, the weights of the terms, the solver and its
-    options are those of the model; what the model does not have (the relaxation, of one that solves exactly) is in the
-    settings of its run. Nothing is accumulated into any parameter.
+    with z_q = C^T p(Z, C), through each solver's own derivative; the model's own loss is that of
+    :meth:`scq.models.Model.loss`, of the autoencoder ||decode(z_q) - pictures||^2 / variance. lam, the weights of the
+    terms, the solver and its options are those of the model; what the model does not have (the relaxation, of one that
+    solves exactly) is in the settings of its run. Nothing is accumulated into any parameter.
 
     Args:
-        model: with a soft convex quantizer.
-        pictures: (B, channels, H, W), as the model takes them.
+        model: with a soft convex quantizer; it has met the data (:meth:`scq.models.Model.meet`).
+        batch: as the model takes it.
         config: the settings of its run.
-        variance: of the data, by which the training loss divides the pictures' error.
-        output: what the model made of the pictures, where it is there already: in a training step, whose lam it has.
-            Otherwise the pictures are encoded.
+        output: what the model made of the batch, where it is there already: in a training step, whose lam it has.
+            Otherwise the batch is encoded.
         **relaxation: ``steps`` or ``projection`` of the relaxation, in place of the run's.
 
     Returns:
-        The numbers of :func:`measure_gap`.
+        The numbers of :func:`measure_gap`; of each number that the model's loss has by name, as mse,
+        decoded_mse_exact, _relaxed and _difference.
 
     Raises:
         TypeError: the model's quantizer is not a soft convex one.
+        ValueError: the model's loss needs something of the data, which it has not met.
 
     Source: arXiv 2310.03004, Eq. 7 against Algorithm 2.
     """
     quantizer = model.quantizer
     if not isinstance(quantizer, SoftConvexQuantizer):
         raise TypeError(f"model has a {type(quantizer).__name__}, must have a SoftConvexQuantizer: others have no gap")
-    if output is None:
+    if output is None or output.latents is None or output.quantized is None:
         with torch.no_grad():
-            x, lam = model.encode(pictures), None
+            x, lam = model.encode(batch), None
     else:
         x, lam = output.latents, float(output.quantized.info["lam"])
 
-    def loss(z: Tensor, solution: solvers.Solution) -> tuple[Tensor, Tensor]:
+    def loss(z: Tensor, solution: solvers.Solution) -> tuple[Tensor, dict[str, Tensor]]:
         c = solution.problem.codebook
         assigned = SoftConvex.assigned(solution.compact, solution.reconstruction, solution.failed, c)
         quantized = from_rows(quantizer.gradient(assigned), x, quantizer.channel_dim)
-        mse = mse_loss(model.decode(quantized), pictures)
-        return mse / variance + quantizer.loss_of(z, assigned), mse.detach()
+        value, numbers = model.loss(quantized, batch)
+        return value + quantizer.loss_of(z, assigned), numbers
 
     return _gap(Programme.of(quantizer, x, config, lam, **relaxation), loss)
 
@@ -141,20 +142,20 @@ def measure_gap(
     if not get(backend).exact:
         raise ValueError(f"backend is {backend!r}, must be exact: the gap is measured from an exact solution")
 
-    def loss(z: Tensor, solution: solvers.Solution) -> tuple[Tensor, Tensor | None]:
+    def loss(z: Tensor, solution: solvers.Solution) -> tuple[Tensor, dict[str, Tensor]]:
         quantization = quantization_weight * mean_square(solution.reconstruction - z)
         if decode is None or target is None or variance is None:
-            return quantization, None
+            return quantization, {}
         mse = mse_loss(decode(solution.reconstruction), target)
-        return mse / variance + quantization, mse.detach()
+        return mse / variance + quantization, {"mse": mse.detach()}
 
     exact = {"backend": backend, "tol": tol}
     relaxed = {"backend": "relaxed", "steps": steps, "projection": projection}
     return _gap(Programme(latents.detach(), codebook.detach(), lam, exact, relaxed), loss)
 
 
-Loss = Callable[[Tensor, solvers.Solution], tuple[Tensor, Tensor | None]]
-"""From latents and their solution to the loss, and the error of the pictures where there are any."""
+Loss = Callable[[Tensor, solvers.Solution], tuple[Tensor, dict[str, Tensor]]]
+"""From latents and their solution to the loss, and numbers of what was decoded, where anything was."""
 
 
 def _gap(programme: Programme, loss: Loss) -> dict[str, float]:
@@ -174,7 +175,7 @@ class _Side:
 
     solution: solvers.Solution
     error: Tensor
-    picture_mse: Tensor | None
+    decoded: dict[str, Tensor]
     gradients: tuple[Tensor, Tensor]
 
     @staticmethod
@@ -183,9 +184,9 @@ class _Side:
         z, c = (x.to(dtype).clone().requires_grad_() for x in (programme.latents, programme.codebook))
         with torch.enable_grad(), torch.autocast(z.device.type, enabled=False):
             solution = replace(programme, latents=z, codebook=c).solve(side)
-            value, picture_mse = loss(z, solution)
+            value, decoded = loss(z, solution)
             gradients = torch.autograd.grad(value, (z, c))
-        return _Side(solution, (solution.reconstruction - z).detach(), picture_mse, gradients)
+        return _Side(solution, (solution.reconstruction - z).detach(), decoded, gradients)
 
     @property
     def weights(self) -> Tensor:
@@ -197,8 +198,7 @@ class _Side:
 
     def numbers(self, name: str) -> dict[str, Tensor]:
         residuals = self.solution.residuals
-        decoded = {} if self.picture_mse is None else {f"decoded_mse_{name}": self.picture_mse}
-        return decoded | {
+        return {f"decoded_{number}_{name}": value for number, value in self.decoded.items()} | {
             f"support_{name}": self.support.sum(1).double().mean(),
             f"quantization_mse_{name}": mean_square(self.error),
             f"kkt_{name}": residuals.relative.amax(),
@@ -217,8 +217,8 @@ def _differences(exact: _Side, relaxed: _Side) -> dict[str, Tensor]:
         "weights_l2": difference.norm(dim=1).mean(),
         "support_overlap": (common / union.clamp_min(1)).mean(),
     }
-    if exact.picture_mse is not None and relaxed.picture_mse is not None:
-        numbers["decoded_mse_difference"] = relaxed.picture_mse - exact.picture_mse
+    for name, value in exact.decoded.items():
+        numbers[f"decoded_{name}_difference"] = relaxed.decoded[name] - value
     for name, of_exact, of_relaxed in zip(("latents", "codebook"), exact.gradients, relaxed.gradients, strict=True):
         a, b = of_exact.flatten().double(), of_relaxed.flatten().double()
         numbers[f"gradient_{name}_cosine"] = cosine_similarity(a, b, dim=0)

@@ -11,11 +11,17 @@ from scq.data.registry import DatasetInfo, datasets, load
 
 if TYPE_CHECKING:
     from scq.data.batching import batches, to_float
+    from scq.data.dataset import Dataset
     from scq.data.image_data import ImageData
 
-_LAZY = {"ImageData": "scq.data.image_data", "batches": "scq.data.batching", "to_float": "scq.data.batching"}
+_LAZY = {
+    "Dataset": "scq.data.dataset",
+    "ImageData": "scq.data.image_data",
+    "batches": "scq.data.batching",
+    "to_float": "scq.data.batching",
+}
 
-__all__ = ["DatasetInfo", "ImageData", "batches", "datasets", "load", "to_float"]
+__all__ = ["Dataset", "DatasetInfo", "ImageData", "batches", "datasets", "load", "to_float"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """From stored uint8 pictures to the float batches that models see."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from jaxtyping import Float, UInt8
@@ -19,27 +19,35 @@ def to_float(images: UInt8[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 
 
 class Batches(Iterator[Tensor]):
-    """Shuffled batches without end; every picture once an epoch, and every batch full. Made by :func:`batches`."""
+    """Shuffled batches without end; every example once an epoch, and every batch full. :func:`batches` makes those of
+    pictures.
+
+    Args:
+        examples: (N, ...).
+        batch_size: examples a batch.
+        generator: the only source of randomness, on the CPU.
+        ready: from stored examples to a batch.
+    """
 
     def __init__(
-        self, images: UInt8[Tensor, "N channels height width"], batch_size: int, generator: torch.Generator
+        self, examples: Tensor, batch_size: int, generator: torch.Generator, ready: Callable[[Tensor], Tensor]
     ) -> None:
-        self._images, self._batch_size, self._generator = images, batch_size, generator
+        self._examples, self._batch_size, self._generator, self._ready = examples, batch_size, generator, ready
         self._waiting = torch.empty(0, dtype=torch.int64, device="cpu")
 
-    def __next__(self) -> Float[Tensor, "batch_size channels height width"]:
+    def __next__(self) -> Tensor:
         while len(self._waiting) < self._batch_size:
-            order = torch.randperm(len(self._images), generator=self._generator, device="cpu")
+            order = torch.randperm(len(self._examples), generator=self._generator, device="cpu")
             self._waiting = torch.cat([self._waiting, order])
         chosen, self._waiting = self._waiting[: self._batch_size], self._waiting[self._batch_size :]
-        return to_float(self._images[chosen.to(self._images.device)])
+        return self._ready(self._examples[chosen.to(self._examples.device)])
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where the order is: the generator's state, and the numbers of the pictures that still wait in this epoch."""
+        """Where the order is: the generator's state, and the numbers of the examples that still wait in this epoch."""
         return {"generator": self._generator.get_state(), "waiting": self._waiting.clone()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Goes on where another object of the same pictures and batch size was at :meth:`state_dict`."""
+        """Goes on where another object of the same examples and batch size was at :meth:`state_dict`."""
         self._generator.set_state(state["generator"])
         self._waiting = state["waiting"].clone()
 
@@ -73,4 +81,4 @@ def batches(images: UInt8[Tensor, "N channels height width"], batch_size: int, g
         raise ValueError(f"batch_size is {batch_size}, must be at least 1")
     if not isinstance(generator, torch.Generator) or generator.device.type != "cpu":
         raise TypeError(f"generator is {generator!r}, must be a torch.Generator on the CPU")
-    return Batches(images, batch_size, generator)
+    return Batches(images, batch_size, generator, to_float)

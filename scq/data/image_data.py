@@ -1,14 +1,18 @@
 """What every reader returns."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
+
+from scq.data.batching import to_float
+from scq.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
-class ImageData:
+class ImageData(Dataset):
     """Pictures for training, and held-out pictures for testing.
 
     Args:
@@ -21,6 +25,8 @@ class ImageData:
         TypeError: when a split is not a uint8 tensor.
         ValueError: when a split is empty or not colour pictures, or the two differ in size.
     """
+
+    kind: ClassVar[str] = "pictures"
 
     name: str
     train: UInt8[Tensor, "N 3 height width"]
@@ -37,6 +43,10 @@ class ImageData:
         if self.train.shape[1:] != self.test.shape[1:]:
             sizes = f"{tuple(self.train.shape[1:])} and {tuple(self.test.shape[1:])}"
             raise ValueError(f"pictures in train and test have sizes {sizes}, must be of one size")
+
+    def ready(self, examples: UInt8[Tensor, "B 3 height width"]) -> Float[Tensor, "B 3 height width"]:
+        """As :func:`scq.data.to_float` makes them."""
+        return to_float(examples)
 
     @property
     def variance(self) -> float:

@@ -27,6 +27,7 @@ class DatasetInfo:
         downloader: ``"module:function"`` or None; the function takes the root and ``progress(done, total)``, in bytes,
             and returns the path of the file that the reader then finds.
         packaged: inside installed packages, so that there is no root.
+        kind: of its examples; a model's entry says which kind it takes.
     """
 
     name: str
@@ -35,6 +36,7 @@ class DatasetInfo:
     citation: str
     downloader: str | None = None
     packaged: bool = False
+    kind: str = "pictures"
 
     def load(self, root: Path | None = None) -> "ImageData":
         """The data, read now from ``root``.

@@ -10,14 +10,14 @@ from scq.extras import need
 from scq.training.config import CommonConfig, TrainConfig
 
 if TYPE_CHECKING:
-    from scq.training.evaluation import evaluate
+    from scq.models.evaluation import evaluate
     from scq.training.loop import RunResult, resume, train
     from scq.training.model import build_model, load_run
 
 _LAZY = {
     "RunResult": "scq.training.loop",
     "build_model": "scq.training.model",
-    "evaluate": "scq.training.evaluation",
+    "evaluate": "scq.models.evaluation",
     "load_run": "scq.training.model",
     "resume": "scq.training.loop",
     "train": "scq.training.loop",

@@ -90,9 +90,3 @@ def _check_precision(precision: str, device: torch.device) -> None:
         raise ValueError(f"precision is 'fp16', which needs a GPU; on the {device.type} it must be 'no' or 'bf16'")
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise ValueError("precision is 'bf16', which this GPU cannot compute in; it must be 'no' or 'fp16'")
-
-
-def original(model: torch.nn.Module) -> None:
-    """Takes what accelerate put around ``forward`` off again: a copy of the model would go on calling this one's."""
-    for name in ("forward", "_original_forward"):
-        model.__dict__.pop(name, None)

@@ -1,6 +1,7 @@
 """Which settings have no use, so that no value is given that changes nothing. Imports no torch.
 
-What a quantizer takes is said once, by its entry in the registry; of every other setting its own annotation says it.
+What a quantizer or a model takes is said once, by its entry in the registry; of every other setting its own annotation
+says it.
 """
 
 import dataclasses
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scq.data import registry as datasets
+from scq.models import registry as models
 from scq.quantizers import registry as quantizers
 from scq.training.kinds import annotated
 from scq.training.settings import hints
@@ -38,11 +40,16 @@ class Applies:
 def rules(kind: type) -> Mapping[str, tuple[Applies, ...]]:
     """What the settings of a class apply to, by name; those that apply everywhere are not there."""
     taken_by_some = {_SETTLED.get(name, name) for name in quantizers.settings()} if "quantizer" in hints(kind) else ()
+    of_models = {name for entry in models.entries() for name in entry.taken} if "model" in hints(kind) else ()
     found = {}
     for name, hint in hints(kind).items():
         own = tuple(one for one in annotated(hint)[1] if isinstance(one, Applies))
-        if own or name in taken_by_some:
-            found[name] = own or (_of_quantizers(name),)
+        if name in taken_by_some and not own:
+            own = (_of_quantizers(name),)
+        if name in of_models:
+            own = (_of_models(name), *own)
+        if own:
+            found[name] = own
     return found
 
 
@@ -108,3 +115,8 @@ RELAXED = Applies(
     "backend",
     "gap",
 )
+
+
+def _of_models(name: str) -> Applies:
+    takers = ", ".join(repr(entry.name) for entry in models.entries() if name in entry.taken)
+    return Applies(f"to model {takers} alone", lambda config: name in models.get(config.model).taken, "model")

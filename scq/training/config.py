@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from scq.data import registry as datasets
+from scq.models import registry as models
 from scq.quantizers import registry as quantizers
 from scq.solvers import registry as backends
 from scq.training import applicability, parts
@@ -23,6 +25,11 @@ class CommonConfig(
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        model, dataset = models.get(self.model), datasets.get(self.data)
+        if model.kind != dataset.kind:
+            raise ValueError(
+                f"data is {self.data!r}, which are {dataset.kind}; must be {model.kind}, as model {self.model!r} takes"
+            )
         if self.gap and not backends.get(self.backend).exact and quantizers.get(self.quantizer).convex:
             raise ValueError(
                 f"backend is {self.backend!r}, must be exact when gap is measured; to train with the "

@@ -5,6 +5,7 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
+from scq.quantizers.base import Quantizer
 from scq.quantizers.layout import to_rows
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.solvers.clock import now
@@ -17,7 +18,7 @@ _COLUMNS = 4096
 """Latents of a batch that are kept, evenly spaced: 256 kB at 16 channels."""
 
 
-def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tensor, lam: float) -> float:
+def dump(folder: Path, step: int, quantizer: Quantizer, latents: Tensor, lam: float) -> float:
     """Writes this step's problem to ``folder/problems/step-000100.safetensors``.
 
     The file has ``latents`` (N, F), of a large batch 4,096 evenly spaced ones, and ``codebook`` (K, F); its metadata
@@ -26,7 +27,7 @@ def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tenso
     Args:
         folder: the run's.
         step: the optimiser step, whose update has not been made.
-        quantizer: whose codebook it is.
+        quantizer: a soft convex one, whose codebook it is.
         latents: as the quantizer gets them; a codebook that normalises them does so before they are written.
         lam: with which it solved them.
 
@@ -36,6 +37,7 @@ def dump(folder: Path, step: int, quantizer: SoftConvexQuantizer, latents: Tenso
     Raises:
         OSError: it cannot be written.
     """
+    assert isinstance(quantizer, SoftConvexQuantizer)
     start = now(latents.device)
     rows = to_rows(latents.detach(), quantizer.dim, quantizer.channel_dim)
     rows = quantizer.embedding.enter(rows[:: -(-rows.shape[0] // _COLUMNS)])

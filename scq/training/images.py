@@ -1,15 +1,16 @@
-"""The pictures of a run."""
+"""The data of a run."""
 
 import dataclasses
 
 from scq import data
+from scq.data.dataset import Dataset
 from scq.training.config import TrainConfig
 
 
-def images_of(config: TrainConfig) -> data.ImageData:
-    """The pictures that a run trains and is tested on.
+def images_of(config: TrainConfig) -> Dataset:
+    """The examples that a run trains and is tested on.
 
-    With ``config.validation_share`` that share of the training pictures stands in place of the test pictures: the last
+    With ``config.validation_share`` that share of the training examples stands in place of the test ones: the last
     ones in the order of the data set, so that of photographs, whose tiles follow each other, at most one is on both
     sides.
 

@@ -10,21 +10,22 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from scq import data
-from scq.autoencoder import Autoencoder
+from scq import models
+from scq.data.batching import Batches
+from scq.data.dataset import Dataset
+from scq.models.base import Model
 from scq.quantizers import processes, registry
 from scq.solvers import registry as backends
 from scq.training import checkpoint, trackers
 from scq.training import folder as folders
-from scq.training.acceleration import accelerated, original
+from scq.training.acceleration import accelerated
 from scq.training.config import TrainConfig
 from scq.training.environment import environment
-from scq.training.evaluation import evaluate
 from scq.training.images import images_of
 from scq.training.interruption import Interruption
 from scq.training.lock import held
 from scq.training.log import MetricLog
-from scq.training.model import build_model, calibrate, displace, load_run, noise_seed, seeds
+from scq.training.model import build_model, load_run, noise_seed, seeds
 from scq.training.progress import TrainingProgress
 from scq.training.resuming import explained, restore, save, writing
 from scq.training.state import TrainingState, serialised
@@ -40,22 +41,24 @@ class RunResult:
         folder: where it lives.
         model: trained, in evaluation mode, on the training device.
         history: the log, one dict a line. Empty in all processes but the first.
-        test: what :func:`scq.training.evaluate` says of the held-out pictures. Empty in all processes but the first.
+        test: what the model's ``evaluate`` says of the held-out examples. Empty in all processes but the first.
     """
 
     folder: Path
-    model: Autoencoder
+    model: Model
     history: list[dict[str, int | float]]
     test: dict[str, float]
 
 
 def train(config: TrainConfig, progress: bool = True) -> RunResult:
-    """Trains an autoencoder and evaluates it on the held-out pictures, or on a share of the training pictures.
+    """Trains a model and evaluates it on the held-out examples, or on a share of the training examples.
 
-        loss = ||reconstruction - picture||^2 / variance of the data + loss of the quantizer        (means, not sums)
+    Its loss and its optimisers are the model's (:class:`scq.models.Model`): of the autoencoder
+
+        ||reconstruction - picture||^2 / variance of the data + loss of the quantizer        (means, not sums)
 
     by Adam. The first step, every ``log_every``-th and the last are logged, with the KKT residuals of the solver in
-    use on that step's batch and, when asked for, the gap to the relaxation (:func:`scq.diagnostics.measure_gap`).
+    use on that step's batch and, when asked for, the gap to the relaxation (:func:`scq.diagnostics.gap_of`).
 
     The run's folder is new: ``config.out / name``, with a number after it when there is one already. It holds
     config.json, environment.json, metrics.jsonl (each line on disk at once), tensorboard/ (the same numbers),
@@ -109,19 +112,19 @@ def _train(config: TrainConfig, before: Path | None, progress: bool) -> RunResul
             trackers.check_installed(config.trackers)
             if registry.get(config.quantizer).convex:
                 _check_backend(config.backend, device)
-            images = images_of(config)
+            dataset = images_of(config)
             model = build_model(config).to(device).train()
             # The lock is the first process's: several of one launcher are one run.
             folder = _of_the_first(lambda: _claimed(lock, config, before, model, device), first, device)
-            history = _run(config, model, images, accelerator, device, folder, before is not None, progress and first)
+            history = _run(config, model, dataset, accelerator, device, folder, before is not None, progress and first)
         # From here on the processes have nothing in common: none can wait for another.
-        original(model.eval())
+        model.eval()
         if not first:
             return RunResult(folder, model, [], {})
         with explained(folder, model, first):
             with writing(folder, config.steps):
                 folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()), lasting=True)
-            test = evaluate(model, images.test)
+            test = model.evaluate(dataset.test)
             with writing(folder, config.steps):
                 folders.write_json(folder / folders.TEST, test, lasting=True)
         checkpoint.clear(folder)
@@ -130,8 +133,8 @@ def _train(config: TrainConfig, before: Path | None, progress: bool) -> RunResul
 
 def _run(
     config: TrainConfig,
-    model: Autoencoder,
-    images: data.ImageData,
+    model: Model,
+    dataset: Dataset,
     accelerator: Accelerator,
     device: torch.device,
     folder: Path,
@@ -140,9 +143,11 @@ def _run(
 ) -> list[dict[str, int | float]]:
     """The steps that are not done yet. Returns the whole log, in the first process."""
     first, alone = accelerator.is_main_process, accelerator.num_processes == 1
-    batches = data.batches(images.train, config.batch_size, torch.Generator().manual_seed(seeds(config.seed)[2]))
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    state = TrainingState(model, optimizer, batches, accelerator.scaler, device)
+    generator = torch.Generator().manual_seed(seeds(config.seed)[2])
+    batches = Batches(dataset.train, config.batch_size, generator, dataset.ready)
+    model.meet(dataset)
+    optimizers = model.optimizers(config.learning_rate)
+    state = TrainingState(model, list(optimizers.values()), batches, accelerator.scaler, device)
     interruption = Interruption()
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
@@ -154,9 +159,9 @@ def _run(
         # Not before: what is written after Ctrl-C would be weights that nothing has trained.
         stack.enter_context(explained(folder, model, first))
         if state.step == 0:
-            calibrate(model, next(batches).to(device))
-            displace(model, config.latents_offset)
-        advance = Step(config, accelerator, model, optimizer, images.variance, device, folder)
+            entry = models.get(config.model)
+            model.start(next(batches).to(device), **entry.options(config, entry.starting))
+        advance = Step(config, accelerator, model, optimizers, device, folder)
         log = None
         if first:
             with writing(folder, state.step):
@@ -207,7 +212,7 @@ def _check_backend(name: str, device: torch.device) -> None:
 
 
 def _claimed(
-    lock: contextlib.ExitStack, config: TrainConfig, before: Path | None, model: Autoencoder, device: torch.device
+    lock: contextlib.ExitStack, config: TrainConfig, before: Path | None, model: Model, device: torch.device
 ) -> Path:
     """The run's folder, new or that of before, which is this run's alone as long as ``lock`` lasts."""
     checkpoint.check_space(before or config.out, model)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from scq.autoencoder import Autoencoder
+from scq import models
+from scq.models.base import Model
 from scq.programme import relaxation_options
 from scq.quantizers import registry
 from scq.quantizers.earlier import renamed
@@ -19,13 +19,13 @@ from scq.training.reading import read_tensors
 
 
 def seeds(seed: int) -> tuple[int, int, int]:
-    """Independent seeds of the codebook, the autoencoder and the batches.
+    """Independent seeds of the codebook, the model and the batches.
 
-    With a stream each, a quantizer that draws more or fewer random numbers than another changes neither the
-    convolutions' start nor the batches.
+    With a stream each, a quantizer that draws more or fewer random numbers than another changes neither the model's
+    start nor the batches.
     """
-    codebook, autoencoder, batches = (int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3))
-    return codebook, autoencoder, batches
+    codebook, model, batches = (int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3))
+    return codebook, model, batches
 
 
 def noise_seed(seed: int, process: int) -> int:
@@ -33,63 +33,26 @@ def noise_seed(seed: int, process: int) -> int:
     return int(np.random.SeedSequence(seed).spawn(4)[3].spawn(process + 1)[process].generate_state(1)[0])
 
 
-def build_model(config: TrainConfig) -> Autoencoder:
+def build_model(config: TrainConfig) -> Model:
     """The untrained model of a configuration, on the CPU.
 
-    The same seed gives the same convolutions and the same codebook whatever the quantizer. The global random state is
+    The same seed gives the same network and the same codebook whatever the quantizer. The global random state is
     left as it was.
     """
-    entry = registry.get(config.quantizer)
+    model, entry = models.get(config.model), registry.get(config.quantizer)
+    made = model.load()
     options = {name: getattr(config, name) for name in entry.settings}
     if options.get("backend") == RELAXATION:
         options["backend_options"] = relaxation_options(config)
-    codebook_seed, autoencoder_seed, _ = seeds(config.seed)
+    codebook_seed, model_seed, _ = seeds(config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(codebook_seed)
-        quantizer = entry.make(config.codebook_size, config.dim, channel_dim=1, **options)
-        torch.manual_seed(autoencoder_seed)
-        return Autoencoder(
-            width=config.width,
-            residual_width=config.residual_width,
-            residual_layers=config.residual_layers,
-            dim=config.dim,
-            quantizer=quantizer,
-        )
+        quantizer = entry.make(config.codebook_size, config.dim, channel_dim=made.channel_dim, **options)
+        torch.manual_seed(model_seed)
+        return made(quantizer, dim=config.dim, **model.options(config, model.settings))
 
 
-@torch.no_grad()
-def calibrate(model: Autoencoder, pictures: Float[Tensor, "B channels H W"]) -> None:
-    """Scales the encoder's last layer so that each channel of the latents of these pictures has mean 0 and variance 1.
-
-    Without it the latents of an untrained encoder are some fifty times smaller than the pictures, whatever codebook is
-    drawn, and grow faster than a codebook can follow: plain vector quantization collapses to a handful of codewords,
-    and lam = 0.1 means something else at every step. It is done for every quantizer alike, and changes nothing in the
-    architecture.
-
-    Source: Mishkin and Matas, "All you need is a good init", arXiv 1511.06422, here for one layer.
-    """
-    last = model.encoder[-1]
-    assert isinstance(last, nn.Conv2d)  # linear, so that its output can be shifted and scaled exactly
-    latents = model.encode(pictures)
-    mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3)).clamp_min(torch.finfo(latents.dtype).eps)
-    last.weight.div_(deviation[:, None, None, None])
-    if last.bias is not None:
-        last.bias.sub_(mean).div_(deviation)
-
-
-@torch.no_grad()
-def displace(model: Autoencoder, offset: float) -> None:
-    """Moves all latents of the encoder by ``offset`` in every channel.
-
-    A bad start for every kind of codebook: moving the latents also takes those of quantizers away from their codewords
-    whose codewords cannot be moved, as multiples of a frozen matrix or a grid.
-    """
-    last = model.encoder[-1]
-    assert isinstance(last, nn.Conv2d) and last.bias is not None
-    last.bias.add_(offset)
-
-
-def load_run(folder: Path | str) -> tuple[TrainConfig, Autoencoder]:
+def load_run(folder: Path | str) -> tuple[TrainConfig, Model]:
     """A trained model, in evaluation mode on the CPU, and the settings it was trained with.
 
     Args:
@@ -114,7 +77,8 @@ def load_run(folder: Path | str) -> tuple[TrainConfig, Autoencoder]:
 def _check_weights(config: TrainConfig, state: Mapping[str, Tensor], path: Path) -> None:
     """Compares names and shapes before anything is allocated: settings of a few bytes can ask for all memory."""
     expected: dict[str, Tensor] = {}
-    if config.residual_layers <= len(state):
+    entry = models.get(config.model)
+    if all(layers <= len(state) for layers in entry.options(config, entry.layers).values()):
         try:
             with torch.device("meta"):
                 expected = build_model(config).state_dict()

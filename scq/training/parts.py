@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from scq.data import registry as datasets
+from scq.models import registry as models
 from scq.quantizers import registry as quantizers
 from scq.quantizers.checks import OnFailure
 from scq.solvers import registry as backends
@@ -118,8 +119,10 @@ class SolverSettings(Settings):
 
 @dataclass(frozen=True)
 class ModelSettings(Settings):
-    """The autoencoder around the quantizer."""
+    """What is trained around the quantizer."""
 
+    model: str = "vqvae"
+    """vqvae, the autoencoder of 32 x 32 pictures."""
     width: Count = 64
     """Channels of the convolutions."""
     residual_width: Annotated[
@@ -131,6 +134,10 @@ class ModelSettings(Settings):
     latents_offset: float = 0.0
     """A bad start on purpose: the latents of the untrained encoder, of mean 0 and variance 1 in each channel, are moved
     by so much in every channel. With 5 and init normal, all codewords are far from the data, whatever the quantizer."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        models.get(self.model)
 
 
 @dataclass(frozen=True)

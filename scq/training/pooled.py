@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from scq.models.base import Objective
 from scq.quantizers import processes
-from scq.quantizers.base import QuantizerOutput
 from scq.quantizers.usage import counts, perplexity
 
 _LARGEST = ("kkt/", "gap/kkt_", "gap/primal_")
@@ -34,14 +34,21 @@ class PooledNumbers:
         self._hard: list[Tensor] = []
         self._soft: list[Tensor] = []
 
-    def add(self, loss: Tensor, mse: Tensor, quantized: QuantizerOutput, gap: Mapping[str, float]) -> None:
-        """A part: "kkt_primal" of the quantizer's info becomes "kkt/primal", the others "quantizer/..."."""
-        tensors = {"train/loss": loss, "train/mse": mse, "train/quantizer_loss": quantized.loss}
-        for name, value in quantized.info.items():
-            tensors[f"kkt/{name[4:]}" if name.startswith("kkt_") else f"quantizer/{name}"] = value
-        tensors |= {name: torch.tensor(value, dtype=torch.float64, device=loss.device) for name, value in gap.items()}
-        self._parts.append({name: value.detach().double() for name, value in tensors.items()})
-        if self._codebook_size is not None:
+    def add(self, name: str, output: Objective, gap: Mapping[str, float]) -> None:
+        """A part: "kkt_primal" of the quantizer's info becomes "kkt/primal", the others "quantizer/...".
+
+        Args:
+            name: of the loss.
+            output: what the model made of the part.
+            gap: numbers by their names in the log.
+        """
+        quantized, device = output.quantized, output.loss.device
+        tensors = {f"train/{name}": output.loss} | {f"train/{key}": value for key, value in output.numbers.items()}
+        for key, value in quantized.info.items() if quantized else ():
+            tensors[f"kkt/{key[4:]}" if key.startswith("kkt_") else f"quantizer/{key}"] = value
+        tensors |= {key: torch.tensor(value, dtype=torch.float64, device=device) for key, value in gap.items()}
+        self._parts.append({key: value.detach().double() for key, value in tensors.items()})
+        if quantized and self._codebook_size is not None:
             self._hard.append(counts(quantized.indices, self._codebook_size))
             if quantized.weights is not None:
                 rows = quantized.weights.detach().reshape(-1, self._codebook_size)

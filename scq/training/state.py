@@ -1,7 +1,7 @@
 """Everything that a training run goes on from: to files, and back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,8 +25,8 @@ class TrainingState:
 
     Args:
         model: its parameters and buffers.
-        optimizer: of all the model's parameters, in their order.
-        batches: where the order of the pictures is.
+        optimizers: of the model's parameters, each of which belongs to one at most.
+        batches: where the order of the examples is.
         scaler: of fp16's losses; None for other precisions.
         device: whose random numbers are drawn, beside those of the CPU.
     """
@@ -34,13 +34,13 @@ class TrainingState:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizers: Sequence[torch.optim.Optimizer],
         batches: Batches,
         scaler: torch.amp.GradScaler | None,
         device: torch.device,
     ) -> None:
         self.step, self.elapsed = 0, 0.0
-        self._model, self._optimizer, self._batches = model, optimizer, batches
+        self._model, self._optimizers, self._batches = model, optimizers, batches
         self._scaler, self._device = scaler, device
 
     def files(self) -> dict[str, bytes]:
@@ -56,8 +56,9 @@ class TrainingState:
         if rank > 0:
             return {}
         for name, parameter in self._model.named_parameters():
-            for key, value in self._optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{name}.{key}"] = value
+            for optimizer in self._optimizers:
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    tensors[f"optimizer.{name}.{key}"] = value
         numbers = {
             "step": self.step,
             "elapsed": self.elapsed,
@@ -97,7 +98,7 @@ class TrainingState:
             raise ValueError(
                 f"the checkpoint of step {checkpoint.step} is of another model than that of {CONFIG}: {error}"
             ) from error
-        self._load_optimizer(_under("optimizer", tensors))
+        self._load_optimizers(_under("optimizer", tensors))
         self._batches.load_state_dict(_under("batches", tensors))
         if self._scaler is not None:
             self._scaler.load_state_dict(numbers["scaler"])
@@ -115,14 +116,17 @@ class TrainingState:
         # On the device: not every way for processes to talk takes tensors of the CPU.
         return processes.gathered(state[None].to(self._device)).cpu()
 
-    def _load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
-        state: dict[int, dict[str, Tensor]] = {}
-        numbers = {name: number for number, (name, _) in enumerate(self._model.named_parameters())}
+    def _load_optimizers(self, tensors: Mapping[str, Tensor]) -> None:
+        of_parameters: dict[str, dict[str, Tensor]] = {}
         for path, value in tensors.items():
             name, _, key = path.rpartition(".")
-            state.setdefault(numbers[name], {})[key] = value
-        groups = self._optimizer.state_dict()["param_groups"]  # the configuration's, which has not changed
-        self._optimizer.load_state_dict({"state": state, "param_groups": groups})
+            of_parameters.setdefault(name, {})[key] = value
+        names = {parameter: name for name, parameter in self._model.named_parameters()}
+        for optimizer in self._optimizers:
+            own = [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
+            state = {number: of_parameters[name] for number, name in enumerate(own) if name in of_parameters}
+            groups = optimizer.state_dict()["param_groups"]  # the configuration's, which has not changed
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def serialised(tensors: Mapping[str, Tensor]) -> bytes:

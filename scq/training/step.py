@@ -1,31 +1,40 @@
 """One optimiser step on one batch, in as many parts and processes as it takes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
-from torch.nn.functional import mse_loss
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import Tensor, nn
 
-from scq.autoencoder import Autoencoder, AutoencoderOutput
 from scq.diagnostics import gap_of
+from scq.models.base import Model, Objective
 from scq.quantizers import processes, registry
-from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.training.config import TrainConfig
 from scq.training.dumps import dump
 from scq.training.pooled import PooledNumbers
 from scq.training.resuming import writing
 
 
+class _Objectives(nn.Module):
+    """The losses of a model as a forward pass, which is what accelerate knows how to wrap; the model stays as it is."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Tensor, name: str) -> Objective:
+        return self.model.objective(batch, name)
+
+
 class Step:
-    """Forward, backward and update.
+    """Forward, backward and update, for each of the model's losses in turn.
 
     Args:
         accelerator: for backward and the exchange of gradients.
-        wrapped: the model as the accelerator made it.
-        model: the same without that.
-        optimizer: as the accelerator made it.
-        variance: of the data.
+        model: on the device.
+        optimizers: the model's, by the names of their losses.
         device: of this process.
         folder: of the run.
 
@@ -39,23 +48,24 @@ class Step:
         self,
         config: TrainConfig,
         accelerator: Accelerator,
-        model: Autoencoder,
-        optimizer: torch.optim.Optimizer,
-        variance: float,
+        model: Model,
+        optimizers: Mapping[str, torch.optim.Optimizer],
         device: torch.device,
         folder: Path,
     ) -> None:
         self._config, self._accelerator, self._device, self._folder = config, accelerator, device, folder
-        self._model, self._variance = model, variance
-        self._wrapped = accelerator.prepare_model(model)
-        self._optimizer = accelerator.prepare_optimizer(optimizer)
-        self._gap = config.gap and registry.get(config.quantizer).convex
+        self._model = model
+        if len(optimizers) > 1:  # no loss needs all parameters
+            accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
+        self._wrapped = accelerator.prepare_model(_Objectives(model))
+        self._optimizers = {name: accelerator.prepare_optimizer(one) for name, one in optimizers.items()}
+        self._convex = registry.get(config.quantizer).convex
 
     def __call__(self, batch: Tensor, step: int, logged: bool) -> dict[str, float]:
         """Trains on this process's part of the batch.
 
         Args:
-            batch: the pictures of all processes, the same in all of them.
+            batch: the examples of all processes, the same in all of them.
             step: its number, from 1.
             logged: whether numbers are wanted.
 
@@ -63,44 +73,53 @@ class Step:
             The numbers of the log, of the whole batch, the same in all processes; empty when they are not wanted.
         """
         rank, world = processes.number()
-        pictures = batch.chunk(world)[rank].to(self._device)
-        pooled = PooledNumbers(getattr(self._model.quantizer, "codebook_size", None))
-        norm, seconds, self.aside = None, 0.0, 0.0
+        parts = batch.chunk(world)[rank].to(self._device).chunk(self._config.accumulate)
+        numbers, self.aside = {}, 0.0
         self._model.quantizer.diagnose = logged
-        for number, part in enumerate(pictures.chunk(self._config.accumulate)):
+        for name in self._optimizers:
+            numbers |= self._descend(name, parts, step, logged)
+        if logged and self._accelerator.scaler is not None:
+            numbers["train/loss_scale"] = self._accelerator.scaler.get_scale()
+        return numbers
+
+    def _descend(self, name: str, parts: tuple[Tensor, ...], step: int, logged: bool) -> dict[str, float]:
+        """The update of one optimiser."""
+        pooled = PooledNumbers(getattr(self._model.quantizer, "codebook_size", None))
+        optimizer, norm, seconds, measured = self._optimizers[name], None, 0.0, False
+        for number, part in enumerate(parts):
             with self._accelerator.accumulate(self._wrapped):
-                output = self._wrapped(part)
-                mse = mse_loss(output.reconstruction, part)
-                loss = mse / self._variance + output.quantized.loss
-                self._accelerator.backward(loss)
+                output = self._wrapped(part, name)
+                self._accelerator.backward(output.loss)
                 if number == 0:
                     self.aside += self._dump(step, output)
                 if logged:
                     # Before the update: the gap belongs to the codebook that quantized this batch.
-                    gap = gap_of(self._model, part, self._config, self._variance, output=output) if self._gap else {}
+                    measured = self._convex and self._config.gap and output.quantized is not None
+                    gap = gap_of(self._model, part, self._config, output=output) if measured else {}
                     seconds += gap.pop("seconds", 0.0)
-                    pooled.add(loss, mse, output.quantized, {f"gap/{name}": value for name, value in gap.items()})
+                    pooled.add(name, output, {f"gap/{key}": value for key, value in gap.items()})
                 # Of all but the last part, accelerate makes the next three do nothing.
                 if self._config.clip_norm is not None and self._accelerator.sync_gradients:
-                    norm = self._accelerator.clip_grad_norm_(self._model.parameters(), self._config.clip_norm)
-                self._optimizer.step()
-                self._optimizer.zero_grad()
+                    mine = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+                    norm = self._accelerator.clip_grad_norm_(mine, self._config.clip_norm)
+                optimizer.step()
+                # All of them: a loss may reach parameters that are not its own.
+                for one in self._optimizers.values():
+                    one.zero_grad()
         self.aside += seconds
         if not logged:
             return {}
         numbers = pooled.compute()
         if norm is not None:
-            numbers["train/gradient_norm"] = float(norm)
-        if self._accelerator.scaler is not None:
-            numbers["train/loss_scale"] = self._accelerator.scaler.get_scale()
-        return numbers | ({"time/gap": seconds} if self._gap else {})
+            numbers[f"train/{name.removesuffix('loss')}gradient_norm"] = float(norm)
+        return numbers | ({"time/gap": seconds} if measured else {})
 
-    def _dump(self, step: int, output: AutoencoderOutput) -> float:
+    def _dump(self, step: int, output: Objective) -> float:
         """Writes the problem of the first part of the first process, when it is time. Returns the seconds it took."""
-        every, quantizer = self._config.dump_every, self._model.quantizer
+        every = self._config.dump_every
         due = every > 0 and step % every == 0 and self._accelerator.is_main_process
-        if not due or not isinstance(quantizer, SoftConvexQuantizer):
+        if not due or not self._convex or output.quantized is None or output.latents is None:
             return 0.0
         # Before the update, and with the lam of this batch: a schedule has gone on.
         with writing(self._folder, step):
-            return dump(self._folder, step, quantizer, output.latents, float(output.quantized.info["lam"]))
+            return dump(self._folder, step, self._model.quantizer, output.latents, float(output.quantized.info["lam"]))

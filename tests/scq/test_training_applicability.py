@@ -77,6 +77,7 @@ BY_TRAINING: dict[str, Any] = {
 """Another value of each of the rest, which is seen in a run's folder."""
 
 UNSEEN = {
+    "model": "there is one; test_models.py has another",
     "quantizer": "what is varied here",
     "data_root": "test_a_root_of_data_without_one_is_refused",
     "device": "auto and cpu are the same where there is no GPU",
@@ -97,18 +98,18 @@ def seen(config: TrainConfig) -> str:
     torch.manual_seed(0)
     pictures = torch.rand(2, 3, 32, 32) - 0.5
     model = build_model(config).train()
+    model.meet(few("noise"))
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     numbers = []
     for _ in range(2):
-        output = model(pictures)
-        loss = (output.reconstruction - pictures).square().mean() + output.quantized.loss
+        output = model.objective(pictures, "loss")
         if config.gap and get(config.quantizer).convex:
-            gap = gap_of(model, pictures, config, 1.0, output=output)
+            gap = gap_of(model, pictures, config, output=output)
             numbers += [f"{name} {value:.6g}" for name, value in gap.items() if name != "seconds"]
         optimizer.zero_grad()
-        loss.backward()
+        output.loss.backward()
         optimizer.step()
-        numbers += [float(loss.detach()), *(float(part.detach().double().sum()) for part in model.parameters())]
+        numbers += [float(output.loss.detach()), *(float(part.detach().double().sum()) for part in model.parameters())]
     return f"{model.quantizer!r} {numbers}"
 
 
@@ -124,7 +125,8 @@ def accepted(shared: CommonConfig, quantizer: str, name: str, value: object) -> 
 def test_every_setting_is_looked_at() -> None:
     listed = [*BY_QUANTIZER, *BY_TRAINING, *UNSEEN]
     assert sorted(listed) == sorted(field.name for field in dataclasses.fields(TrainConfig))
-    assert {*BY_QUANTIZER, "dump_every", "residual_width", "data_root"} == set(rules(TrainConfig))
+    of_the_model = {"latents_offset", "width", "residual_width", "residual_layers"}
+    assert {*BY_QUANTIZER, *of_the_model, "dump_every", "data_root"} == set(rules(TrainConfig))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from small_runs import METHODS, SMALL, config, few_photos
 
 from scq import data
 from scq.data.batching import Batches
-from scq.training import CommonConfig, loop, train
-from scq.training.model import build_model, calibrate, displace
+from scq.models import Autoencoder
+from scq.training import CommonConfig, build_model, train
 
 
 @pytest.fixture(autouse=True)
@@ -28,11 +28,13 @@ def test_paired_runs_start_alike_and_see_the_same_batches(tmp_path, monkeypatch)
         seen.setdefault(current, []).append(following(self))
         return seen[current][-1]
 
+    calibrate = Autoencoder.calibrate
+
     def recorded_calibrate(model, pictures):
         calibrate(model, pictures)
         starts[current] = {name: value.clone() for name, value in model.state_dict().items()}
 
-    monkeypatch.setattr(loop, "calibrate", recorded_calibrate)
+    monkeypatch.setattr(Autoencoder, "calibrate", recorded_calibrate)
     monkeypatch.setattr(Batches, "__next__", recorded)
     for current in METHODS:
         train(common.of(current), progress=False)
@@ -51,7 +53,7 @@ def test_paired_runs_share_the_codebook_that_kmeans_finds(photos):
     codebooks = []
     for method in ("scq", "scq_relaxed", "vq"):
         model = build_model(SMALL.of(method)).train()
-        calibrate(model, pictures)
+        model.calibrate(pictures)
         model(pictures)
         codebooks.append(model.quantizer.codebook.detach())
     assert torch.equal(codebooks[0], codebooks[1]) and torch.equal(codebooks[0], codebooks[2])
@@ -77,7 +79,7 @@ def test_global_random_state_is_left_alone():
 def test_calibration_gives_latents_of_unit_scale(photos):
     model = build_model(SMALL)
     pictures = data.to_float(photos.train)
-    calibrate(model, pictures)
+    model.calibrate(pictures)
     latents = model.encode(pictures).detach()
     torch.testing.assert_close(latents.mean((0, 2, 3)), torch.zeros(4), atol=1e-4, rtol=0)
     torch.testing.assert_close(latents.std((0, 2, 3)), torch.ones(4), atol=1e-3, rtol=0)
@@ -87,5 +89,5 @@ def test_displaced_latents_differ_by_the_offset_in_every_channel(photos):
     pictures = data.to_float(photos.train[:4])
     model = build_model(SMALL)
     before = model.encode(pictures)
-    displace(model, 5.0)
+    model.displace(5.0)
     assert torch.allclose(model.encode(pictures), before + 5.0, atol=1e-5)

@@ -213,7 +213,7 @@ def test_a_run_of_a_cpu_is_not_resumed_on_a_gpu(folder):
     """Whether there is one does not matter: it is refused before anything is asked of it."""
     model = torch.nn.Linear(1, 1)
     batches = data.batches(few_photos().train, 4, torch.Generator())
-    state = TrainingState(model, torch.optim.Adam(model.parameters()), batches, None, torch.device("cuda"))
+    state = TrainingState(model, [torch.optim.Adam(model.parameters())], batches, None, torch.device("cuda"))
     with pytest.raises(ValueError, match="the run was trained on a CPU, must be resumed on one, not on cuda"):
         state.load(checkpoint.read(folder, 8))
 

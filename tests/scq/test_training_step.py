@@ -8,9 +8,10 @@ from small_runs import config, few_photos
 from torch.nn.functional import mse_loss
 
 from scq import data, solvers
+from scq.models import Objective
 from scq.quantizers import SoftConvexQuantizer
 from scq.training import acceleration, train
-from scq.training.model import build_model, calibrate, seeds
+from scq.training.model import build_model, seeds
 from scq.training.pooled import PooledNumbers
 
 
@@ -31,7 +32,7 @@ def plain(settings, photos, clip=math.inf):
     model = build_model(settings).train()
     batches = data.batches(photos.train, settings.batch_size, torch.Generator().manual_seed(seeds(settings.seed)[2]))
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    calibrate(model, next(batches))
+    model.calibrate(next(batches))
     norms = []
     for _ in range(settings.steps):
         pictures = next(batches)
@@ -94,7 +95,7 @@ def test_latents_that_failed_are_counted_in_all_parts():
         x = torch.randn(10, 4)
         x[:failing] = torch.nan
         quantized = layer(x)
-        pooled.add(quantized.loss, quantized.loss, quantized, {})
+        pooled.add("loss", Objective(quantized.loss, {}, quantized, x), {})
     assert pooled.compute()["quantizer/failed_columns"] == 4
 
 
@@ -137,14 +138,14 @@ def test_bf16_trains_and_solves_in_float32(tmp_path, monkeypatch, device):
     assert torch.equal(problem.latents, problem.latents.bfloat16().float())
     assert residual < 1e-5
     assert all(value.dtype == torch.float32 for value in result.model.parameters())
-    assert "forward" not in vars(result.model)
+    assert "forward" not in vars(result.model)  # a copy would go on calling this one's
     assert result.history[-1]["train/loss"] < 2 * result.history[0]["train/loss"]
 
 
 def test_bf16_gives_the_codes_that_its_latents_have_in_float32(tmp_path, photos):
     model = build_model(config(tmp_path, init="normal"))
     pictures = data.to_float(photos.train[:8])
-    calibrate(model, pictures)
+    model.calibrate(pictures)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         output = model(pictures)
     assert output.latents.dtype == torch.bfloat16

@@ -34,6 +34,7 @@ TINY = TrainConfig(
     device="cpu",
 )
 PICTURES = torch.randint(0, 256, (30, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+IMAGES = data.ImageData("noise", PICTURES, PICTURES[:4].clone(), "noise")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_a_studys_gap_on_a_checkpoint_is_the_runs_own_log_at_that_step(
 ) -> None:
     """The gap logged at step 3 is that of the model after 2 steps, on the third batch. Pictures, latents and the data's
     variance: each changes the direction of the gradients when it is forgotten."""
-    images = data.ImageData("noise", PICTURES, PICTURES[:4].clone(), "noise")
+    images = IMAGES
     monkeypatch.setattr(data, "load", lambda name, root=None: images)
     config = dataclasses.replace(TINY, out=tmp_path, **changes)
     *_, logged = train(dataclasses.replace(config, steps=3), progress=False).history
@@ -73,14 +74,15 @@ def test_the_gradients_are_those_of_the_loss_that_trains() -> None:
         8, 4, 0.2, channel_dim=1, quantization_weight=0.6, regularizers=[KNNL2(0.3, neighbours=3)]
     ).double()
     model.quantizer = layer
-    pictures, variance = data.to_float(PICTURES[:3]).double(), 0.07
-    gap = gap_of(model, pictures, config, variance)
+    pictures = data.to_float(PICTURES[:3]).double()
+    model.meet(IMAGES)
+    gap = gap_of(model, pictures, config)
     latents = model.encode(pictures).detach().requires_grad_()
     gradients = []
     for backend, options in (("active_set", {}), ("relaxed", {"steps": 3})):
         layer.backend, layer.backend_options = backend, options
         output = layer(latents)
-        loss = mse_loss(model.decode(output.quantized), pictures) / variance + output.loss
+        loss = mse_loss(model.decode(output.quantized), pictures) / IMAGES.variance + output.loss
         gradients.append([g.flatten() for g in torch.autograd.grad(loss, (latents, layer.codebook))])
     for name, a, b in zip(("latents", "codebook"), *gradients, strict=True):
         assert gap[f"gradient_{name}_cosine"] == pytest.approx(float(a @ b / (a.norm() * b.norm())))
@@ -90,25 +92,26 @@ def test_the_gradients_are_those_of_the_loss_that_trains() -> None:
 def test_each_side_is_solved_as_the_quantizer_or_the_settings_say() -> None:
     config = dataclasses.replace(TINY, relaxation_steps=20, relaxation_projection="exact")
     model = build_model(config).eval()
+    model.meet(IMAGES)
     pictures = data.to_float(PICTURES[:3])
-    gap = gap_of(model, pictures, config, 1.0)
+    gap = gap_of(model, pictures, config)
     latents = model.encode(pictures).detach().movedim(1, -1).reshape(-1, 4)
     problem = solvers.Problem(latents, model.quantizer.codebook.detach(), 0.3)
     relaxed = solvers.solve(problem, "relaxed", projection="exact")
     assert gap["kkt_relaxed"] == pytest.approx(float(relaxed.residuals.relative.max()))
-    assert gap_of(model, pictures, config, 1.0, projection="alternating", steps=3)["primal_relaxed"] > 1e-4
+    assert gap_of(model, pictures, config, projection="alternating", steps=3)["primal_relaxed"] > 1e-4
 
     model.quantizer.backend = "interior_point"
     model.quantizer.tol = 1e-3
     loose = solvers.solve(problem, "interior_point", tol=1e-3)
-    assert gap_of(model, pictures, config, 1.0)["kkt_exact"] == pytest.approx(float(loose.residuals.relative.max()))
+    assert gap_of(model, pictures, config)["kkt_exact"] == pytest.approx(float(loose.residuals.relative.max()))
 
 
 def test_a_quantizer_that_solves_nothing_has_no_gap() -> None:
     model = build_model(TINY)
     model.quantizer = VectorQuantizer(8, 4, channel_dim=1)
     with pytest.raises(TypeError, match="VectorQuantizer, must have a SoftConvexQuantizer"):
-        gap_of(model, data.to_float(PICTURES[:3]), TINY, 1.0)
+        gap_of(model, data.to_float(PICTURES[:3]), TINY)
 
 
 def test_what_is_dumped_is_what_was_solved(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from folders import FORWARD, STEP, write_complete
 
-from scq.autoencoder import Autoencoder
+from scq.models import Autoencoder
 from scq.training import TrainConfig, build_model
 from scq.validation import report
 from scq.validation.common.plots.style import figure

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 
 from scq import data, solvers
-from scq.autoencoder import Autoencoder
+from scq.models import Autoencoder
 from scq.training import CommonConfig, evaluate, train
 from scq.training.folder import read_metrics
 from scq.validation.paired.held_out import swapped

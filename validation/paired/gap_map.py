@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from scq import data
-from scq.autoencoder import Autoencoder
+from scq.models.base import Model
 from scq.programme import Programme
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.quantizers.usage import SUPPORT
@@ -48,7 +48,7 @@ class GapMap:
 
 
 @torch.no_grad()
-def save_gap_map(folder: Path, model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], config: CommonConfig) -> None:
+def save_gap_map(folder: Path, model: Model, images: UInt8[Tensor, "N 3 H W"], config: CommonConfig) -> None:
     """Solves the latents of at most 256 pictures, spread evenly over ``images``, both ways, and writes the gap.
 
     Args:

@@ -9,8 +9,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from scq import data
-from scq.autoencoder import Autoencoder
+from scq.models.base import Model
 from scq.training import build_model, evaluate, load_run
 from scq.training.folder import write_bytes
 from scq.training.reading import read_tensors
@@ -54,7 +53,7 @@ def swap_test(
     return pairs
 
 
-def swapped(run: Path, method: str) -> Autoencoder:
+def swapped(run: Path, method: str) -> Model:
     """The trained model of a run, quantizing by another method on the same codebook."""
     config, model = load_run(run)
     other = build_model(dataclasses.replace(config, quantizer=METHODS[method].quantizer))
@@ -63,14 +62,12 @@ def swapped(run: Path, method: str) -> Autoencoder:
 
 
 @torch.no_grad()
-def save_pictures(folder: Path, models: Mapping[str, Autoencoder], images: UInt8[Tensor, "N 3 H W"]) -> None:
+def save_pictures(folder: Path, models: Mapping[str, Model], images: UInt8[Tensor, "N 3 H W"]) -> None:
     """Writes some held-out pictures, spread evenly over ``images``, and every model's reconstruction of them."""
     originals = images[spread(len(images), _SHOWN)]
     pictures = {ORIGINAL: originals.contiguous()}
     for method, model in models.items():
-        device = next(model.parameters()).device
-        reconstruction = model(data.to_float(originals).to(device)).reconstruction.cpu()
-        pictures[method] = ((reconstruction + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).contiguous()
+        pictures[method] = model.samples(originals).contiguous()
     write_bytes(folder / PICTURES, serialised(pictures))
 
 

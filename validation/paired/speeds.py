@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from scq.autoencoder import Autoencoder
 from scq.data import to_float
+from scq.models import Autoencoder
 from scq.validation.common.measuring.pictures import spread
 from scq.validation.common.measuring.timing import Repeated, alike, circumstances, in_turns, repeated
 from scq.validation.paired.methods import METHODS

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from scq import data
-from scq.autoencoder import Autoencoder
+from scq.models.base import Model
 from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.layout import to_rows
 from scq.training import load_run
@@ -22,7 +22,7 @@ _PICTURES = 256
 
 
 @torch.no_grad()
-def save_latents(folder: Path, model: Autoencoder, images: torch.Tensor) -> Path:
+def save_latents(folder: Path, model: Model, images: torch.Tensor) -> Path:
     """Writes the latents of pictures, spread evenly over ``images``, and the codebook: ``folder/latents.safetensors``.
 
     Raises:

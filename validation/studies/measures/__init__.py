@@ -13,8 +13,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from scq.autoencoder import Autoencoder
 from scq.data import ImageData
+from scq.models.base import Model
 from scq.training import TrainConfig, load_run
 from scq.training.images import images_of
 from scq.training.model import pick_device
@@ -36,7 +36,7 @@ class Trained:
     def device(self) -> torch.device:
         return pick_device(self.config.device)
 
-    def model(self) -> Autoencoder:
+    def model(self) -> Model:
         """A fresh copy of the trained model, in evaluation mode."""
         return load_run(self.run)[1].to(self.device)
 

@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from scq.autoencoder import Autoencoder
 from scq.data import to_float
+from scq.models import Autoencoder
 from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.usage import counts, perplexity
 from scq.validation.studies.measures import Trained

@@ -25,9 +25,10 @@ def measure(trained: Trained) -> dict[str, Any]:
         return {}
     chosen = trained.pictures[spread(len(trained.pictures), _PICTURES)]
     pictures = to_float(chosen).to(trained.device)
+    model.meet(trained.images)
     points = []
     for steps in (*STEPS, None):
         how = {"steps": steps, "projection": "alternating"} if steps else {"steps": 1, "projection": "exact"}
-        gap = gap_of(model, pictures, trained.config, trained.images.variance, **how)
+        gap = gap_of(model, pictures, trained.config, **how)
         points.append({"steps": steps, **gap})
     return {"points": points}

@@ -1,10 +1,16 @@
 """The standard VQ-VAE for 32 x 32 pictures, around any quantizer."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn.functional import mse_loss
 
+from scq.data.batching import to_float
+from scq.data.dataset import Dataset
+from scq.data.image_data import ImageData
+from scq.models.base import Model
 from scq.quantizers.base import Quantizer, QuantizerOutput
 
 
@@ -38,10 +44,12 @@ class Residual(nn.Module):
         return x + self.block(x)
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(Model):
     """Encoder, quantizer, decoder: two convolutions of stride 2, a residual stack, and the mirror image of both.
 
-    A 32 x 32 picture becomes 8 x 8 latents of ``dim`` channels.
+    A 32 x 32 picture becomes 8 x 8 latents of ``dim`` channels. It is trained with
+
+        loss = ||reconstruction - picture||^2 / variance of the data + loss of the quantizer        (means, not sums).
 
     Args:
         quantizer: with channels at dimension 1, for latents of ``dim`` channels.
@@ -60,6 +68,8 @@ class Autoencoder(nn.Module):
     Source: the architecture of arXiv 1711.00937, section 4.1, as published with its code (DeepMind's Sonnet 2,
     examples/vqvae_example.ipynb), whose widths are the defaults.
     """
+
+    channel_dim: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -89,6 +99,7 @@ class Autoencoder(nn.Module):
             )
 
         self.in_channels = in_channels
+        self._variance: float | None = None
 
         def residuals() -> list[nn.Module]:
             return [*(Residual(width, residual_width) for _ in range(residual_layers)), nn.ReLU()]
@@ -134,3 +145,69 @@ class Autoencoder(nn.Module):
         latents = self.encode(pictures)
         quantized = self.quantizer(latents)
         return AutoencoderOutput(self.decode(quantized.quantized), quantized, latents)
+
+    def meet(self, dataset: Dataset) -> None:
+        """Takes the variance of the pictures, by which the loss divides their error."""
+        assert isinstance(dataset, ImageData)
+        self._variance = dataset.variance
+
+    def start(self, batch: Float[Tensor, "B channels H W"], latents_offset: float = 0.0) -> None:
+        """:meth:`calibrate`, and then :meth:`displace`."""
+        self.calibrate(batch)
+        self.displace(latents_offset)
+
+    @torch.no_grad()
+    def calibrate(self, pictures: Float[Tensor, "B channels H W"]) -> None:
+        """Scales the encoder's last layer so that each channel of the latents of these pictures has mean 0 and variance
+        1.
+
+        Without it the latents of an untrained encoder are some fifty times smaller than the pictures, whatever codebook
+        is drawn, and grow faster than a codebook can follow: plain vector quantization collapses to a handful of
+        codewords, and lam = 0.1 means something else at every step. It is done for every quantizer alike, and changes
+        nothing in the architecture.
+
+        Source: Mishkin and Matas, "All you need is a good init", arXiv 1511.06422, here for one layer.
+        """
+        last = self.encoder[-1]
+        assert isinstance(last, nn.Conv2d)  # linear, so that its output can be shifted and scaled exactly
+        latents = self.encode(pictures)
+        mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3)).clamp_min(torch.finfo(latents.dtype).eps)
+        last.weight.div_(deviation[:, None, None, None])
+        if last.bias is not None:
+            last.bias.sub_(mean).div_(deviation)
+
+    @torch.no_grad()
+    def displace(self, offset: float) -> None:
+        """Moves all latents of the encoder by ``offset`` in every channel.
+
+        A bad start for every kind of codebook: moving the latents also takes those of quantizers away from their
+        codewords whose codewords cannot be moved, as multiples of a frozen matrix or a grid.
+        """
+        last = self.encoder[-1]
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        last.bias.add_(offset)
+
+    def loss(
+        self, quantized: Float[Tensor, "B dim h w"], batch: Float[Tensor, "B channels H W"]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """||reconstruction - picture||^2 / variance, and the same undivided as "mse".
+
+        Raises:
+            ValueError: the model has not met the data, whose variance it would divide by.
+        """
+        if self._variance is None:
+            raise ValueError("model knows no data, must meet it before it has a loss: model.meet(dataset)")
+        mse = mse_loss(self.decode(quantized), batch)
+        return mse / self._variance, {"mse": mse.detach()}
+
+    def evaluate(self, examples: UInt8[Tensor, "N 3 H W"]) -> dict[str, float]:
+        """The numbers of :func:`scq.training.evaluate`."""
+        from scq.models.evaluation import evaluate  # torchmetrics comes with an extra
+
+        return evaluate(self, examples)
+
+    @torch.no_grad()
+    def samples(self, examples: UInt8[Tensor, "N 3 H W"]) -> UInt8[Tensor, "N 3 H W"]:
+        """The reconstructions of pictures, as pictures."""
+        reconstruction = self(to_float(examples).to(next(self.parameters()).device)).reconstruction.cpu()
+        return ((reconstruction + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)

@@ -1,18 +1,22 @@
 """The numbers of a trained model on pictures that it has not seen."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
-from scq.autoencoder import Autoencoder
 from scq.data import to_float
 from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.usage import Usage
 
+if TYPE_CHECKING:
+    from scq.models.vqvae import Autoencoder
+
 
 @torch.no_grad()
-def evaluate(model: Autoencoder, images: UInt8[Tensor, "N 3 H W"], batch_size: int = 250) -> dict[str, float]:
+def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size: int = 250) -> dict[str, float]:
     """Reconstructs pictures, softly and by the hard code, and measures the error and the use of the codebook.
 
     Reconstructions are clipped to the range of pictures, [0, 1], before they are measured.

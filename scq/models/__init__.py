@@ -1,0 +1,33 @@
+"""What is trained: models around a quantizer, by name, and the contract that training knows them by.
+
+A new model is one file with a :class:`Model` and one entry in :mod:`scq.models.registry`. Names are imported when first
+used, so that listing the models needs no torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from scq.models.registry import ModelInfo, entries, get
+
+if TYPE_CHECKING:
+    from scq.models.base import Model, Objective
+    from scq.models.vqvae import Autoencoder, AutoencoderOutput
+
+_LAZY = {
+    "Autoencoder": "scq.models.vqvae",
+    "AutoencoderOutput": "scq.models.vqvae",
+    "Model": "scq.models.base",
+    "Objective": "scq.models.base",
+}
+
+__all__ = ["Autoencoder", "AutoencoderOutput", "Model", "ModelInfo", "Objective", "entries", "get"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'scq.models' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,79 @@
+"""The models by name: one frozen entry each; its class is imported when it is made. Imports no torch."""
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scq.solvers.suggestions import among
+
+if TYPE_CHECKING:
+    from scq.models.base import Model
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One model: what it is, what it is trained on, and where its class lives.
+
+    Args:
+        name: the name that ``TrainConfig.model`` takes.
+        title: one line for people.
+        model: ``"module:class"``, of a :class:`scq.models.Model`.
+        kind: of the data that it takes, as the data sets' entries say it.
+        settings: the fields of :class:`scq.training.TrainConfig` that its class takes, beside quantizer and dim.
+        starting: those that :meth:`scq.models.Model.start` takes.
+        layers: those of its settings that count layers, each of which has a parameter or more.
+        citation: whom to cite.
+    """
+
+    name: str
+    title: str
+    model: str
+    kind: str = "pictures"
+    settings: tuple[str, ...] = ()
+    starting: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    citation: str = ""
+
+    def load(self) -> "type[Model]":
+        """Its class."""
+        module, attribute = self.model.split(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The fields of :class:`scq.training.TrainConfig` that mean nothing to models that do not list them."""
+        return (*self.settings, *self.starting)
+
+    def options(self, config: Any, names: tuple[str, ...]) -> dict[str, Any]:
+        """The settings of those names, of a run."""
+        return {name: getattr(config, name) for name in names}
+
+
+ENTRIES = (
+    ModelInfo(
+        name="vqvae",
+        title="the standard VQ-VAE for 32 x 32 pictures: convolutions of stride 2 and residual blocks",
+        model="scq.models.vqvae:Autoencoder",
+        settings=("width", "residual_width", "residual_layers"),
+        starting=("latents_offset",),
+        layers=("residual_layers",),
+        citation="van den Oord et al. 2017, arXiv 1711.00937",
+    ),
+)
+
+
+def entries() -> tuple[ModelInfo, ...]:
+    """Every model that can be trained by name."""
+    return ENTRIES
+
+
+def get(name: str) -> ModelInfo:
+    """The entry of that name.
+
+    Raises:
+        ValueError: when there is none; the message lists the known names.
+    """
+    for entry in ENTRIES:
+        if entry.name == name:
+            return entry
+    raise ValueError(f"model is {name!r}, {among(name, [entry.name for entry in ENTRIES])}")
