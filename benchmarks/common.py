@@ -20,6 +20,7 @@ from torch import Tensor
 from scq import solvers
 from scq.solvers.clock import now
 from scq.validation.common.measuring.timing import Repeated, in_turns
+from scq.validation.common.tables import markdown
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
@@ -137,14 +138,10 @@ def write(name: str, title: str, headings: Sequence[str], rows: Sequence[Sequenc
 
     What was repeated is shown with its range, which in the CSV has columns of its own.
     """
-    table = [
-        f"| {' | '.join(headings)} |",
-        "|---" * len(headings) + "|",
-        *(f"| {' | '.join(_shown(value) for value in row)} |" for row in rows),
-    ]
+    table = markdown(headings, (map(_shown, row) for row in rows))
     n = max((value.n for row in rows for value in row if isinstance(value, Repeated)), default=0)
     how = f" Median (smallest to largest) of {n} rounds, each in a process of its own." if n else ""
-    lines = [about() + how, "", *table, "", notes]
+    lines = [about() + how, "", table, notes]
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.md"
     path.write_text("\n".join([f"# {title}", "", *lines, ""]))

@@ -1,11 +1,12 @@
 """The tables of docs/study.md that stand beside its prose, from the runs of the study."""
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from scq.validation.common.tables import markdown
 from scq.validation.studies.questions import rule
 from scq.validation.studies.questions.answer import differences, over, spread
 from scq.validation.studies.questions.convergence import sentences as convergence
@@ -34,11 +35,6 @@ def tables(record: StudyRecord) -> dict[str, str]:
     return {name: make(record) for name, make in makers.items()}
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def _own(record: StudyRecord, arm: str) -> list[Summary]:
     return [s for data in record.datasets if (s := record.centre(arm, data)) is not None]
 
@@ -52,7 +48,7 @@ def _against(record: StudyRecord) -> str:
         every = [value for values in ahead for value in values]
         won = f"{sum(value > 0 for value in every)} of {len(every)}"
         rows.append([arm, ", ".join(spread(values, sign="+") for values in ahead), won])
-    return _table(("against", "difference, dB", "ahead in"), rows)
+    return markdown(("against", "difference, dB", "ahead in"), rows)
 
 
 def _points(record: StudyRecord, summary: Summary, measure: str) -> list[dict[str, Any]]:
@@ -84,7 +80,7 @@ def _programme(record: StudyRecord) -> str:
                 means = [statistics.fmean(number(p) for p in points if p["steps"] == steps) for points in every]
                 cells.append(f"{min(means):.2g} to {max(means):.2g}")
             rows.append([arm, "projection" if steps is None else str(steps), *cells])
-    return _table(headings, rows)
+    return markdown(headings, rows)
 
 
 def _swap(record: StudyRecord) -> str:
@@ -97,7 +93,7 @@ def _swap(record: StudyRecord) -> str:
                 changes.append(spread([other[seed] - own[seed] for seed in other], sign="+"))
         if changes:
             rows.append([arm, ", ".join(changes)])
-    return _table(("trained", "change, dB"), rows)
+    return markdown(("trained", "change, dB"), rows)
 
 
 _LAM = {
@@ -135,7 +131,7 @@ def _along(
                 for own, (_, digits, scale) in zip(numbers, columns.values(), strict=True)
             )
             rows.append([arm, f"{value:g}", *cells])
-    return _table(("arm", title, *columns), rows)
+    return markdown(("arm", title, *columns), rows)
 
 
 def _lam(record: StudyRecord) -> str:
@@ -161,7 +157,7 @@ def _usage(record: StudyRecord) -> str:
             for size in sizes:
                 cells.append(f"{100 * statistics.fmean(found[size][0]) / size:.0f} %" if size in found else "—")
         rows.append([arm, *cells])
-    return _table(headings, rows)
+    return markdown(headings, rows)
 
 
 def _convergence(record: StudyRecord) -> str:
@@ -183,7 +179,7 @@ def _rate(record: StudyRecord) -> str:
                 parts.append(f"{1e3 * error:.1f} at {bits:.0f} bits")
             cells.append("; ".join(parts))
         rows.append([arm, *cells])
-    return _table(("arm", *record.datasets), rows)
+    return markdown(("arm", *record.datasets), rows)
 
 
 def _ranking(record: StudyRecord) -> str:
@@ -213,4 +209,4 @@ def _safe(record: StudyRecord) -> str:
         )
         rows.append([title, *("—" if value is None else f"{value:.2f}" for value in orders)])
     headings = ("known without an exact solve", "safe", f"change of the error within {rule.CHANGE:.0%} alone")
-    return f"{told}\n\n{_table(headings, rows)}"
+    return f"{told}\n\n{markdown(headings, rows)}"

@@ -1,7 +1,7 @@
 """Tables that are shown in several places: the terminal, Markdown, HTML."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -34,9 +34,7 @@ class Table:
 
     def markdown(self) -> str:
         """The table in GitHub's Markdown."""
-        lines = [self.headings, tuple("---:" if numeric else "---" for numeric in self.numeric)]
-        lines += [tuple(cell.text for cell in row) for row in self.rows]
-        return "\n".join("| " + " | ".join(_escape(text) for text in line) + " |" for line in lines) + "\n"
+        return markdown(self.headings, ((cell.text for cell in row) for row in self.rows), self.numeric)
 
     def transposed(self) -> "Table":
         """Columns as rows, for few long rows in a narrow terminal; the first column becomes the headings."""
@@ -75,6 +73,13 @@ def text(value: object) -> Cell:
 def table(caption: str, headings: Iterable[str], rows: Iterable[Iterable[Cell]]) -> Table:
     """A table of any iterables."""
     return Table(caption, tuple(headings), tuple(tuple(row) for row in rows))
+
+
+def markdown(headings: Sequence[str], rows: Iterable[Iterable[str]], numeric: Sequence[bool] = ()) -> str:
+    """Text as a table in GitHub's Markdown; columns that are ``numeric`` are set to the right."""
+    rules = ["---:" if right else "---" for right in numeric or [False] * len(headings)]
+    lines = [headings, rules, *rows]
+    return "".join("| " + " | ".join(map(_escape, line)) + " |\n" for line in lines)
 
 
 def _escape(cell: str) -> str:
