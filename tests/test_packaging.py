@@ -110,6 +110,8 @@ for name in ("scq", "vq", "vq_ema"):
     assert latents.grad.isfinite().all()
 codebook, decode = layer.codebook.detach(), torch.nn.Linear(4, 3)
 assert scq.measure_gap(latents, codebook)["weights_l2"] > 0
+model = scq.Autoencoder(scq.quantizer("scq", 8, 4, channel_dim=1), dim=4, width=8, residual_width=4)
+assert model(torch.rand(1, 3, 32, 32)).reconstruction.shape == (1, 3, 32, 32)
 assert scq.training.TrainConfig().quantizer == "scq"
 for asked in (lambda: scq.training.train, lambda: scq.data.load("photos"), lambda: scq.validation.demo):
     try:
