@@ -113,7 +113,7 @@ assert scq.measure_gap(latents, codebook)["weights_l2"] > 0
 model = scq.Autoencoder(scq.quantizer("scq", 8, 4, channel_dim=1), dim=4, width=8, residual_width=4)
 assert model(torch.rand(1, 3, 32, 32)).reconstruction.shape == (1, 3, 32, 32)
 assert scq.training.TrainConfig().quantizer == "scq"
-for asked in (lambda: scq.training.train, lambda: scq.data.load("photos"), lambda: scq.validation.demo):
+for asked in (lambda: scq.training.train, lambda: scq.data.load("photos"), lambda: model.evaluate(None), lambda: scq.validation.demo):
     try:
         asked()
     except scq.MissingExtraError as error:
@@ -124,8 +124,8 @@ for asked in (lambda: scq.training.train, lambda: scq.data.load("photos"), lambd
 @pytest.mark.slow
 def test_solvers_and_layers_need_no_extra_and_the_rest_names_its_own(base: Path, crowded: Path) -> None:
     code = BASE.format(place=str(base.parent), version=PROJECT["version"])
-    training, data, validation = said(crowded, base / "python", "-c", code).splitlines()
-    assert training == data
+    training, data, evaluation, validation = said(crowded, base / "python", "-c", code).splitlines()
+    assert training == data == evaluation
     assert training.startswith("not installed: accelerate, PIL, ")
     assert training.endswith('run: pip install "scq[train]"')
     assert validation.endswith('run: pip install "scq[train,report]"')

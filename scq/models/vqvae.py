@@ -10,6 +10,7 @@ from torch.nn.functional import mse_loss
 from scq.data.batching import to_float
 from scq.data.dataset import Dataset
 from scq.data.image_data import ImageData
+from scq.extras import need
 from scq.models.base import Model
 from scq.quantizers.base import Quantizer, QuantizerOutput
 
@@ -202,7 +203,8 @@ class Autoencoder(Model):
 
     def evaluate(self, examples: UInt8[Tensor, "N 3 H W"]) -> dict[str, float]:
         """The numbers of :func:`scq.training.evaluate`."""
-        from scq.models.evaluation import evaluate  # torchmetrics comes with an extra
+        need("train")
+        from scq.models.evaluation import evaluate
 
         return evaluate(self, examples)
 
