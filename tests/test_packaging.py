@@ -113,7 +113,13 @@ assert scq.measure_gap(latents, codebook)["weights_l2"] > 0
 model = scq.Autoencoder(scq.quantizer("scq", 8, 4, channel_dim=1), dim=4, width=8, residual_width=4)
 assert model(torch.rand(1, 3, 32, 32)).reconstruction.shape == (1, 3, 32, 32)
 assert scq.training.TrainConfig().quantizer == "scq"
-for asked in (lambda: scq.training.train, lambda: scq.data.load("photos"), lambda: model.evaluate(None), lambda: scq.validation.demo):
+asked_for = (
+    lambda: scq.training.train,
+    lambda: scq.data.load("photos"),
+    lambda: model.evaluate(None),
+    lambda: scq.validation.demo,
+)
+for asked in asked_for:
     try:
         asked()
     except scq.MissingExtraError as error:
