@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from registry_tables import markdown, markdown_of_quantizers, markdown_of_variants
 from small_runs import config, few_photos
 
 from scq import data, solvers
-from scq.cli.listing import markdown, markdown_of_quantizers, markdown_of_variants
 from scq.quantizers import entries
 from scq.training import train
 from scq.validation.studies.plans.files import read_plan
@@ -21,18 +21,18 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 def test_the_table_of_backends_is_the_registrys() -> None:
     page = (DOCS / "backends.md").read_text()
-    assert markdown(solvers.backends()) in page, "docs/backends.md is stale: paste scq.cli.listing.markdown(...)"
+    assert markdown(solvers.backends()) in page, "docs/backends.md is stale: paste registry_tables.markdown(...)"
 
 
 def test_the_table_of_variants_is_the_registrys() -> None:
     page = (DOCS / "comparing.md").read_text()
-    stale = "docs/comparing.md is stale: paste scq.cli.listing.markdown_of_variants(...)"
+    stale = "docs/comparing.md is stale: paste registry_tables.markdown_of_variants(...)"
     assert markdown_of_variants(solvers.backends()) in page, stale
 
 
 def test_the_table_of_quantizers_is_the_registrys() -> None:
     page = (DOCS / "quantizers.md").read_text()
-    stale = "docs/quantizers.md is stale: paste scq.cli.listing.markdown_of_quantizers(...)"
+    stale = "docs/quantizers.md is stale: paste registry_tables.markdown_of_quantizers(...)"
     assert markdown_of_quantizers(entries()) in page, stale
 
 

@@ -44,9 +44,11 @@ def test_the_backend_of_the_page_is_listed_documented_and_solves(copy: Path) -> 
     listed = _run(copy, "-m", "scq", "backends")
     assert f"\n{NAME} " in listed
     code = (
+        "import sys\n"
         "import torch\n"
         "from scq import solvers\n"
-        "from scq.cli.listing import markdown\n"
+        "sys.path.append('tests/helpers')\n"
+        "from registry_tables import markdown\n"
         "print(markdown(solvers.backends()))\n"
         "problem = solvers.Problem(torch.randn(20, 4), torch.randn(10, 4))\n"
         f"found, exact = solvers.solve(problem, '{NAME}'), solvers.solve(problem, 'interior_point')\n"

@@ -54,16 +54,18 @@ def regrouped(kind: type, settings: Any) -> Any:
 
 
 def without_use(arguments: Sequence[str]) -> set[str]:
-    """The settings of a training run that the quantizer among the arguments has no use for."""
-    given = [after for option, after in pairwise(arguments) if option == "--quantizer"]
+    """The settings that the help leaves out: of no use to the quantizer and the model that stand beside ``--help``."""
+    if not {"-h", "--help"} & set(arguments):
+        return set()  # what is given all the same is refused with the reason
+    chosen = {name: value for option, value in pairwise(arguments) if (name := option[2:]) in ("quantizer", "model")}
     try:
-        config = CommonConfig(quantizer=given[-1])
-    except (IndexError, ValueError):
-        return set()  # none is given, or one that is refused
+        config = CommonConfig(**chosen)  # pyrefly: ignore
+    except ValueError:
+        return set()  # one that there is not
     return {
         name
         for name, own in rules(CommonConfig).items()
-        if any("quantizer" in rule.given and not rule.where(config) for rule in own)
+        if any(chosen.keys() & set(rule.given) and not rule.where(config) for rule in own)
     }
 
 

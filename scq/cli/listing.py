@@ -1,6 +1,6 @@
 """The tables of ``scq backends`` and ``scq quantizers``, from the registries' entries alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from rich.console import Console
@@ -23,13 +23,13 @@ def show(infos: Sequence[BackendInfo], console: Console, broken: Mapping[str, st
     rows = [
         (
             info.name,
-            _yes(info.exact),
-            _yes(info.batched),
+            yes(info.exact),
+            yes(info.batched),
             " ".join(info.devices),
             " ".join(info.dtypes),
             " ".join(info.gradient),
-            " ".join(_accuracy(info)),
-            "broken" if info.name in broken else _yes(info.available),
+            " ".join(accuracy(info)),
+            "broken" if info.name in broken else yes(info.available),
         )
         for info in infos
     ]
@@ -74,17 +74,18 @@ def broken_backends(infos: Sequence[BackendInfo]) -> dict[str, str]:
 
 def show_quantizers(infos: Sequence[QuantizerInfo], console: Console) -> None:
     """Prints what each quantizer is made of, and what each is."""
-    rows = [(info.name, *(" ".join(cell) for cell in _parts(info))) for info in infos]
-    console.print(terminal_table(console.width, ("quantizer", *_PARTS), rows))
+    rows = [(info.name, *(" ".join(cell) for cell in parts(info))) for info in infos]
+    console.print(terminal_table(console.width, ("quantizer", *PARTS), rows))
     _print_titles(infos, console)
 
 
-_PARTS = ("codebook", "assignment", "gradient", "regularizers")
+PARTS = ("codebook", "assignment", "gradient", "regularizers")
 
 
-def _parts(info: QuantizerInfo) -> list[Sequence[str]]:
-    parts = info.parts
-    return [(parts.codebook,), (parts.assignment,), (parts.gradient,), parts.regularizers] if parts else [()] * 4
+def parts(info: QuantizerInfo) -> list[Sequence[str]]:
+    """What a quantizer is made of, by PARTS."""
+    made = info.parts
+    return [(made.codebook,), (made.assignment,), (made.gradient,), made.regularizers] if made else [()] * 4
 
 
 def _print_titles(infos: Sequence[BackendInfo] | Sequence[QuantizerInfo], console: Console) -> None:
@@ -92,66 +93,12 @@ def _print_titles(infos: Sequence[BackendInfo] | Sequence[QuantizerInfo], consol
     console.print(terminal_table(console.width, (), [(info.name, info.title) for info in infos]))
 
 
-def _yes(value: bool) -> str:
+def yes(value: bool) -> str:
+    """A truth in words."""
     return "yes" if value else "no"
 
 
-def _accuracy(info: BackendInfo) -> list[str]:
+def accuracy(info: BackendInfo) -> list[str]:
+    """What a backend promises for float32 and float64 input."""
     promised = [info.accuracy[dtype] for dtype in ("float32", "float64") if dtype in info.accuracy]
     return [f"{value:.0e}".replace("e-0", "e-") for value in promised] or ["none"]
-
-
-def markdown(infos: Sequence[BackendInfo]) -> str:
-    """The table of backends for the documentation, without what differs from machine to machine."""
-    headings = (
-        "backend",
-        "what it is",
-        "exact",
-        "batched",
-        "devices",
-        "computes in",
-        "gradient",
-        "promises",
-        "fails",
-        "cite",
-    )
-    rows = (
-        (
-            f"`{info.name}`",
-            info.title,
-            _yes(info.exact),
-            _yes(info.batched),
-            ", ".join(info.devices),
-            ", ".join(info.dtypes),
-            ", ".join(info.gradient),
-            ", ".join(_accuracy(info)),
-            "; ".join(f"`{name}`: {reason}" for name, reason in info.limits.items()),
-            info.citation,
-        )
-        for info in infos
-    )
-    return _markdown(headings, rows)
-
-
-def markdown_of_variants(infos: Sequence[BackendInfo]) -> str:
-    """The table of the other ways to run the backends, for the documentation."""
-    rows = (
-        (f"`{info.name}`", name, ", ".join(f"`{option}={value!r}`" for option, value in options.items()))
-        for info in infos
-        for name, options in info.variants.items()
-    )
-    return _markdown(("backend", "variant", "arguments of `solvers.solve`"), rows)
-
-
-def markdown_of_quantizers(infos: Sequence[QuantizerInfo]) -> str:
-    """The table of quantizers for the documentation."""
-    rows = (
-        (f"`{info.name}`", info.title, *(", ".join(cell) for cell in _parts(info)), info.citation) for info in infos
-    )
-    return _markdown(("quantizer", "what it is", *_PARTS, "cite"), rows)
-
-
-def _markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
-    lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
-    return "\n".join(lines)

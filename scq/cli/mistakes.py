@@ -1,11 +1,10 @@
 """Which exceptions are the user's mistake, and which are bugs."""
 
-import dis
-from types import TracebackType
+import linecache
+import traceback
 
 from scq.solvers.errors import BackendMissingError, SolveError
 
-_RAISE = dis.opmap["RAISE_VARARGS"]
 _PLACES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, ConnectionError)
 
 
@@ -18,17 +17,16 @@ def is_mistake(error: Exception) -> bool:
     """
     if isinstance(error, (BackendMissingError, SolveError, *_PLACES)):
         return True
-    return isinstance(error, (ValueError, TypeError, OSError)) and _refused_by_us(error.__traceback__)
+    return isinstance(error, (ValueError, TypeError, OSError)) and _refused_by_us(error)
 
 
-def _refused_by_us(traceback: TracebackType | None) -> bool:
-    if traceback is None:
+def _refused_by_us(error: Exception) -> bool:
+    """Whether what its traceback points at in the end is a raise statement in scq."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if not frames or frames[-1].f_globals.get("__name__", "").partition(".")[0] != "scq":
         return False
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    frame = traceback.tb_frame
-    module = frame.f_globals.get("__name__", "").partition(".")[0]
-    return module == "scq" and frame.f_code.co_code[traceback.tb_lasti] == _RAISE
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return linecache.getline(last.filename, last.lineno or 0)[last.colno or 0 :].lstrip().startswith("raise ")
 
 
 def one_line(error: Exception) -> str:

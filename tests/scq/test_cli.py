@@ -169,6 +169,7 @@ def test_the_version_is_that_of_the_installation() -> None:
         (["train", "--lamm", "1"], "--lam"),
         (["train", "--lam", "much"], "'much'"),
         (["train", "--lam", "-1"], "lam is -1.0, must be finite and > 0"),
+        (["train", "--quantizer", "vq", "--lam", "1"], "lam is 1.0, but applies to quantizer 'scq'"),
         (["train", "--backend", "gurobi"], "interior_point"),
         (["gap", "--methods", "vqgan"], "relaxed"),
         (["compare", "--sizes", "1", "2"], "--sizes"),

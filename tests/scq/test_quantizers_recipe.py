@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from registry_tables import markdown_of_quantizers
 
-from scq.cli.listing import markdown_of_quantizers
 from scq.quantizers import (
     Parts,
     QuantizerInfo,

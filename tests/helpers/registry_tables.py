@@ -1,0 +1,61 @@
+"""The tables of the documentation that the registries have: what the pages must contain."""
+
+from collections.abc import Iterable, Sequence
+
+from scq.cli.listing import PARTS, accuracy, parts, yes
+from scq.quantizers.registry import QuantizerInfo
+from scq.solvers.registry import BackendInfo
+
+
+def markdown(infos: Sequence[BackendInfo]) -> str:
+    """The table of backends for the documentation, without what differs from machine to machine."""
+    headings = (
+        "backend",
+        "what it is",
+        "exact",
+        "batched",
+        "devices",
+        "computes in",
+        "gradient",
+        "promises",
+        "fails",
+        "cite",
+    )
+    rows = (
+        (
+            f"`{info.name}`",
+            info.title,
+            yes(info.exact),
+            yes(info.batched),
+            ", ".join(info.devices),
+            ", ".join(info.dtypes),
+            ", ".join(info.gradient),
+            ", ".join(accuracy(info)),
+            "; ".join(f"`{name}`: {reason}" for name, reason in info.limits.items()),
+            info.citation,
+        )
+        for info in infos
+    )
+    return _markdown(headings, rows)
+
+
+def markdown_of_variants(infos: Sequence[BackendInfo]) -> str:
+    """The table of the other ways to run the backends, for the documentation."""
+    rows = (
+        (f"`{info.name}`", name, ", ".join(f"`{option}={value!r}`" for option, value in options.items()))
+        for info in infos
+        for name, options in info.variants.items()
+    )
+    return _markdown(("backend", "variant", "arguments of `solvers.solve`"), rows)
+
+
+def markdown_of_quantizers(infos: Sequence[QuantizerInfo]) -> str:
+    """The table of quantizers for the documentation."""
+    rows = ((f"`{info.name}`", info.title, *(", ".join(cell) for cell in parts(info)), info.citation) for info in infos)
+    return _markdown(("quantizer", "what it is", *PARTS, "cite"), rows)
+
+
+def _markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
+    return "\n".join(lines)
