@@ -65,6 +65,11 @@ def number(value: float | int | None, digits: int = 3, scale: float = 1.0) -> Ce
     return Cell(f"{value:,.{decimals}f}", value)
 
 
+def count(value: int | None) -> Cell:
+    """A whole number with all of its digits, or a dash when there is none."""
+    return Cell(NOTHING) if value is None else Cell(str(value), value)
+
+
 def text(value: object) -> Cell:
     """Anything as it prints."""
     return Cell(str(value) if value not in (None, "") else NOTHING)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from scq.validation.common.measuring.timing import cell, repeated
-from scq.validation.common.tables import NOTHING, Cell, Table, number, table, text
+from scq.validation.common.tables import Cell, Table, count, number, table, text
 from scq.validation.comparison.rows import Outcome, Row
 
 
@@ -24,11 +24,11 @@ _COLUMNS: dict[str, Callable[[Row], Cell]] = {
     "backend": lambda row: text(row.title),
     "tolerance": lambda row: text(row.preset),
     "problem": lambda row: text(row.family),
-    "step": lambda row: text(None) if row.step is None else Cell(str(row.step), row.step),
+    "step": lambda row: count(row.step),
     "dtype": lambda row: text(row.dtype),
-    "N": lambda row: Cell(str(row.columns), row.columns),
-    "F": lambda row: Cell(str(row.features), row.features),
-    "K": lambda row: Cell(str(row.codewords), row.codewords),
+    "N": lambda row: count(row.columns),
+    "F": lambda row: count(row.features),
+    "K": lambda row: count(row.codewords),
     "gradient": lambda row: text(row.gradient),
     "forward, µs a column": lambda row: _time(row.forwards, row.forward),
     "backward, µs a column": lambda row: _time(row.backwards, row.backward),
@@ -41,7 +41,7 @@ _COLUMNS: dict[str, Callable[[Row], Cell]] = {
     "dL/dZ error": lambda row: number(row.latents_gradient_error),
     "dL/dC error": lambda row: number(row.codebook_gradient_error),
     "failed columns": _failures,
-    "within the tolerance": lambda row: Cell(NOTHING) if row.within is None else Cell(str(row.within), row.within),
+    "within the tolerance": lambda row: count(row.within),
     "outcome": lambda row: text(row.outcome),
 }
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from scq.validation.common.measuring.timing import Repeated, cell, distinguishable
-from scq.validation.common.tables import Cell, Table, number, table, text
+from scq.validation.common.tables import Table, count, number, table, text
 from scq.validation.comparison.rows import Outcome, Row
 
 SHIFT = 1e-5
@@ -79,7 +79,7 @@ def means_table(rows: Sequence[Row], time_limit: float) -> Table:
                 text(title),
                 text(preset),
                 text(dtype),
-                Cell(str(len(members)), len(members)),
+                count(len(members)),
                 number(mean, scale=1e6) if spread is None else cell(spread, scale=1e6),
                 number(mean / means[first] if apart or group == first else None),
                 number(failed / columns, scale=100.0),

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from scq.validation.common.plots.panel import Panel
 from scq.validation.common.plots.style import SOFT, log_axis, save, steps_axis, style
-from scq.validation.studies.plots.series import dots, look
+from scq.validation.studies.plots.arms import dots
+from scq.validation.studies.plots.series import look
 from scq.validation.studies.results.record import StressRun, StudyRecord
 from scq.validation.studies.results.summary import COLLAPSED_BELOW
 from scq.validation.studies.results.tables import SHOWN
@@ -72,7 +73,7 @@ def _curves(runs: Sequence[StressRun]) -> Figure:
 
 def _lines(axes: Axes, runs: Sequence[StressRun], values: Callable[[StressRun], np.ndarray]) -> None:
     for number, run in enumerate(runs):
-        arm_look = look(number)
-        axes.plot(run.steps, values(run), color=arm_look.colour, linestyle=arm_look.dashes, label=run.arm)
+        shown = look(number)
+        axes.plot(run.steps, values(run), color=shown.colour, linestyle=shown.dashes, label=run.arm)
     steps_axis(axes)
     log_axis(axes)

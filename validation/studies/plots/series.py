@@ -1,4 +1,4 @@
-"""Figures of many arms: lines over a setting or over the steps, and arms beside each other. Spread is over seeds."""
+"""Figures of many arms as lines and points: over a setting, over the steps, in the plane. Spread is over seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike
 
-from scq.validation.common.metrics import Metric
 from scq.validation.common.plots.style import log_axis
-from scq.validation.studies.results.summary import Summary
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5A5A5A")
 """Okabe and Ito's, but for the yellow, which white paper swallows."""
 
 _DASHES = ("solid", (0, (4.0, 1.5)), (0, (1.2, 1.2)))
 _MARKERS = ("o", "s", "^", "D")
-_WIDTH = 6.4
+WIDTH = 6.4
 _TICKS = 8
 
 
@@ -76,10 +74,10 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True) -> Fi
         x, y: the axes.
         marked: False for many points, as over steps: a band for the deviation in place of bars, and no dots.
     """
-    drawing = Figure(figsize=(_WIDTH, 3.6))
+    drawing = Figure(figsize=(WIDTH, 3.6))
     axes = drawing.add_axes((0.12, 0.14, 0.6, 0.82))
     for number, one in enumerate(series):
-        arm_look, at = look(number), np.array(one.x, dtype=float)
+        shown, at = look(number), np.array(one.x, dtype=float)
         order = np.argsort(at)
         at = at[order]
         means = np.array([np.mean(values) for values in one.y])[order]
@@ -91,23 +89,13 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True) -> Fi
                 low, high = np.array(one.ranges)[order].T
                 ends = np.array([means - low, high - means])
             axes.errorbar(
-                at,
-                means,
-                ends,
-                color=arm_look.colour,
-                linestyle=arm_look.dashes,
-                marker=arm_look.marker,
-                label=one.label,
+                at, means, ends, color=shown.colour, linestyle=shown.dashes, marker=shown.marker, label=one.label
             )
             for x_value, values in zip(one.x, one.y, strict=True):
-                axes.plot(
-                    [x_value] * len(values), values, arm_look.marker, color=arm_look.colour, markersize=2.5, alpha=0.35
-                )
+                axes.plot([x_value] * len(values), values, shown.marker, color=shown.colour, markersize=2.5, alpha=0.35)
         else:
-            axes.plot(at, means, color=arm_look.colour, linestyle=arm_look.dashes, label=one.label)
-            axes.fill_between(
-                at, means - deviations, means + deviations, color=arm_look.colour, alpha=0.15, linewidth=0
-            )
+            axes.plot(at, means, color=shown.colour, linestyle=shown.dashes, label=one.label)
+            axes.fill_between(at, means - deviations, means + deviations, color=shown.colour, alpha=0.15, linewidth=0)
     _finish(drawing, axes, x, y)
     x_values = sorted({x_value for one in series for x_value in one.x})
     if x.log and len(x_values) <= _TICKS:
@@ -127,10 +115,10 @@ def points(
         x, y: the axes.
         joined: with a line through the points of each, in the order in which they are given.
     """
-    drawing = Figure(figsize=(_WIDTH, 3.9))
+    drawing = Figure(figsize=(WIDTH, 3.9))
     axes = drawing.add_axes((0.12, 0.13, 0.6, 0.83))
     for number, (label, trace) in enumerate(traces.items()):
-        arm_look = look(number)
+        shown = look(number)
         means = np.array([np.mean(pairs, axis=0) for pairs in trace])
         spread = np.array([np.std(pairs, axis=0, ddof=1) if len(pairs) > 1 else (0.0, 0.0) for pairs in trace])
         axes.errorbar(
@@ -138,9 +126,9 @@ def points(
             means[:, 1],
             spread[:, 1],
             spread[:, 0],
-            color=arm_look.colour,
-            linestyle=arm_look.dashes if joined and len(means) > 1 else "none",
-            marker=arm_look.marker,
+            color=shown.colour,
+            linestyle=shown.dashes if joined and len(means) > 1 else "none",
+            marker=shown.marker,
             # A cloud of points lets those below be seen.
             markersize=None if joined else 3.5,
             alpha=None if joined else 0.5,
@@ -149,64 +137,6 @@ def points(
         )
     _finish(drawing, axes, x, y)
     return drawing
-
-
-def dots(summaries: Sequence[Summary], metric: Metric) -> Figure | None:
-    """A row for each arm, a marker for each codebook size, faint ones for the seeds; None when none has the number.
-
-    With the standard deviation over seeds; of times with the range of all repeats.
-    """
-    there = [summary for summary in summaries if metric.name in summary.numbers]
-    if not there:
-        return None
-    names = list(dict.fromkeys(summary.arm for summary in there))
-    sizes = sorted({summary.size for summary in there})
-    height = 0.9 + 0.27 * len(names)
-    drawing = Figure(figsize=(_WIDTH, height))
-    # The room for labels is the same at every height, and more for long names alone.
-    left = max(0.25, 0.0135 * max(map(len, names)))
-    axes = drawing.add_axes((left, 0.52 / height, 0.97 - left, 1 - 0.86 / height))
-    shift = 0.34 / len(sizes)
-    for number, size in enumerate(sizes):
-        of_size = [summary for summary in there if summary.size == size]
-        y = np.array([names.index(summary.arm) for summary in of_size]) + shift * (number - (len(sizes) - 1) / 2)
-        spreads = [summary.numbers[metric.name] for summary in of_size]
-        shown = look(number)
-        for at, spread in zip(y, spreads, strict=True):
-            values = np.array(spread.values) * metric.scale
-            axes.plot(values, np.full(len(values), at), shown.marker, color=shown.colour, markersize=3, alpha=0.35)
-        middles, ends = zip(*(_range(summary, metric) for summary in of_size), strict=True)
-        axes.errorbar(
-            middles,
-            y,
-            xerr=np.array(ends).T,
-            fmt=shown.marker,
-            color=shown.colour,
-            markersize=5.5,
-            linewidth=1.2,
-            label=f"K {size}",
-        )
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(metric.title)
-    values = [value for summary in there for value in summary.numbers[metric.name].values]
-    if min(values) > 0 and max(values) > 20 * min(values):
-        log_axis(axes, "x")
-    drawing.legend(loc="upper left", ncols=len(sizes), borderaxespad=0.2)
-    return drawing
-
-
-def _range(summary: Summary, metric: Metric) -> tuple[float, tuple[float, float]]:
-    """Where the marker stands, and how far its line reaches to the left and to the right: mean and standard deviation,
-    of times median, smallest and largest."""
-    if metric.name in summary.timings:
-        time = summary.timings[metric.name]
-        middle, ends = time.median, (time.median - time.minimum, time.maximum - time.median)
-    else:
-        spread = summary.numbers[metric.name]
-        middle, ends = spread.mean, (spread.deviation or 0.0, spread.deviation or 0.0)
-    return middle * metric.scale, (ends[0] * metric.scale, ends[1] * metric.scale)
 
 
 def _finish(drawing: Figure, axes: Axes, x: Axis, y: Axis) -> None:

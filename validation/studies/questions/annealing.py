@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from scq.validation.common.metrics import METRICS
-from scq.validation.studies.plots.series import Axis, dots
+from scq.validation.studies.plots.arms import dots
+from scq.validation.studies.plots.series import Axis
 from scq.validation.studies.questions.answer import Answer, over, shown, spread
 from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.results.summary import Summary

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scq.validation.common.metrics import METRICS
-from scq.validation.studies.plots.series import dots
+from scq.validation.studies.plots.arms import dots
 from scq.validation.studies.questions.answer import Answer, differences, shown, spread
 from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.results.summary import Summary

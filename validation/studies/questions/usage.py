@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from scq.validation.studies.plots.series import Axis, dots
+from scq.validation.studies.plots.arms import dots
+from scq.validation.studies.plots.series import Axis
 from scq.validation.studies.questions.answer import Answer, over, spread
 from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.results.summary import COLLAPSED_BELOW

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scq.validation.common.measuring.timing import cell
 from scq.validation.common.metrics import METRICS, Metric
-from scq.validation.common.tables import NOTHING, Cell, Table, number, table, text
+from scq.validation.common.tables import NOTHING, Cell, Table, count, number, table, text
 from scq.validation.studies.cells import Varied
 from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.results.summary import Spread, Summary, choose, chosen_by, place_of
@@ -90,8 +90,8 @@ def choice_table(record: StudyRecord) -> Table | None:
                 number(best["weight"] if best else None),
                 text(METRICS[name].title.split(",")[0]),
                 number(best["test"][name] if best else None, scale=1e3),
-                Cell(str(len(trials)), len(trials)),
-                Cell(str(failed), failed),
+                count(len(trials)),
+                count(failed),
             ]
         )
     headings = ("arm", "data", "away from the centre", "learning rate", "weight", "its value")
@@ -145,7 +145,7 @@ def described(varied: Varied) -> str:
 
 def _line(summary: Summary, metrics: Sequence[Metric]) -> list[Cell]:
     # The autoencoder without a codebook has no size.
-    shown = Cell(str(summary.size), summary.size) if "hard_perplexity" in summary.numbers else Cell(NOTHING)
+    shown = count(summary.size if "hard_perplexity" in summary.numbers else None)
     rest = tuple((name, value) for name, value in summary.varied if name != "codebook_size")
     seeds = Cell(f"{summary.seeds}" + (f", {summary.failed} failed" if summary.failed else ""), summary.seeds)
     numbers = (
