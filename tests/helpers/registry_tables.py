@@ -1,10 +1,11 @@
 """The tables of the documentation that the registries have: what the pages must contain."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from scq.cli.listing import PARTS, accuracy, parts, yes
 from scq.quantizers.registry import QuantizerInfo
 from scq.solvers.registry import BackendInfo
+from scq.validation.common.tables import markdown as table_of
 
 
 def markdown(infos: Sequence[BackendInfo]) -> str:
@@ -36,7 +37,7 @@ def markdown(infos: Sequence[BackendInfo]) -> str:
         )
         for info in infos
     )
-    return _markdown(headings, rows)
+    return table_of(headings, rows)
 
 
 def markdown_of_variants(infos: Sequence[BackendInfo]) -> str:
@@ -46,16 +47,10 @@ def markdown_of_variants(infos: Sequence[BackendInfo]) -> str:
         for info in infos
         for name, options in info.variants.items()
     )
-    return _markdown(("backend", "variant", "arguments of `solvers.solve`"), rows)
+    return table_of(("backend", "variant", "arguments of `solvers.solve`"), rows)
 
 
 def markdown_of_quantizers(infos: Sequence[QuantizerInfo]) -> str:
     """The table of quantizers for the documentation."""
     rows = ((f"`{info.name}`", info.title, *(", ".join(cell) for cell in parts(info)), info.citation) for info in infos)
-    return _markdown(("quantizer", "what it is", *PARTS, "cite"), rows)
-
-
-def _markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
-    lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
-    return "\n".join(lines)
+    return table_of(("quantizer", "what it is", *PARTS, "cite"), rows)
