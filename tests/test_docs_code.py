@@ -9,7 +9,7 @@ from pages import LANGUAGES, PAGES, ROOT, blocks, check_command, commands
 from scq import solvers
 from scq.cli import main
 from scq.training import TrainConfig
-from scq.training.folder import write_config
+from scq.training.run import Run
 from scq.validation.common.files import write_json
 from scq.validation.comparison.earlier import JSON as COMPARISON
 from scq.validation.config import CompareConfig
@@ -56,7 +56,7 @@ def test_commands_on_the_page_are_understood(
         for word in words:
             if word.startswith("runs/"):  # what an earlier command on the page has left
                 Path(word).mkdir(parents=True, exist_ok=True)
-                write_config(Path(word), TrainConfig())
+                Run(Path(word)).write_config(TrainConfig())
                 write_json(Path(word) / COMPARISON, {"config": dataclasses.asdict(CompareConfig())})
         try:
             check_command(words)

@@ -11,7 +11,7 @@ from tiny_runs import TINY, few
 
 from scq import data
 from scq.cli import main
-from scq.training.folder import read_config
+from scq.training.run import Run
 
 OPTIONS = [text for name, value in TINY.items() for text in (f"--{name.replace('_', '-')}", str(value))]
 
@@ -41,7 +41,7 @@ def test_a_run_lives_in_such_a_folder(out: Path, capfdbinary: pytest.CaptureFixt
     assert last == b"Run: " + os.fsencode(run)
     assert list((run / "tensorboard").glob("events*"))
     assert len(list((run / "problems").iterdir())) == 2
-    assert read_config(run).out == out
+    assert Run(run).config.out == out
     *_, last = scq(capfdbinary, "train", "--resume", run)
     assert last == b"Run: " + os.fsencode(run)
     (run / "test.json").unlink()

@@ -22,7 +22,7 @@ from scq.cli import main
 from scq.data import cifar10
 from scq.data.pictures import FORMATS, square
 from scq.training import build_model, load_run
-from scq.training.folder import read_config, read_metrics, write_config
+from scq.training.run import Run
 from scq.validation import report
 
 ROOT = Path(__file__).parents[1]
@@ -158,7 +158,7 @@ def test_the_header_of_an_archive_cannot_ask_for_more_memory_than_the_bound(
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """The folder of a run that never was."""
-    write_config(tmp_path, SMALL)
+    Run(tmp_path).write_config(SMALL)
     state = {name: value.contiguous() for name, value in build_model(SMALL).state_dict().items()}
     save_file(state, tmp_path / "model.safetensors")
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "train/mse": 0.5}\n')
@@ -193,7 +193,7 @@ def test_settings_of_the_wrong_kind_are_refused_by_file_and_name(
 ) -> None:
     change(run, **settings)
     with pytest.raises(ValueError, match=rf"config.json' is not the configuration .*{next(iter(settings))}"):
-        read_config(run)
+        _ = Run(run).config
 
 
 @pytest.mark.parametrize(
@@ -202,10 +202,10 @@ def test_settings_of_the_wrong_kind_are_refused_by_file_and_name(
 def test_a_configuration_that_is_none_is_refused_by_file(content: str, run: Path, as_a_user: None) -> None:
     (run / "config.json").write_text(content)
     with pytest.raises(ValueError, match=r"config.json'"):
-        read_config(run)
+        _ = Run(run).config
     (run / "config.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"config.json'.* not a text file"):
-        read_config(run)
+        _ = Run(run).config
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_a_log_with_rubbish_is_refused_by_file_and_line(line: str, run: Path, ca
     with (run / "metrics.jsonl").open("a") as log:
         log.write(line + "\n")
     with pytest.raises(ValueError, match=r"metrics.jsonl', line 2, (is not|has train/mse)"):
-        read_metrics(run)
+        Run(run).log()
     assert main(["report", str(run)]) == 2
     assert re.fullmatch(r"scq: .*metrics.jsonl', line 2, .*\n", capsys.readouterr().err)
 

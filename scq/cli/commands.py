@@ -141,9 +141,9 @@ def _of_the_run(config: TrainCommandConfig) -> TrainConfig:
 
 
 def _before_train(folder: Path) -> TrainCommandConfig:
-    from scq.training.folder import read_config
+    from scq.training.run import Run
 
-    settings = read_config(folder)
+    settings = Run(folder).config
     return TrainCommandConfig(
         **{field.name: getattr(settings, field.name) for field in fields(settings)}, resume=folder
     )

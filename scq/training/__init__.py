@@ -12,18 +12,20 @@ from scq.training.config import CommonConfig, TrainConfig
 if TYPE_CHECKING:
     from scq.models.evaluation import evaluate
     from scq.training.loop import RunResult, resume, train
-    from scq.training.model import build_model, load_run
+    from scq.training.model import build_model
+    from scq.training.run import Run, load_run
 
 _LAZY = {
+    "Run": "scq.training.run",
     "RunResult": "scq.training.loop",
     "build_model": "scq.training.model",
     "evaluate": "scq.models.evaluation",
-    "load_run": "scq.training.model",
+    "load_run": "scq.training.run",
     "resume": "scq.training.loop",
     "train": "scq.training.loop",
 }
 
-__all__ = ["CommonConfig", "RunResult", "TrainConfig", "build_model", "evaluate", "load_run", "resume", "train"]
+__all__ = ["CommonConfig", "Run", "RunResult", "TrainConfig", "build_model", "evaluate", "load_run", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

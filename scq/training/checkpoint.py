@@ -14,12 +14,13 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from scq.training.folder import CHECKPOINTS, sync_folder
 from scq.training.reading import parse_json, read_text
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _MANIFEST = "manifest.json"
 _KEPT = 2
@@ -43,105 +44,111 @@ class DamagedError(Exception):
     """A checkpoint that is not what was written; the message says which and why."""
 
 
-def check_space(folder: Path, model: nn.Module) -> None:
-    """Whether the disk of a folder, which need not be there yet, takes all checkpoints that there will be at a time.
+class Checkpoints:
+    """Those of one run.
 
     Args:
-        folder: where the run's folder will be, or that folder, with the checkpoints that it has already.
-        model: of the run.
-
-    Raises:
-        ValueError: it does not.
+        run: its folder, which need not be there yet.
     """
-    there = min(len(steps(folder)), _KEPT)
-    while not folder.exists():
-        folder = folder.parent
-    # The weights, and two moving averages of Adam; what is kept, and what is being written.
-    needed = (_KEPT + 1 - there) * 3 * sum(value.nbytes for value in model.state_dict().values())
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        megabytes = f"{free / 1e6:.1f} MB free, must have {needed / 1e6:.1f} MB"
-        raise ValueError(f"out is on the disk of '{folder}', which has {megabytes} for the checkpoints")
 
+    def __init__(self, run: Path) -> None:
+        self._run, self._folder = run, run / CHECKPOINTS
 
-def write(run: Path, step: int, files: Mapping[str, bytes]) -> None:
-    """Writes the checkpoint of a step, and then removes all but the newest two.
+    def check_space(self, model: "nn.Module") -> None:
+        """Whether the disk takes all checkpoints that there will be at a time.
 
-    Raises:
-        OSError: it could not be written. The earlier ones are as they were.
-    """
-    folder = run / CHECKPOINTS
-    if not folder.is_dir():
-        folder.mkdir()
-        sync_folder(run)
-    partial = folder / f".step-{step:08d}.partial"
-    _remove(partial)
-    partial.mkdir()
-    manifest = {name: {"size": len(content), "sha256": _sha256(content)} for name, content in files.items()}
-    text = json.dumps({"step": step, "files": manifest}, indent=2) + "\n"
-    try:
-        for name, content in {**files, _MANIFEST: text.encode()}.items():
-            with (partial / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        sync_folder(partial)
-        _remove(_path(run, step))
-        partial.replace(_path(run, step))
-        sync_folder(folder)
-    except OSError:
-        _remove(partial)  # on a full disk, the room that it took
-        raise
-    for old in steps(run)[_KEPT:]:
-        _remove(_path(run, old))
+        Args:
+            model: of the run.
 
+        Raises:
+            ValueError: it does not.
+        """
+        there, folder = min(len(self.steps()), _KEPT), self._run
+        while not folder.exists():
+            folder = folder.parent
+        # The weights, and two moving averages of Adam; what is kept, and what is being written.
+        needed = (_KEPT + 1 - there) * 3 * sum(value.nbytes for value in model.state_dict().values())
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            megabytes = f"{free / 1e6:.1f} MB free, must have {needed / 1e6:.1f} MB"
+            raise ValueError(f"out is on the disk of '{folder}', which has {megabytes} for the checkpoints")
 
-def steps(run: Path) -> list[int]:
-    """The steps of the checkpoints that a run has, whole or damaged, the newest first."""
-    names = (path.name.removeprefix("step-") for path in (run / CHECKPOINTS).glob("step-*"))
-    return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
+    def write(self, step: int, files: Mapping[str, bytes]) -> None:
+        """Writes the checkpoint of a step, and then removes all but the newest two.
 
-
-def read(run: Path, step: int) -> Checkpoint:
-    """The checkpoint of a step.
-
-    Raises:
-        DamagedError: it is not what was written.
-    """
-    folder = _path(run, step)
-    try:
-        manifest = parse_json(read_text(folder / _MANIFEST), _MANIFEST)
-        if manifest["step"] != step:
-            raise DamagedError(f"'{folder}' says that it is of step {manifest['step']}")
-        files = {name: _content(folder, name, manifest["files"][name]) for name in manifest["files"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DamagedError(f"'{folder}' cannot be read: {type(error).__name__}: {error}") from error
-    return Checkpoint(step, files)
-
-
-def newest(run: Path) -> tuple[Checkpoint | None, list[DamagedError]]:
-    """The newest checkpoint that is whole, None when there is none, and why newer ones are not."""
-    damaged = []
-    for step in steps(run):
-        try:
-            return read(run, step), damaged
-        except DamagedError as error:
-            damaged.append(error)
-    return None, damaged
-
-
-def discard(run: Path, after: int) -> None:
-    """Removes the checkpoints of later steps, and what a killed process left half written."""
-    for step in steps(run):
-        if step > after:
-            _remove(_path(run, step))
-    for partial in (run / CHECKPOINTS).glob(".step-*.partial"):
+        Raises:
+            OSError: it could not be written. The earlier ones are as they were.
+        """
+        folder = self._folder
+        if not folder.is_dir():
+            folder.mkdir()
+            sync_folder(self._run)
+        partial = folder / f".step-{step:08d}.partial"
         _remove(partial)
+        partial.mkdir()
+        manifest = {name: {"size": len(content), "sha256": _sha256(content)} for name, content in files.items()}
+        text = json.dumps({"step": step, "files": manifest}, indent=2) + "\n"
+        try:
+            for name, content in {**files, _MANIFEST: text.encode()}.items():
+                with (partial / name).open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            sync_folder(partial)
+            _remove(self._path(step))
+            partial.replace(self._path(step))
+            sync_folder(folder)
+        except OSError:
+            _remove(partial)  # on a full disk, the room that it took
+            raise
+        for old in self.steps()[_KEPT:]:
+            _remove(self._path(old))
 
+    def steps(self) -> list[int]:
+        """The steps of the checkpoints that a run has, whole or damaged, the newest first."""
+        names = (path.name.removeprefix("step-") for path in self._folder.glob("step-*"))
+        return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
 
-def clear(run: Path) -> None:
-    """Removes all, of a run that has finished."""
-    _remove(run / CHECKPOINTS)
+    def read(self, step: int) -> Checkpoint:
+        """The checkpoint of a step.
+
+        Raises:
+            DamagedError: it is not what was written.
+        """
+        folder = self._path(step)
+        try:
+            manifest = parse_json(read_text(folder / _MANIFEST), _MANIFEST)
+            if manifest["step"] != step:
+                raise DamagedError(f"'{folder}' says that it is of step {manifest['step']}")
+            files = {name: _content(folder, name, manifest["files"][name]) for name in manifest["files"]}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DamagedError(f"'{folder}' cannot be read: {type(error).__name__}: {error}") from error
+        return Checkpoint(step, files)
+
+    def newest(self) -> tuple[Checkpoint | None, list[DamagedError]]:
+        """The newest checkpoint that is whole, None when there is none, and why newer ones are not."""
+        damaged = []
+        for step in self.steps():
+            try:
+                return self.read(step), damaged
+            except DamagedError as error:
+                damaged.append(error)
+        return None, damaged
+
+    def discard(self, after: int) -> None:
+        """Removes the checkpoints of later steps, and what a killed process left half written."""
+        for step in self.steps():
+            if step > after:
+                _remove(self._path(step))
+        for partial in self._folder.glob(".step-*.partial"):
+            _remove(partial)
+
+    def clear(self) -> None:
+        """Removes all, of a run that has finished."""
+        _remove(self._folder)
+
+    def _path(self, step: int) -> Path:
+        return self._folder / f"step-{step:08d}"
 
 
 def _content(folder: Path, name: str, written: dict[str, Any]) -> bytes:
@@ -153,10 +160,6 @@ def _content(folder: Path, name: str, written: dict[str, Any]) -> bytes:
     if len(content) != written["size"] or _sha256(content) != written["sha256"]:
         raise DamagedError(f"'{path}' has not the size and SHA-256 that it was written with")
     return content
-
-
-def _path(run: Path, step: int) -> Path:
-    return run / CHECKPOINTS / f"step-{step:08d}"
 
 
 def _sha256(content: bytes) -> str:

@@ -10,7 +10,8 @@ from types import TracebackType
 
 from accelerate.tracking import GeneralTracker
 
-from scq.training.folder import METRICS, read_metrics
+from scq.training.folder import METRICS
+from scq.training.run import Run
 
 
 class MetricLog:
@@ -30,7 +31,7 @@ class MetricLog:
         # Line buffered: every line reaches the file when it ends.
         self._lines = (folder / METRICS).open("a", buffering=1)
         self._trackers = list(trackers)
-        self.history = read_metrics(folder)
+        self.history = Run(folder).log()
 
     @property
     def elapsed(self) -> float:

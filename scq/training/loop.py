@@ -1,7 +1,6 @@
 """The training loop."""
 
 import contextlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,19 +15,19 @@ from scq.data.dataset import Dataset
 from scq.models.base import Model
 from scq.quantizers import processes, registry
 from scq.solvers import registry as backends
-from scq.training import checkpoint, trackers
-from scq.training import folder as folders
+from scq.training import trackers
 from scq.training.acceleration import accelerated
 from scq.training.config import TrainConfig
 from scq.training.environment import environment
+from scq.training.folder import ENVIRONMENT, TEST, write_json
 from scq.training.images import images_of
 from scq.training.interruption import Interruption
 from scq.training.lock import held
 from scq.training.log import MetricLog
-from scq.training.model import build_model, load_run, noise_seed, seeds
+from scq.training.model import build_model, noise_seed, seeds
 from scq.training.progress import TrainingProgress
-from scq.training.resuming import explained, restore, save, writing
-from scq.training.state import TrainingState, serialised
+from scq.training.run import Run
+from scq.training.state import TrainingState
 from scq.training.step import Step
 from scq.training.terminal import say
 
@@ -100,14 +99,15 @@ def resume(folder: Path | str, progress: bool = True) -> RunResult:
         ValueError: it is no run's folder, another process works in it, or other processes than before would go on;
             otherwise as :func:`train`.
     """
-    return _train(folders.read_config(Path(folder)), Path(folder), progress)
+    run = Run(Path(folder))
+    return _train(run.config, run, progress)
 
 
-def _train(config: TrainConfig, before: Path | None, progress: bool) -> RunResult:
+def _train(config: TrainConfig, before: Run | None, progress: bool) -> RunResult:
     with contextlib.ExitStack() as lock:
         with accelerated(config) as (accelerator, device):
             first = accelerator.is_main_process
-            if before is not None and folders.finished(before):
+            if before is not None and before.finished:
                 return _finished(before, device, first)
             trackers.check_installed(config.trackers)
             if registry.get(config.quantizer).convex:
@@ -115,20 +115,20 @@ def _train(config: TrainConfig, before: Path | None, progress: bool) -> RunResul
             dataset = images_of(config)
             model = build_model(config).to(device).train()
             # The lock is the first process's: several of one launcher are one run.
-            folder = _of_the_first(lambda: _claimed(lock, config, before, model, device), first, device)
-            history = _run(config, model, dataset, accelerator, device, folder, before is not None, progress and first)
+            run = Run(_of_the_first(lambda: _claimed(lock, config, before, model, device).folder, first, device))
+            history = _run(config, model, dataset, accelerator, device, run, before is not None, progress and first)
         # From here on the processes have nothing in common: none can wait for another.
         model.eval()
         if not first:
-            return RunResult(folder, model, [], {})
-        with explained(folder, model, first):
-            with writing(folder, config.steps):
-                folders.write_bytes(folder / folders.WEIGHTS, serialised(model.state_dict()), lasting=True)
+            return RunResult(run.folder, model, [], {})
+        with run.explained(model, first):
+            with run.writing(config.steps):
+                run.write_model(model, lasting=True)
             test = model.evaluate(dataset.test)
-            with writing(folder, config.steps):
-                folders.write_json(folder / folders.TEST, test, lasting=True)
-        checkpoint.clear(folder)
-    return RunResult(folder, model, history, test)
+            with run.writing(config.steps):
+                write_json(run.folder / TEST, test, lasting=True)
+        run.checkpoints.clear()
+    return RunResult(run.folder, model, history, test)
 
 
 def _run(
@@ -137,7 +137,7 @@ def _run(
     dataset: Dataset,
     accelerator: Accelerator,
     device: torch.device,
-    folder: Path,
+    run: Run,
     resumed: bool,
     progress: bool,
 ) -> list[dict[str, int | float]]:
@@ -153,19 +153,21 @@ def _run(
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         torch.manual_seed(noise_seed(config.seed, accelerator.process_index))
         if resumed:
-            restore(state, folder, device, first)
+            state.restore(run, first)
             if progress:
                 say(f"Going on after step {state.step}")
         # Not before: what is written after Ctrl-C would be weights that nothing has trained.
-        stack.enter_context(explained(folder, model, first))
+        stack.enter_context(run.explained(model, first))
         if state.step == 0:
             entry = models.get(config.model)
             model.start(next(batches).to(device), **entry.options(config, entry.starting))
-        advance = Step(config, accelerator, model, optimizers, device, folder)
+        advance = Step(config, accelerator, model, optimizers, device, run)
         log = None
         if first:
-            with writing(folder, state.step):
-                log = stack.enter_context(MetricLog(folder, trackers.start(folder, config, state.step), state.elapsed))
+            with run.writing(state.step):
+                log = stack.enter_context(
+                    MetricLog(run.folder, trackers.start(run.folder, config, state.step), state.elapsed)
+                )
         title = config.name or config.quantizer
         bar = stack.enter_context(TrainingProgress(title, config.steps, state.step, disable=not progress))
         if alone:  # several could not agree on the step to stop at
@@ -179,12 +181,12 @@ def _run(
             state.step = step
             bar.step()
             if logged and log:
-                with writing(folder, step):
+                with run.writing(step):
                     log.write(step, numbers | {"time/step": seconds / since})
                 bar.show(log.history[-1])
                 seconds, since = 0.0, 0
             if step % config.checkpoint_every == 0 or interruption.asked:
-                save(state, folder, log)
+                state.save(run, log)
             if interruption.asked:
                 raise KeyboardInterrupt
         # Otherwise the test would pay for residuals that nobody reads.
@@ -192,16 +194,16 @@ def _run(
         return log.history if log else []
 
 
-def _finished(folder: Path, device: torch.device, first: bool) -> RunResult:
+def _finished(run: Run, device: torch.device, first: bool) -> RunResult:
     if first:
-        if checkpoint.steps(folder):  # of a run that was killed between its last two files
-            with held(folder):
-                checkpoint.clear(folder)
-        say(f"{folder} has finished before")
-    model = load_run(folder)[1].to(device)
+        if run.checkpoints.steps():  # of a run that was killed between its last two files
+            with held(run.folder):
+                run.checkpoints.clear()
+        say(f"{run.folder} has finished before")
+    model = run.model().to(device)
     if not first:
-        return RunResult(folder, model, [], {})
-    return RunResult(folder, model, folders.read_metrics(folder), json.loads((folder / folders.TEST).read_text()))
+        return RunResult(run.folder, model, [], {})
+    return RunResult(run.folder, model, run.log(), run.test)
 
 
 def _check_backend(name: str, device: torch.device) -> None:
@@ -212,18 +214,18 @@ def _check_backend(name: str, device: torch.device) -> None:
 
 
 def _claimed(
-    lock: contextlib.ExitStack, config: TrainConfig, before: Path | None, model: Model, device: torch.device
-) -> Path:
-    """The run's folder, new or that of before, which is this run's alone as long as ``lock`` lasts."""
-    checkpoint.check_space(before or config.out, model)
-    folder = before or folders.create(config.out, config.name or f"{config.data}-{config.quantizer}")
-    lock.enter_context(held(folder))
+    lock: contextlib.ExitStack, config: TrainConfig, before: Run | None, model: Model, device: torch.device
+) -> Run:
+    """The run, new or that of before, which is this process's alone as long as ``lock`` lasts."""
+    (before or Run(config.out)).checkpoints.check_space(model)
+    run = before or Run.create(config.out, config.name or f"{config.data}-{config.quantizer}")
+    lock.enter_context(held(run.folder))
     if before is None:
-        folders.write_config(folder, config)
-        folders.write_json(folder / folders.ENVIRONMENT, environment(device))
-    elif folders.finished(folder):  # while this process got ready; going on would begin again
-        raise ValueError(f"folder is '{folder}', which another process has finished meanwhile")
-    return folder
+        run.write_config(config)
+        write_json(run.folder / ENVIRONMENT, environment(device))
+    elif run.finished:  # while this process got ready; going on would begin again
+        raise ValueError(f"folder is '{run.folder}', which another process has finished meanwhile")
+    return run
 
 
 def _of_the_first(claim: Callable[[], Path], first: bool, device: torch.device) -> Path:

@@ -1,4 +1,4 @@
-"""From a configuration to a model, and from a run's folder back to both."""
+"""From a configuration to a model, untrained or with the weights of a file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from scq.quantizers import registry
 from scq.quantizers.earlier import renamed
 from scq.training.applicability import RELAXATION
 from scq.training.config import TrainConfig
-from scq.training.folder import CONFIG, WEIGHTS, read_config
+from scq.training.folder import CONFIG
 from scq.training.reading import read_tensors
 
 
@@ -52,26 +52,18 @@ def build_model(config: TrainConfig) -> Model:
         return made(quantizer, dim=config.dim, **model.options(config, model.settings))
 
 
-def load_run(folder: Path | str) -> tuple[TrainConfig, Model]:
-    """A trained model, in evaluation mode on the CPU, and the settings it was trained with.
-
-    Args:
-        folder: a run's folder, as :func:`scq.training.train` writes it.
+def trained_model(config: TrainConfig, weights: Path) -> Model:
+    """The model of a configuration with the weights in a file, in evaluation mode on the CPU.
 
     Raises:
-        ValueError: the folder holds no finished run, or its weights are not those of its settings.
+        ValueError: the weights are not those of that model.
     """
-    folder = Path(folder)
-    config = read_config(folder)
-    weights = folder / WEIGHTS
-    if not weights.is_file():
-        raise ValueError(f"folder is '{folder}', must hold {WEIGHTS}; the run has not finished")
     state = read_tensors(weights)
     renamed(state, "quantizer.")
     _check_weights(config, state, weights)
     model = build_model(config)
     model.load_state_dict(state)
-    return config, model.eval()
+    return model.eval()
 
 
 def _check_weights(config: TrainConfig, state: Mapping[str, Tensor], path: Path) -> None:

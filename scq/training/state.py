@@ -12,6 +12,9 @@ from scq.data.batching import Batches
 from scq.quantizers import processes
 from scq.training.checkpoint import Checkpoint
 from scq.training.folder import CONFIG, WEIGHTS
+from scq.training.log import MetricLog
+from scq.training.run import Run
+from scq.training.terminal import say
 
 _STATE, _NUMBERS = "training.safetensors", "training.json"
 
@@ -105,6 +108,32 @@ class TrainingState:
         torch.set_rng_state(random["cpu"][rank].clone())
         if self._device.type == "cuda":
             torch.cuda.set_rng_state(random["cuda"][rank].clone(), self._device)
+
+    def save(self, run: Run, log: MetricLog | None) -> None:
+        """A checkpoint of the run, by the first process, which has the log; all of them must call it."""
+        if log:
+            self.elapsed = log.elapsed
+        files = self.files()
+        if log:
+            with run.writing(self.step):
+                log.sync()
+                run.checkpoints.write(self.step, files)
+
+    def restore(self, run: Run, first: bool) -> None:
+        """Goes on where the newest whole checkpoint of the run is, if there is one, and cuts the log there."""
+        found, damaged = run.checkpoints.newest()
+        if first:
+            for error in damaged:
+                say(f"Left out: {error}", "yellow")
+        mine = torch.tensor([found.step if found else 0], dtype=torch.long, device=self._device)
+        steps = processes.gathered(mine).tolist()
+        if len(set(steps)) > 1:
+            raise ValueError(f"folder is '{run.folder}', must be one that all machines see; checkpoints found: {steps}")
+        if found:
+            self.load(found)
+        if first:
+            run.checkpoints.discard(after=self.step)
+            run.cut_log(self.step)
 
     def _random(self) -> dict[str, Tensor]:
         states = {"cpu": torch.get_rng_state()}

@@ -1,7 +1,6 @@
 """One optimiser step on one batch, in as many parts and processes as it takes."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -14,7 +13,7 @@ from scq.quantizers import processes, registry
 from scq.training.config import TrainConfig
 from scq.training.dumps import dump
 from scq.training.pooled import PooledNumbers
-from scq.training.resuming import writing
+from scq.training.run import Run
 
 
 class _Objectives(nn.Module):
@@ -36,7 +35,7 @@ class Step:
         model: on the device.
         optimizers: the model's, by the names of their losses.
         device: of this process.
-        folder: of the run.
+        run: whose problems are dumped.
 
     Attributes:
         aside: seconds that the last call spent on looking at the training, and not on training.
@@ -51,9 +50,9 @@ class Step:
         model: Model,
         optimizers: Mapping[str, torch.optim.Optimizer],
         device: torch.device,
-        folder: Path,
+        run: Run,
     ) -> None:
-        self._config, self._accelerator, self._device, self._folder = config, accelerator, device, folder
+        self._config, self._accelerator, self._device, self._run = config, accelerator, device, run
         self._model = model
         if len(optimizers) > 1:  # no loss needs all parameters
             accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
@@ -121,5 +120,7 @@ class Step:
         if not due or not self._convex or output.quantized is None or output.latents is None:
             return 0.0
         # Before the update, and with the lam of this batch: a schedule has gone on.
-        with writing(self._folder, step):
-            return dump(self._folder, step, self._model.quantizer, output.latents, float(output.quantized.info["lam"]))
+        with self._run.writing(step):
+            return dump(
+                self._run.folder, step, self._model.quantizer, output.latents, float(output.quantized.info["lam"])
+            )

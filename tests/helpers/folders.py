@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from scq.training import TrainConfig
-from scq.training.folder import write_config
+from scq.training.run import Run
 
 PSNR = {"exact": 25.31, "relaxed": 25.0, "vq": 23.1, "none": 26.0}
 SWAP = {"exact": 25.31, "relaxed": 24.0}
@@ -22,7 +22,7 @@ QUANTIZERS = {"exact": "scq", "relaxed": "scq_relaxed", "vq": "vq", "none": "non
 def write_run(folder: Path, method: str, finished: bool = True) -> None:
     run = folder / method
     run.mkdir(parents=True)
-    write_config(run, TrainConfig(quantizer=QUANTIZERS[method], out=Path("/secret/place"), steps=40))
+    Run(run).write_config(TrainConfig(quantizer=QUANTIZERS[method], out=Path("/secret/place"), steps=40))
     with (run / "metrics.jsonl").open("w") as log:
         for step in range(1, 41, 3):
             line = {"step": step, "train/mse": 0.1 / step, "train/loss": 1 / step, "time/step": 0.1}

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scq.training.folder import read_metrics
+from scq.training.run import Run
 
 
 def without_times(history):
@@ -15,5 +15,5 @@ def assert_same(result, uninterrupted):
     for name, value in result.model.state_dict().items():
         assert torch.equal(value, state[name]), name
     assert without_times(result.history) == without_times(uninterrupted.history)
-    assert read_metrics(result.folder) == result.history
+    assert Run(result.folder).log() == result.history
     assert result.test == pytest.approx(uninterrupted.test, nan_ok=True, rel=0, abs=0)

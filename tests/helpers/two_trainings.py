@@ -17,7 +17,7 @@ from scq import data
 from scq.data.batching import Batches
 from scq.quantizers import entries
 from scq.training import evaluate, resume, train
-from scq.training.folder import read_metrics
+from scq.training.run import Run
 
 # vq from codewords that are no means: of those the gradient is rounding alone, which Adam would blow up.
 STARTS = {"scq": "kmeans", "vq": "normal", "vq_ema": "kmeans"}
@@ -101,7 +101,7 @@ def compare(out: Path, quantizer: str) -> None:
 
     both = out / "runs" / quantizer
     assert {path.name for path in both.iterdir()} == {path.name for path in alone.folder.iterdir()}
-    (line,), (other_line,) = alone.history, read_metrics(both)
+    (line,), (other_line,) = alone.history, Run(both).log()
     assert line.keys() == other_line.keys()
     for name, value in line.items():
         # Of medians, cosines and ratios it is the mean of those of the parts.

@@ -18,7 +18,7 @@ from scq.quantizers import entries
 from scq.solvers import BackendInfo
 from scq.solvers.instance import Instance, Result
 from scq.training import TrainConfig
-from scq.training.folder import write_config
+from scq.training.run import Run
 
 _TINY = (
     "--steps",
@@ -230,7 +230,7 @@ def test_train_ends_with_a_summary_and_the_path_of_the_run(tmp_path):
 
 def test_going_on_with_a_run_takes_its_settings_and_refuses_others(tmp_path, capsys):
     """A default that is given counts as given."""
-    write_config(tmp_path, TrainConfig(batch_size=16, quantizer="vq"))
+    Run(tmp_path).write_config(TrainConfig(batch_size=16, quantizer="vq"))
     for option, value in (("--batch-size", "64"), ("--lam", "0.2")):
         assert main(["train", "--resume", str(tmp_path), option, value]) == 2
         said = capsys.readouterr().err

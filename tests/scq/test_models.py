@@ -14,8 +14,9 @@ from scq.data.batching import Batches
 from scq.models import registry
 from scq.training import TrainConfig, build_model, load_run, resume, train
 from scq.training.dumps import dumped
-from scq.training.folder import read_config, write_config, write_json
+from scq.training.folder import write_json
 from scq.training.model import noise_seed, seeds
+from scq.training.run import Run
 
 
 @pytest.fixture(autouse=True)
@@ -111,11 +112,11 @@ def test_what_does_not_go_together_is_refused(tmp_path):
 
 
 def test_settings_of_before_are_of_the_autoencoder(tmp_path):
-    write_config(tmp_path, TrainConfig())
+    Run(tmp_path).write_config(TrainConfig())
     content = json.loads((tmp_path / "config.json").read_text())
     assert content.pop("model") == "vqvae"
     write_json(tmp_path / "config.json", content)
-    assert read_config(tmp_path) == TrainConfig()
+    assert Run(tmp_path).config == TrainConfig()
 
 
 def test_a_model_that_has_not_met_the_data_says_so():

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from scq import data, solvers
 from scq.solvers.registry import get
 from scq.training import evaluate, load_run, loop, train
-from scq.training.folder import read_metrics
+from scq.training.run import Run
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def test_a_run_leaves_a_complete_folder(tmp_path, quantizer, photos):
         "test.json",
     }
     assert [line["step"] for line in result.history] == [1, 2, 4]
-    assert read_metrics(result.folder) == result.history
+    assert Run(result.folder).log() == result.history
     for line in result.history:
         assert all(math.isfinite(value) for value in line.values())
     test = json.loads((result.folder / "test.json").read_text())
@@ -114,7 +114,7 @@ def test_training_learns(tmp_path, quantizer):
 def test_a_run_never_overwrites_another(tmp_path):
     folders = [train(config(tmp_path, steps=1, gap=False, name="same"), progress=False).folder for _ in range(3)]
     assert [folder.name for folder in folders] == ["same", "same-2", "same-3"]
-    assert all(len(read_metrics(folder)) == 1 for folder in folders)
+    assert all(len(Run(folder).log()) == 1 for folder in folders)
 
 
 def test_an_unwritable_folder_is_reported_before_training(tmp_path, monkeypatch):
@@ -150,7 +150,7 @@ os._exit(9)
     assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == 9
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 3, "train/l')
-    assert [line["train/loss"] for line in read_metrics(tmp_path)] == [0.5, 0.25]
+    assert [line["train/loss"] for line in Run(tmp_path).log()] == [0.5, 0.25]
 
 
 def test_environment_names_versions_but_no_place(tmp_path):

@@ -16,7 +16,8 @@ from scq.quantizers import entries
 from scq.quantizers.registry import get
 from scq.training import CommonConfig, TrainConfig, build_model, train
 from scq.training.applicability import ignored, rules
-from scq.training.folder import read_config, read_metrics, write_json
+from scq.training.folder import write_json
+from scq.training.run import Run
 
 QUANTIZERS = [entry.name for entry in entries()] + [
     "linear+nearest+rotation",
@@ -172,14 +173,14 @@ def test_any_other_setting_changes_the_training_or_is_refused(
         elif name == "name":
             assert (tmp_path / "runs" / "mine").is_dir()
         elif name == "data":
-            assert read_config(tmp_path / "runs" / f"gtsrb-{quantizer}").data == "gtsrb"
+            assert Run(tmp_path / "runs" / f"gtsrb-{quantizer}").config.data == "gtsrb"
         else:
             assert left != before, name
 
 
 def _left(folder: Path) -> tuple[object, ...]:
     """What a run leaves, but for the clock and its settings."""
-    log = [{name: v for name, v in line.items() if not name.startswith("time/")} for line in read_metrics(folder)]
+    log = [{name: v for name, v in line.items() if not name.startswith("time/")} for line in Run(folder).log()]
     weights = {name: float(value.double().sum()) for name, value in load_file(folder / "model.safetensors").items()}
     places = {path.relative_to(folder).parts[0] for path in folder.rglob("*")}
     return repr(log), weights, sorted(places), (folder / "test.json").read_text()
@@ -228,4 +229,4 @@ def test_of_common_settings_each_quantizer_has_those_that_apply_to_it() -> None:
 
 def test_an_older_run_with_settings_that_changed_nothing_is_read_as_what_it_did(tmp_path: Path) -> None:
     write_json(tmp_path / "config.json", {"quantizer": "vq", "lam": 0.5, "steps": 3})
-    assert read_config(tmp_path) == TrainConfig(quantizer="vq", steps=3)
+    assert Run(tmp_path).config == TrainConfig(quantizer="vq", steps=3)

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from scq.training import TrainConfig, load_run
-from scq.training.folder import create, read_config, write_config
+from scq.training import TrainConfig, build_model, load_run
+from scq.training.folder import new_folder, write_json
+from scq.training.run import Run
 
 
 @pytest.mark.parametrize(
@@ -58,18 +60,18 @@ def test_settings_round_trip_through_the_folder(tmp_path):
         out=Path("a/b"),
         trackers=(),
     )
-    write_config(tmp_path, config)
-    assert read_config(tmp_path) == config
+    Run(tmp_path).write_config(config)
+    assert Run(tmp_path).config == config
 
 
 def test_settings_that_an_older_run_does_not_have_are_what_it_did(tmp_path):
     config = TrainConfig(lam=0.25)
-    write_config(tmp_path, config)
+    Run(tmp_path).write_config(config)
     content = json.loads((tmp_path / "config.json").read_text())
     for name in ("accumulate", "clip_norm", "precision", "trackers", "checkpoint_every"):
         del content[name]
     (tmp_path / "config.json").write_text(json.dumps(content))
-    assert read_config(tmp_path) == config
+    assert Run(tmp_path).config == config
 
 
 def test_a_folder_that_is_no_run_is_refused_by_name(tmp_path):
@@ -84,13 +86,13 @@ def test_a_folder_that_is_no_run_is_refused_by_name(tmp_path):
 
 
 def test_an_unfinished_run_is_told_from_a_finished_one(tmp_path):
-    write_config(tmp_path, TrainConfig())
+    Run(tmp_path).write_config(TrainConfig())
     with pytest.raises(ValueError, match="has not finished"):
         load_run(tmp_path)
 
 
 def test_folders_are_numbered(tmp_path):
-    assert [create(tmp_path / "new" / "runs", "a").name for _ in range(3)] == ["a", "a-2", "a-3"]
+    assert [new_folder(tmp_path / "new" / "runs", "a").name for _ in range(3)] == ["a", "a-2", "a-3"]
 
 
 def test_settings_need_no_torch():
@@ -98,3 +100,19 @@ def test_settings_need_no_torch():
     script = "import sys, scq.training, scq.quantizers; scq.quantizers.entries(); sys.exit('torch' in sys.modules)"
     root = Path(__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False).returncode == 0
+
+
+def test_a_run_says_what_its_folder_has(tmp_path):
+    """Each as it is on disk now, while the run goes on."""
+    run = Run.create(tmp_path, "run")
+    assert run.log() == [] and not run.finished and run.checkpoints.steps() == []
+    with pytest.raises(ValueError, match="must be the folder of a run"):
+        Run.open(run.folder)
+    config = TrainConfig(quantizer="vq", width=4, residual_width=2, residual_layers=1, dim=2, codebook_size=4)
+    run.write_config(config)
+    assert Run.open(run.folder).config == config
+    model = build_model(config)
+    run.write_model(model)
+    write_json(run.folder / "test.json", {"mse": 0.5})
+    assert run.finished and run.test == {"mse": 0.5}
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in run.model().state_dict().items())

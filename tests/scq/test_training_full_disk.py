@@ -11,7 +11,7 @@ from scq.cli import mistakes
 from scq.quantizers import SoftConvexQuantizer
 from scq.training.dumps import dump
 from scq.training.log import MetricLog
-from scq.training.resuming import writing
+from scq.training.run import Run
 
 
 class FullDisk(GeneralTracker):
@@ -32,7 +32,7 @@ class FullDisk(GeneralTracker):
 def test_a_tracker_that_cannot_be_closed_does_not_hide_at_which_step_the_disk_was_full(tmp_path):
     place = tmp_path / "my runs"
     place.mkdir()
-    with pytest.raises(OSError, match="step 3") as caught, MetricLog(place, [FullDisk()]) as log, writing(place, 3):
+    with pytest.raises(OSError, match="step 3") as caught, MetricLog(place, [FullDisk()]) as log, Run(place).writing(3):
         log.write(3, {"train/loss": 1.0})
     assert mistakes.is_mistake(caught.value)
     assert mistakes.one_line(caught.value) == (
@@ -51,5 +51,8 @@ def test_a_dump_that_does_not_fit_is_an_error_of_the_disk(tmp_path):
     problems = tmp_path / "problems"
     problems.mkdir()
     (problems / ".step-000003.safetensors.partial").symlink_to("/dev/full")
-    with pytest.raises(OSError, match=r"step 3 could not be written .* No space left on device"), writing(tmp_path, 3):
+    with (
+        pytest.raises(OSError, match=r"step 3 could not be written .* No space left on device"),
+        Run(tmp_path).writing(3),
+    ):
         dump(tmp_path, 3, SoftConvexQuantizer(8, 4), torch.randn(5, 4), 0.1)

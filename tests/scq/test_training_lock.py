@@ -15,8 +15,9 @@ from small_runs import config, few_photos, kept
 from scq import data
 from scq.data.batching import Batches
 from scq.training import lock, loop, resume, train
-from scq.training.folder import create, read_metrics
+from scq.training.folder import new_folder
 from scq.training.lock import LOCK, held
+from scq.training.run import Run
 from scq.training.terminal import say
 from scq.validation.common.attempts import attempt
 
@@ -57,7 +58,7 @@ def test_a_folder_that_another_process_has_is_refused_and_one_of_a_dead_process_
 def test_a_link_in_place_of_the_lock_is_not_written_through(tmp_path):
     precious = tmp_path / "precious"
     precious.write_text("dear")
-    folder = create(tmp_path, "run")
+    folder = new_folder(tmp_path, "run")
     (folder / LOCK).symlink_to(precious)
     with pytest.raises(ValueError, match="which cannot be written to"):
         held(folder).__enter__()
@@ -107,7 +108,7 @@ def test_a_run_that_goes_on_is_not_gone_on_with_by_another(tmp_path, monkeypatch
     monkeypatch.setattr(Batches, "__next__", at_the_tenth)
     run = train(kept(tmp_path, quantizer="vq"), progress=False)
     assert len(asked) >= 10
-    assert [line["step"] for line in read_metrics(run.folder)] == [1, 2, 4, 6, 8, 10, 12, 14]
+    assert [line["step"] for line in Run(run.folder).log()] == [1, 2, 4, 6, 8, 10, 12, 14]
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["photos-vq"]
 
 
@@ -150,7 +151,7 @@ def test_new_folders_that_are_made_at_the_same_time_are_different(tmp_path):
 
     def make():
         start.wait()
-        made.append(create(tmp_path, "run"))
+        made.append(new_folder(tmp_path, "run"))
 
     threads = [threading.Thread(target=make) for _ in range(8)]
     for thread in threads:

@@ -16,10 +16,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from scq import data
 from scq.data.batching import Batches
-from scq.training import checkpoint, load_run, loop, resume, train
-from scq.training.folder import create, read_metrics
+from scq.training import checkpoint, load_run, resume, train
+from scq.training.checkpoint import Checkpoints
+from scq.training.folder import new_folder
 from scq.training.log import MetricLog
-from scq.training.resuming import writing
+from scq.training.run import Run
 from scq.training.state import TrainingState
 
 
@@ -83,7 +84,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, monkeypatch, quantizer):
     uninterrupted = train(kept(tmp_path, quantizer=quantizer), progress=False)
     torch.manual_seed(1)  # what other programs drew before does not matter
     folder = stopped(monkeypatch, kept(tmp_path, quantizer=quantizer, name="stopped"), step=11)
-    assert checkpoint.steps(folder) == [8, 4]
+    assert Checkpoints(folder).steps() == [8, 4]
     torch.manual_seed(2)
     assert_same(resume(folder, progress=False), uninterrupted)
     assert not (folder / "checkpoints").exists()
@@ -91,12 +92,12 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, monkeypatch, quantizer):
 
 def test_a_run_goes_on_from_its_start_when_it_had_no_checkpoint_yet(tmp_path, monkeypatch, uninterrupted):
     folder = stopped(monkeypatch, kept(tmp_path, quantizer="vq", name="stopped"), step=3)
-    assert [line["step"] for line in read_metrics(folder)] == [1, 2]
+    assert [line["step"] for line in Run(folder).log()] == [1, 2]
     assert_same(resume(folder, progress=False), uninterrupted)
 
 
 def test_the_log_of_a_resumed_run_has_each_step_once_and_its_clock_goes_on(folder):
-    assert read_metrics(folder)[-1]["step"] == 10
+    assert Run(folder).log()[-1]["step"] == 10
     history = resume(folder, progress=False).history
     steps = [1, 2, 4, 6, 8, 10, 12, 14]
     assert [line["step"] for line in history] == steps
@@ -132,7 +133,7 @@ def test_ctrl_c_ends_the_step_and_saves_it(tmp_path, monkeypatch, capsys, uninte
     folder = tmp_path / "runs" / "stopped"
     assert f"saved up to step 6; to go on from there: scq train --resume {folder}" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert checkpoint.steps(folder) == [6, 4]
+    assert Checkpoints(folder).steps() == [6, 4]
     assert load_run(folder)[1].training is False
     assert_same(resume(folder, progress=False), uninterrupted)
 
@@ -146,7 +147,7 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path, monkeypatch):
     at_batch(monkeypatch, 1 + 6, twice)
     with pytest.raises(KeyboardInterrupt):
         train(kept(tmp_path, quantizer="vq", name="stopped"), progress=False)
-    assert checkpoint.steps(tmp_path / "runs" / "stopped") == [4]
+    assert Checkpoints(tmp_path / "runs" / "stopped").steps() == [4]
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "training.safetensors", "training.json", "manifest.json"])
@@ -155,7 +156,7 @@ def test_a_damaged_checkpoint_is_known(folder, file):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    found, damaged = checkpoint.newest(folder)
+    found, damaged = Checkpoints(folder).newest()
     assert found.step == 4 and len(damaged) == 1 and "step-00000008" in str(damaged[0])
 
 
@@ -167,30 +168,30 @@ def test_a_damaged_checkpoint_is_left_out_for_the_one_before(folder, uninterrupt
 
 
 def test_a_full_disk_is_reported_at_its_step_and_the_last_checkpoint_stays(tmp_path, monkeypatch, uninterrupted):
-    write, folder = checkpoint.write, tmp_path / "runs" / "stopped"
+    write, folder = Checkpoints.write, tmp_path / "runs" / "stopped"
 
-    def full(run, step, files):
+    def full(self, step, files):
         if step < 8:
-            return write(run, step, files)
+            return write(self, step, files)
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
-            return write(run, step, files)
+            return write(self, step, files)
 
-    monkeypatch.setattr(checkpoint, "write", full)
+    monkeypatch.setattr(Checkpoints, "write", full)
     with pytest.raises(OSError, match=r"step 8 could not be written .*No space left; saved up to step 4; .* --resume"):
         train(kept(tmp_path, quantizer="vq", name="stopped"), progress=False)
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["step-00000004"]
-    monkeypatch.setattr(checkpoint, "write", write)
+    monkeypatch.setattr(Checkpoints, "write", write)
     assert_same(resume(folder, progress=False), uninterrupted)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no file here that is always full")
 def test_a_log_that_cannot_be_written_says_at_which_step(tmp_path):
     """Closing the file tries once more, and must not replace the error that has the step."""
-    folder = create(tmp_path, "run")
+    folder = new_folder(tmp_path, "run")
 
     def log_on_a_full_disk():
-        with MetricLog(folder) as log, writing(folder, 7):
+        with MetricLog(folder) as log, Run(folder).writing(7):
             log._lines.close()
             log._lines = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", buffering=1)
             log.write(7, {"train/loss": 1.0})
@@ -203,7 +204,7 @@ def test_ctrl_c_before_a_run_goes_on_writes_no_untrained_weights(folder, monkeyp
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "restore", interrupt)
+    monkeypatch.setattr(TrainingState, "restore", interrupt)
     with pytest.raises(KeyboardInterrupt):
         resume(folder, progress=False)
     assert not (folder / "model.safetensors").exists()
@@ -215,7 +216,7 @@ def test_a_run_of_a_cpu_is_not_resumed_on_a_gpu(folder):
     batches = data.batches(few_photos().train, 4, torch.Generator())
     state = TrainingState(model, [torch.optim.Adam(model.parameters())], batches, None, torch.device("cuda"))
     with pytest.raises(ValueError, match="the run was trained on a CPU, must be resumed on one, not on cuda"):
-        state.load(checkpoint.read(folder, 8))
+        state.load(Checkpoints(folder).read(8))
 
 
 @pytest.mark.parametrize("name", ["../../metrics.jsonl", "/dev/zero", "checkpoints"])
@@ -223,16 +224,16 @@ def test_a_manifest_that_names_other_files_is_refused(folder, name):
     path = folder / "checkpoints" / "step-00000008" / "manifest.json"
     path.write_text(json.dumps({"step": 8, "files": {name: {"size": 0, "sha256": ""}}}))
     with pytest.raises(checkpoint.DamagedError, match="has no file"):
-        checkpoint.read(folder, 8)
+        Checkpoints(folder).read(8)
 
 
 def test_a_resumed_run_needs_room_for_the_checkpoints_that_it_lacks(folder, monkeypatch):
     model = torch.nn.Linear(1000, 1)
     needed = 3 * sum(value.nbytes for value in model.state_dict().values())
     monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda path: type("Usage", (), {"free": needed}))
-    checkpoint.check_space(folder, model)
+    Checkpoints(folder).check_space(model)
     with pytest.raises(ValueError, match="free, must have"):
-        checkpoint.check_space(folder.parent / "new", model)
+        Checkpoints(folder.parent / "new").check_space(model)
 
 
 def test_too_little_room_is_reported_before_training(tmp_path, monkeypatch):
@@ -243,9 +244,9 @@ def test_too_little_room_is_reported_before_training(tmp_path, monkeypatch):
 
 
 def test_as_many_processes_must_go_on_as_there_were(folder):
-    files = checkpoint.read(folder, 8).files
+    files = Checkpoints(folder).read(8).files
     files["training.json"] = files["training.json"].replace(b'"processes": 1', b'"processes": 2')
-    checkpoint.write(folder, 8, files)
+    Checkpoints(folder).write(8, files)
     with pytest.raises(ValueError, match="the run was trained by 2 processes, must be resumed by as many, not by 1"):
         resume(folder, progress=False)
 
@@ -264,7 +265,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 def test_what_a_killed_write_left_is_cleared_away(folder):
     (folder / "checkpoints" / ".step-00000012.partial").mkdir()
-    checkpoint.discard(folder, after=4)
+    Checkpoints(folder).discard(after=4)
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["step-00000004"]
 
 
@@ -275,4 +276,4 @@ def test_the_weights_of_a_checkpoint_are_a_file_as_that_of_a_finished_run(folder
 
 def test_a_log_from_before_its_numbers_were_renamed_is_read_by_the_names_of_now(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "quantizer/gap": 0.5, "gap/weights_l1": 1.0}\n')
-    assert read_metrics(tmp_path) == [{"step": 1, "quantizer/duality_gap": 0.5, "gap/weights_l1": 1.0}]
+    assert Run(tmp_path).log() == [{"step": 1, "quantizer/duality_gap": 0.5, "gap/weights_l1": 1.0}]

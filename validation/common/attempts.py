@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from scq.training import TrainConfig, resume, train
-from scq.training.checkpoint import steps
-from scq.training.folder import finished, read_config
 from scq.training.lock import held
+from scq.training.run import Run
 
 
 def check_resumed(run: Path, plan: TrainConfig, may_differ: Collection[str]) -> None:
@@ -24,9 +23,9 @@ def check_resumed(run: Path, plan: TrainConfig, may_differ: Collection[str]) -> 
     Raises:
         ValueError: naming the run, the setting, what it was and what it must be.
     """
-    if not finished(run):
+    if not Run(run).finished:
         return
-    before = read_config(run)
+    before = Run(run).config
     for field in dataclasses.fields(TrainConfig):
         was, wanted = getattr(before, field.name), getattr(plan, field.name)
         if was != wanted and field.name not in may_differ:
@@ -64,10 +63,10 @@ def attempt(config: TrainConfig, progress: bool, tell: Callable[[str], object]) 
 
 
 def _can_go_on(run: Path, config: TrainConfig) -> bool:
-    if not steps(run):
+    if not Run(run).checkpoints.steps():
         return False
     try:
-        before = read_config(run)
+        before = Run(run).config
     except ValueError:  # of another version
         return False
     return dataclasses.replace(before, out=config.out) == config

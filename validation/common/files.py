@@ -9,19 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scq.training.folder import METRICS, create
 from scq.training.reading import parse_json, read_text
-
-
-def new_folder(out: Path, name: str) -> Path:
-    """A new folder ``out/name``, or ``out/name-2``, ``out/name-3``, ... when there is one already.
-
-    Raises:
-        ValueError: it cannot be made or written to.
-    """
-    folder = create(out, name)
-    (folder / METRICS).unlink(missing_ok=True)  # the log of a training run, which this folder has not
-    return folder
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from scq.training.folder import new_folder
 from scq.training.lock import held
 from scq.training.resuming import command, interruptible
 from scq.training.settings import from_mapping
-from scq.validation.common.files import new_folder, read_json, write_json, written_by_us
+from scq.validation.common.files import read_json, write_json, written_by_us
 
 SETTINGS = "settings.json"
 

@@ -14,10 +14,11 @@ from rich.console import Console
 
 from scq import solvers
 from scq.training.environment import environment
+from scq.training.folder import new_folder
 from scq.training.lock import held
 from scq.training.resuming import command, interruptible
 from scq.training.terminal import say
-from scq.validation.common.files import csv_text, new_folder, write_json, write_text, written_by_us
+from scq.validation.common.files import csv_text, write_json, write_text, written_by_us
 from scq.validation.common.measuring.machine import machine
 from scq.validation.common.measuring.timing import circumstances
 from scq.validation.common.progress import CellProgress

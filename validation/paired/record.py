@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from scq.training.config import CommonConfig
-from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST, read_metrics
+from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST
+from scq.training.run import Run
 from scq.validation.common.files import read_json, written_by_us
 from scq.validation.comparison.comparing import JSON as COMPARISON
 from scq.validation.comparison.comparing import ROUNDS
@@ -169,7 +170,7 @@ def _read(folder: Path) -> Record:
 
 
 def _run(folder: Path) -> RunRecord:
-    history = read_metrics(folder) if (folder / METRICS).is_file() else []
+    history = Run(folder).log() if (folder / METRICS).is_file() else []
     test = read_json(folder / TEST) if (folder / TEST).is_file() else {}
     return RunRecord(read_json(folder / CONFIG), history, test)
 

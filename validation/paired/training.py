@@ -10,8 +10,9 @@ from rich.console import Console
 from scq import data
 from scq.training import CommonConfig, TrainConfig, load_run
 from scq.training.environment import environment
-from scq.training.folder import TEST, finished
+from scq.training.folder import TEST
 from scq.training.model import pick_device
+from scq.training.run import Run
 from scq.training.terminal import animated, duration, say
 from scq.validation.common.attempts import attempt, check_resumed
 from scq.validation.common.files import csv_text, read_json, write_json, write_text
@@ -76,7 +77,7 @@ def _check_earlier(config: GapConfig, folder: Path) -> None:
 
 def runs_so_far(folder: Path, methods: Sequence[str]) -> str:
     """How many of the runs are finished, in words."""
-    return f"{sum(finished(folder / method) for method in methods)} of {len(methods)} runs are finished"
+    return f"{sum(Run(folder / method).finished for method in methods)} of {len(methods)} runs are finished"
 
 
 def paired_runs(config: GapConfig, images: data.ImageData, folder: Path, progress: bool) -> None:
@@ -86,7 +87,7 @@ def paired_runs(config: GapConfig, images: data.ImageData, folder: Path, progres
     methods = {}
     for number, (method, plan) in enumerate(plans.items(), 1):
         title = f"{METHODS[method].title} ({number} of {len(plans)})"
-        if finished(folder / method):
+        if Run(folder / method).finished:
             tell(f"{title}: finished before")
             methods[method] = {"state": "done"}
         else:

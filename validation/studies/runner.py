@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-from scq.training.folder import finished
+from scq.training.run import Run
 from scq.validation.common.attempts import check_resumed
 from scq.validation.common.progress import CellProgress
 from scq.validation.studies.cells import PlannedRun, weight_setting
@@ -53,7 +53,7 @@ class Runner:
         todo = []
         for number, cell in enumerate(cells):
             check_resumed(cell.run, cell.config, _SETTLED_BY_FOLDER)
-            if finished(cell.run):  # also where a measure is missing, for which there may be no time now
+            if Run(cell.run).finished:  # also where a measure is missing, for which there may be no time now
                 rows[number] = _row(cell) | outcome_of(cell)
             if complete(cell):
                 self._bar.skip()

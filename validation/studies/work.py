@@ -4,8 +4,9 @@ import traceback
 from functools import partial
 from typing import Any
 
-from scq.training.folder import TEST, finished, read_metrics
+from scq.training.folder import TEST
 from scq.training.resuming import command, part_of
+from scq.training.run import Run
 from scq.training.terminal import say
 from scq.validation.common.attempts import attempt
 from scq.validation.common.files import read_json, write_json
@@ -15,7 +16,7 @@ from scq.validation.studies.measures import Trained, measure
 
 def complete(cell: PlannedRun) -> bool:
     """Whether there is nothing left to do for it."""
-    return finished(cell.run) and all(_file(cell, name).is_file() for name in cell.measures)
+    return Run(cell.run).finished and all(_file(cell, name).is_file() for name in cell.measures)
 
 
 def perform(cell: PlannedRun) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def perform(cell: PlannedRun) -> dict[str, Any]:
         line of the log, what was measured, and an error for each measure that failed; or
         ``{"state": "failed", "error": ..., "traceback": ...}``.
     """
-    if not finished(cell.run):
+    if not Run(cell.run).finished:
         # At Ctrl-C, and on a full disk, it is the study that is gone on with.
         with part_of(command("study", cell.config.out.parent)):
             outcome = attempt(cell.config, progress=False, tell=partial(say, stderr=True))
@@ -49,7 +50,7 @@ def outcome_of(cell: PlannedRun) -> dict[str, Any]:
     files = {name: _file(cell, name) for name in cell.measures}
     measures = {name: read_json(file) for name, file in files.items() if file.is_file()}
     missing = {name: "not measured yet" for name in cell.measures if name not in measures}
-    outcome = {"state": "done", "test": read_json(cell.run / TEST), "log": read_metrics(cell.run)[-1]}
+    outcome = {"state": "done", "test": read_json(cell.run / TEST), "log": Run(cell.run).log()[-1]}
     return outcome | {"measures": measures, "unmeasured": missing}
 
 

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from scq import data, solvers
 from scq.models import Autoencoder
 from scq.training import CommonConfig, evaluate, train
-from scq.training.folder import read_metrics
+from scq.training import run as runs
 from scq.validation.paired.held_out import swapped
 from scq.validation.studies.measures import Trained, measure
 from scq.validation.studies.measures.rate import quantized
@@ -99,7 +99,7 @@ def test_dumped_problems_are_solved_again_by_every_exact_backend(tmp_path: Path)
     assert all(point["relative"] < 1e-9 and point["converged_share"] == 1 for point in ours)
     # What the first one was given is what the run logged: the first lam, before the schedule went on.
     with safe_open(trained.run / "problems" / "step-000001.safetensors", "pt") as file:
-        assert float(file.metadata()["lam"]) == pytest.approx(read_metrics(trained.run)[0]["quantizer/lam"]) == 0.1
+        assert float(file.metadata()["lam"]) == pytest.approx(runs.Run(trained.run).log()[0]["quantizer/lam"]) == 0.1
 
 
 def test_without_dumps_there_is_nothing_to_replay(run: Run) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from scq.training.folder import METRICS, read_metrics
+from scq.training.folder import METRICS
+from scq.training.run import Run
 from scq.validation.common.files import read_json
 from scq.validation.studies.results.summary import Row, Summary, numbers, place_of, recovery, summarize
 
@@ -106,7 +107,7 @@ class StudyRecord:
     def history(self, row: Row) -> list[dict[str, int | float]]:
         """The log of a run; empty where its folder is gone, as from a study.json that was passed on alone."""
         run = self.folder / row["run"]
-        return read_metrics(run) if (run / METRICS).is_file() else []
+        return Run(run).log() if (run / METRICS).is_file() else []
 
     @cached_property
     def stress(self) -> list[StressRun]:
