@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from scq.data.batching import Batches
 from scq.quantizers import processes
+from scq.quantizers.earlier import renamed
 from scq.training.checkpoint import Checkpoint
 from scq.training.folder import CONFIG, WEIGHTS
 from scq.training.log import MetricLog
@@ -145,12 +146,15 @@ class TrainingState:
         # On the device: not every way for processes to talk takes tensors of the CPU.
         return processes.gathered(state[None].to(self._device)).cpu()
 
-    def _load_optimizers(self, tensors: Mapping[str, Tensor]) -> None:
+    def _load_optimizers(self, tensors: dict[str, Tensor]) -> None:
+        renamed(tensors, "quantizer.")
         of_parameters: dict[str, dict[str, Tensor]] = {}
         for path, value in tensors.items():
             name, _, key = path.rpartition(".")
             of_parameters.setdefault(name, {})[key] = value
         names = {parameter: name for name, parameter in self._model.named_parameters()}
+        if unknown := of_parameters.keys() - names.values():
+            raise ValueError(f"the checkpoint has an optimizer's state of {sorted(unknown)}, which the model has not")
         for optimizer in self._optimizers:
             own = [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
             state = {number: of_parameters[name] for number, name in enumerate(own) if name in of_parameters}

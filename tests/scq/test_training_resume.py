@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file, save
 from same_runs import assert_same
 from small_runs import few_photos, kept
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
 
 from scq import data
 from scq.data.batching import Batches
+from scq.quantizers import quantizer
 from scq.training import checkpoint, load_run, resume, train
 from scq.training.checkpoint import Checkpoints
 from scq.training.folder import new_folder
@@ -277,3 +279,52 @@ def test_the_weights_of_a_checkpoint_are_a_file_as_that_of_a_finished_run(folder
 def test_a_log_from_before_its_numbers_were_renamed_is_read_by_the_names_of_now(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "quantizer/gap": 0.5, "gap/weights_l1": 1.0}\n')
     assert Run(tmp_path).log() == [{"step": 1, "quantizer/duality_gap": 0.5, "gap/weights_l1": 1.0}]
+
+
+def _earlier(content: bytes) -> bytes:
+    now = {"embedding.codewords": "codebook", "embedding.initialized": "codebook_initialized"}
+    now |= {"assignment.lam": "lam", "embedding.coordinates": "coordinates", "embedding.basis": "basis"}
+    tensors = load(content)
+    for name, before in now.items():
+        tensors = {key.replace(f"quantizer.{name}", f"quantizer.{before}"): value for key, value in tensors.items()}
+    return save(tensors)
+
+
+@pytest.mark.parametrize("name", ["scq_annealed", "simvq_joint"])
+def test_a_checkpoint_from_before_codebooks_were_modules_goes_on_with_its_optimizer(name):
+    def state():
+        torch.manual_seed(0)
+        model = nn.ModuleDict({"quantizer": quantizer(name, 8, 4)})
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+        batches = data.batches(few_photos().train, 4, torch.Generator().manual_seed(0))
+        return model, optimizer, TrainingState(model, [optimizer], batches, None, torch.device("cpu"))
+
+    def step(model, optimizer):
+        output = model["quantizer"](torch.randn(20, 4))
+        (output.quantized.square().sum() + output.loss).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    model, optimizer, before = state()
+    step(model, optimizer)
+    files = {
+        key: _earlier(content) if key.endswith("safetensors") else content for key, content in before.files().items()
+    }
+    assert not any("embedding" in key for content in list(files.values())[:2] for key in load(content))
+    other, again, after = state()
+    after.load(checkpoint.Checkpoint(1, files))
+    for one, with_optimizer in ((model, optimizer), (other, again)):
+        torch.manual_seed(1)
+        step(one, with_optimizer)
+    for key, value in model.state_dict().items():
+        assert torch.equal(other.state_dict()[key], value), key
+
+
+def test_what_an_optimizer_knows_of_no_parameter_is_refused():
+    model = nn.ModuleDict({"quantizer": quantizer("vq", 8, 4)})
+    batches = data.batches(few_photos().train, 4, torch.Generator())
+    state = TrainingState(model, [torch.optim.Adam(model.parameters())], batches, None, torch.device("cpu"))
+    files = state.files()
+    files["training.safetensors"] = save(load(files["training.safetensors"]) | {"optimizer.else.step": torch.ones(())})
+    with pytest.raises(ValueError, match=r"optimizer's state of \['else'\], which the model has not"):
+        state.load(checkpoint.Checkpoint(1, files))
