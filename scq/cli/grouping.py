@@ -100,7 +100,8 @@ def _title(part: type) -> str:
 
 def _option(owner: type, name: str, hidden: Collection[str]) -> Any:
     says = [_documented(owner)[name], *(f"Applies {rule.to}." for rule in rules(owner).get(name, ()))]
-    kind: Any = Annotated.__class_getitem__((hints(owner)[name], tyro.conf.arg(help=" ".join(says))))
+    hint = hints(owner)[name]
+    kind: Any = Annotated[hint, tyro.conf.arg(help=" ".join(says))]
     if name in hidden:
         kind = tyro.conf.Suppress[kind]
     field = owner.__dataclass_fields__[name]  # pyrefly: ignore
