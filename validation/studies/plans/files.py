@@ -23,13 +23,14 @@ def plan_names() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
-def read_plan(name: str, quick: bool = False, **place: Any) -> Plan:
+def read_plan(name: str, quick: bool = False, **machine_settings: Any) -> Plan:
     """Reads a plan.
 
     Args:
         name: one of :func:`plan_names`, or the path of a file.
         quick: with what the file has under [quick] in place of what it has elsewhere.
-        **place: settings of :class:`scq.training.TrainConfig` that say where it runs: data_root, device, out, name.
+        **machine_settings: settings of :class:`scq.training.TrainConfig` that say where it runs: data_root, device,
+            out, name.
 
     Raises:
         ValueError: no such plan, or a file that is none; naming the file, the key, what it was and what it must be.
@@ -48,24 +49,24 @@ def read_plan(name: str, quick: bool = False, **place: Any) -> Plan:
                 raise ValueError("quick is asked for, but there is no [quick]")
             conforming("quick", fast, dict)
             content = _merged(content, fast)
-        return _plan(planned_name(name, quick), content, place)
+        return _plan(planned_name(name, quick), content, machine_settings)
     except (ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
         raise ValueError(f"'{path}': {error}") from error
 
 
-def restored_plan(name: str, content: Mapping[str, Any], **place: Any) -> Plan:
+def restored_plan(name: str, content: Mapping[str, Any], **machine_settings: Any) -> Plan:
     """The plan whose ``raw`` was kept.
 
     Args:
         name: of the plan.
         content: its ``raw``.
-        **place: as for :func:`read_plan`.
+        **machine_settings: as for :func:`read_plan`.
 
     Raises:
         ValueError: none of this version.
     """
     try:
-        return _plan(name, content, place)
+        return _plan(name, content, machine_settings)
     except (ValueError, TypeError) as error:
         raise ValueError(f"the plan {name} is none of this version: {error}") from error
 
@@ -99,9 +100,9 @@ class _PlanFile:
     measures: tuple[str, ...] = ()
 
 
-def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Plan:
+def _plan(name: str, content: Mapping[str, Any], machine_settings: Mapping[str, Any]) -> Plan:
     file = from_mapping(_PlanFile, content)
-    train = common_config(file.train, "train", **place)
+    train = common_config(file.train, "train", **machine_settings)
     arms = tuple(Arm(arm, settings(given, f"arms.{arm}")) for arm, given in file.arms.items())
     for arm in arms:
         # Built once, so that a wrong value is known before anything is trained.
@@ -110,9 +111,10 @@ def _plan(name: str, content: Mapping[str, Any], place: Mapping[str, Any]) -> Pl
     with_codebook = tuple(arm.name for arm in arms if arm.has_codebook)
     slices = tuple(_slice(given, train, arms, with_codebook, file.datasets) for given in file.slices)
     packaged = [data.get(name).packaged for name in file.datasets]
-    if place.get("data_root") is not None and all(packaged):
+    if machine_settings.get("data_root") is not None and all(packaged):
         raise ValueError(
-            f"data_root is '{place['data_root']}', but applies to data in a folder (datasets is {file.datasets})"
+            f"data_root is '{machine_settings['data_root']}', but applies to data in a folder "
+            f"(datasets is {file.datasets})"
         )
     stress = tuning = None
     if file.stress is not None:
@@ -130,9 +132,9 @@ _TUNED = {"learning_rate": "tuning"}
 
 
 def _check_run(train: CommonConfig, arm: Arm, where: str, **varied: Any) -> None:
-    own = {"quantizer": arm.quantizer, **arm.settings, **varied}
+    of_run = {"quantizer": arm.quantizer, **arm.settings, **varied}
     try:
-        train.of(own.pop("quantizer"), **own)
+        train.of(of_run.pop("quantizer"), **of_run)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from error
 

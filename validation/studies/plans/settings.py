@@ -17,19 +17,19 @@ _SET_BY_STUDY = {
 }
 
 
-def common_config(given: Mapping[str, Any], where: str, **place: Any) -> CommonConfig:
+def common_config(given: Mapping[str, Any], where: str, **further: Any) -> CommonConfig:
     """The settings that runs have in common.
 
     Args:
         given: as read from a plan.
         where: what the plan calls them, for messages.
-        **place: further fields, taken as they are.
+        **further: further fields, taken as they are.
 
     Raises:
         ValueError: naming the setting, what it was and what it must be.
     """
     try:
-        return CommonConfig(**settings(given, where), **place)
+        return CommonConfig(**settings(given, where), **further)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
 
@@ -40,9 +40,9 @@ def settings(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     Raises:
         TypeError, ValueError: no such setting, one that the study sets itself, or a value of another kind.
     """
-    found = values(CommonConfig, given, where)
-    check_free(where, found, _SET_BY_STUDY)
-    return found
+    checked = values(CommonConfig, given, where)
+    check_free(where, checked, _SET_BY_STUDY)
+    return checked
 
 
 def check_free(where: str, given: Collection[str], taken: Mapping[str, str]) -> None:
