@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss
 
@@ -13,19 +13,19 @@ from scq import solvers
 from scq.models.base import Model, Objective
 from scq.programme import Programme, Side
 from scq.quantizers.assignments import SoftConvex
-from scq.quantizers.layout import from_rows
+from scq.quantizers.layout import from_rows, positions
 from scq.quantizers.means import mean_square
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.quantizers.usage import SUPPORT
 from scq.solvers.clock import now
 from scq.solvers.registry import DEFAULT_BACKEND, get
-from scq.training.config import TrainConfig
+from scq.training.config import CommonConfig
 
 
 def gap_of(
     model: Model,
     batch: Float[Tensor, "B ..."],
-    config: TrainConfig,
+    config: CommonConfig,
     *,
     output: Objective | None = None,
     **relaxation: Any,
@@ -59,9 +59,7 @@ def gap_of(
 
     Source: arXiv 2310.03004, Eq. 7 against Algorithm 2.
     """
-    quantizer = model.quantizer
-    if not isinstance(quantizer, SoftConvexQuantizer):
-        raise TypeError(f"model has a {type(quantizer).__name__}, must have a SoftConvexQuantizer: others have no gap")
+    quantizer = _soft(model)
     if output is None or output.latents is None or output.quantized is None:
         with torch.no_grad():
             x, lam = model.encode(batch), None
@@ -76,6 +74,35 @@ def gap_of(
         return value + quantizer.loss_of(z, assigned), numbers
 
     return _gap(Programme.of(quantizer, x, config, lam, **relaxation), loss)
+
+
+@torch.no_grad()
+def gap_at_latents(
+    model: Model, batch: Float[Tensor, "B ..."], config: CommonConfig, **relaxation: Any
+) -> dict[str, Shaped[Tensor, "..."]]:
+    """The part of :func:`gap_of` that each latent has for itself.
+
+    Args:
+        model: with a soft convex quantizer.
+        batch: as the model takes it.
+        config: the settings of its run, or what it has in common with others.
+        **relaxation: as for :func:`gap_of`.
+
+    Returns:
+        weights_l1, weights_l2 (NaN where the exact solver failed), support_exact, support_relaxed and support_overlap:
+        of which :func:`gap_of` has the means. Each has the shape of the latents without their channels.
+
+    Raises:
+        TypeError: the model's quantizer is not a soft convex one.
+    """
+    quantizer, x = _soft(model), model.encode(batch)
+    programme = Programme.of(quantizer, x, config, **relaxation)
+    exact, relaxed = programme.solve("exact", "none"), programme.solve("relaxed", "none")
+    numbers = _at_latents(exact, relaxed)
+    for name in ("weights_l1", "weights_l2"):
+        numbers[name] = torch.where(exact.failed, torch.nan, numbers[name])
+    shape = positions(x, quantizer.channel_dim)
+    return {name: value.reshape(shape) for name, value in numbers.items()}
 
 
 def measure_gap(
@@ -154,6 +181,13 @@ def measure_gap(
     return _gap(Programme(latents.detach(), codebook.detach(), lam, exact, relaxed), loss)
 
 
+def _soft(model: Model) -> SoftConvexQuantizer:
+    if not isinstance(model.quantizer, SoftConvexQuantizer):
+        kind = type(model.quantizer).__name__
+        raise TypeError(f"model has a {kind}, must have a SoftConvexQuantizer: others have no gap")
+    return model.quantizer
+
+
 Loss = Callable[[Tensor, solvers.Solution], tuple[Tensor, dict[str, Tensor]]]
 """From latents and their solution to the loss, and numbers of what was decoded, where anything was."""
 
@@ -188,18 +222,9 @@ class _Side:
             gradients = torch.autograd.grad(value, (z, c))
         return _Side(solution, (solution.reconstruction - z).detach(), decoded, gradients)
 
-    @property
-    def weights(self) -> Tensor:
-        return self.solution.weights.detach()
-
-    @property
-    def support(self) -> Tensor:
-        return self.weights > SUPPORT
-
     def numbers(self, name: str) -> dict[str, Tensor]:
         residuals = self.solution.residuals
         return {f"decoded_{number}_{name}": value for number, value in self.decoded.items()} | {
-            f"support_{name}": self.support.sum(1).double().mean(),
             f"quantization_mse_{name}": mean_square(self.error),
             f"kkt_{name}": residuals.relative.amax(),
             f"primal_{name}": residuals.primal.amax(),
@@ -209,14 +234,9 @@ class _Side:
 
 
 def _differences(exact: _Side, relaxed: _Side) -> dict[str, Tensor]:
-    difference = relaxed.weights - exact.weights
-    common = (exact.support & relaxed.support).sum(1)
-    union = (exact.support | relaxed.support).sum(1)
-    numbers = {
-        "weights_l1": difference.abs().sum(1).mean(),
-        "weights_l2": difference.norm(dim=1).mean(),
-        "support_overlap": (common / union.clamp_min(1)).mean(),
-    }
+    at_latents = _at_latents(exact.solution, relaxed.solution)
+    # A number of codewords is no float yet.
+    numbers = {name: (x if x.is_floating_point() else x.double()).mean() for name, x in at_latents.items()}
     for name, value in exact.decoded.items():
         numbers[f"decoded_{name}_difference"] = relaxed.decoded[name] - value
     for name, of_exact, of_relaxed in zip(("latents", "codebook"), exact.gradients, relaxed.gradients, strict=True):
@@ -224,3 +244,15 @@ def _differences(exact: _Side, relaxed: _Side) -> dict[str, Tensor]:
         numbers[f"gradient_{name}_cosine"] = cosine_similarity(a, b, dim=0)
         numbers[f"gradient_{name}_ratio"] = b.norm() / a.norm()
     return numbers
+
+
+def _at_latents(exact: solvers.Solution, relaxed: solvers.Solution) -> dict[str, Tensor]:
+    a, b = exact.weights.detach(), relaxed.weights.detach()
+    difference, of_exact, of_relaxed = b - a, a > SUPPORT, b > SUPPORT
+    return {
+        "weights_l1": difference.abs().sum(1),
+        "weights_l2": difference.norm(dim=1),
+        "support_exact": of_exact.sum(1),
+        "support_relaxed": of_relaxed.sum(1),
+        "support_overlap": (of_exact & of_relaxed).sum(1) / (of_exact | of_relaxed).sum(1).clamp_min(1),
+    }

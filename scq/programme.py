@@ -61,14 +61,8 @@ class Programme:
             lam: with which the layer quantized x, where a schedule has gone on since; None for its value now.
             **relaxation: steps or projection, in place of those.
         """
-        own = {"backend": quantizer.backend, **quantizer.backend_options}
-        if get(quantizer.backend).exact:
-            exact = own | {"tol": quantizer.tol, "max_iter": quantizer.max_iter}
-            relaxed = relaxation_options(config)
-        else:
-            exact = {"backend": config.backend if get(config.backend).exact else DEFAULT_BACKEND}
-            relaxed = own
-        relaxed |= {"backend": RELAXATION} | relaxation
+        sides = _told(quantizer, config)
+        exact, relaxed = sides["exact"], sides["relaxed"] | relaxation
         if relaxed.get("projection") == "exact" and "steps" not in relaxation:
             relaxed.pop("steps", None)  # those of the alternating one
         rows = to_rows(x.detach(), quantizer.dim, quantizer.channel_dim)
@@ -84,3 +78,29 @@ class Programme:
         """The solution of one side; columns that fail are in its status."""
         problem = solvers.Problem(self.latents, self.codebook, self.lam)
         return solvers.solve(problem, throw=False, gradient=gradient, **getattr(self, side))
+
+
+def swap_solver(quantizer: SoftConvexQuantizer, config: CommonConfig) -> Side:
+    """Gives a quantizer the other solver, as the settings of its run have it; nothing else of it changes.
+
+    Same weights, same latents: what differs then is what the solver does at test time.
+
+    Returns:
+        The side that it is on now.
+    """
+    side: Side = "relaxed" if get(quantizer.backend).exact else "exact"
+    told = _told(quantizer, config)[side]
+    quantizer.backend = told.pop("backend")
+    quantizer.tol = quantizer.max_iter = None
+    quantizer.backend_options = told
+    return side
+
+
+def _told(quantizer: SoftConvexQuantizer, config: CommonConfig) -> dict[Side, dict[str, Any]]:
+    """What either solver is told: its own one what the quantizer tells it, the other what the settings say."""
+    own = {"backend": quantizer.backend, **quantizer.backend_options}
+    if get(quantizer.backend).exact:
+        exact = own | {"tol": quantizer.tol, "max_iter": quantizer.max_iter}
+        return {"exact": exact, "relaxed": relaxation_options(config) | {"backend": RELAXATION}}
+    other = config.backend if get(config.backend).exact else DEFAULT_BACKEND
+    return {"exact": {"backend": other}, "relaxed": own | {"backend": RELAXATION}}

@@ -10,10 +10,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from scq import data
+from scq.diagnostics import gap_at_latents
 from scq.models.base import Model
-from scq.programme import Programme
-from scq.quantizers.soft_convex import SoftConvexQuantizer
-from scq.quantizers.usage import SUPPORT
 from scq.training.config import CommonConfig
 from scq.training.folder import write_bytes
 from scq.training.reading import read_tensors
@@ -57,26 +55,15 @@ def save_gap_map(folder: Path, model: Model, images: UInt8[Tensor, "N 3 H W"], c
         images: held-out pictures.
         config: the settings of its run, or what it has in common with others.
     """
-    quantizer = model.quantizer
-    assert isinstance(quantizer, SoftConvexQuantizer)
     chosen = images[spread(len(images), _PICTURES)]
-    device = quantizer.codebook.device
+    device = next(model.parameters()).device
     parts = []
     for batch in chosen.split(_AT_ONCE):
         pictures = data.to_float(batch.to(device))
-        latents = model.encode(pictures)
-        programme = Programme.of(quantizer, latents, config)
-        exact, relaxed = programme.solve("exact", "none"), programme.solve("relaxed", "none")
-        distance = (exact.weights - relaxed.weights).norm(dim=1).float()
-        shape = (len(batch), *latents.shape[2:])
-        parts.append(
-            {
-                "distance": torch.where(exact.failed, torch.nan, distance).reshape(shape),
-                "support_exact": (exact.weights > SUPPORT).sum(1).reshape(shape),
-                "support_relaxed": (relaxed.weights > SUPPORT).sum(1).reshape(shape),
-                "contrast": _contrast(pictures, shape[1]),
-            }
-        )
+        gap = gap_at_latents(model, pictures, config)
+        distance = gap["weights_l2"].float()
+        supports = {name: gap[name] for name in ("support_exact", "support_relaxed")}
+        parts.append({"distance": distance, **supports, "contrast": _contrast(pictures, distance.shape[1])})
     tensors = {name: torch.cat([part[name] for part in parts]).cpu().contiguous() for name in parts[0]}
     shown = spread(len(chosen), _SHOWN)
     write_bytes(folder / GAP_MAP, serialised(tensors | {"pictures": chosen[shown], "shown": shown}))

@@ -1,6 +1,5 @@
 """What trained models do to held-out pictures: the swap test, and reconstructions to look at."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,13 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from scq.models.base import Model
-from scq.training import build_model, evaluate, load_run
+from scq.programme import swap_solver
+from scq.quantizers import SoftConvexQuantizer
+from scq.training import load_run
 from scq.training.folder import write_bytes
 from scq.training.reading import read_tensors
 from scq.training.state import serialised
 from scq.validation.common.measuring.pictures import spread
-from scq.validation.paired.methods import METHODS
 
 PICTURES = "pictures.safetensors"
 ORIGINAL = "original"
@@ -46,19 +46,18 @@ def swap_test(
         if trained not in tests:
             continue
         for tested in _SWAPPED:
-            test = (
-                tests[trained] if tested == trained else evaluate(swapped(folder / trained, tested).to(device), images)
-            )
+            own = tested == trained
+            test = tests[trained] if own else swapped(folder / trained).to(device).evaluate(images)
             pairs.append({"trained": trained, "tested": tested, "test": dict(test)})
     return pairs
 
 
-def swapped(run: Path, method: str) -> Model:
-    """The trained model of a run, quantizing by another method on the same codebook."""
-    config, model = load_run(run)
-    other = build_model(dataclasses.replace(config, quantizer=METHODS[method].quantizer))
-    other.load_state_dict(model.state_dict())
-    return other.eval()
+def swapped(folder: Path) -> Model:
+    """The trained model of a run, with the other solver."""
+    config, model = load_run(folder)
+    assert isinstance(model.quantizer, SoftConvexQuantizer)
+    swap_solver(model.quantizer, config)
+    return model
 
 
 @torch.no_grad()
