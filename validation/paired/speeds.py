@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from scq.data import to_float
 from scq.models import Autoencoder
+from scq.validation.common.measuring.passes import forward, step
 from scq.validation.common.measuring.pictures import spread
 from scq.validation.common.measuring.timing import Repeated, alike, circumstances, in_turns, repeated
 from scq.validation.paired.methods import METHODS
@@ -18,22 +19,6 @@ from scq.validation.paired.methods import METHODS
 ROUNDS = 9
 
 _PICTURES = 128
-
-
-def forward(model: Autoencoder, pictures: Float[Tensor, "N 3 H W"]) -> None:
-    """The forward pass of evaluation."""
-    model.eval()
-    with torch.no_grad():
-        model(pictures)
-
-
-def step(model: Autoencoder, pictures: Float[Tensor, "N 3 H W"]) -> None:
-    """Forward and backward of a training step. The optimiser's part is the same for every quantizer, and left out: the
-    weights stay as they are."""
-    model.train()
-    output = model(pictures)
-    (output.reconstruction.square().mean() + output.quantized.loss).backward()
-    model.zero_grad(set_to_none=True)
 
 
 def measure_speeds(

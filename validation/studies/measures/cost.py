@@ -13,8 +13,8 @@ import torch
 
 from scq.quantizers.identity import NoQuantizer
 from scq.validation.common.measuring.memory import PeakMemory
+from scq.validation.common.measuring.passes import forward, step
 from scq.validation.common.measuring.timing import circumstances, in_turns
-from scq.validation.paired.speeds import forward, step
 from scq.validation.studies.measures import Trained
 
 _ROUNDS = 7
