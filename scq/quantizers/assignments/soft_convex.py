@@ -144,6 +144,9 @@ class SoftConvex(Assignment):
         weakly_active_share, on at most 512 latents, evenly spaced through the batch: on all of a batch of 4,096 they
         would cost more than solving it."""
         solved, lam = assigned.details
+        if not isinstance(lam, Tensor):
+            # Made there: torch.as_tensor would copy it there, for which the host waits until the device is idle.
+            lam = torch.full((), lam, dtype=torch.float64, device=latents.device)
         converged = solved.status == int(solvers.Status.SOLVED)
         if valid is not None:
             converged = converged & valid
@@ -151,7 +154,7 @@ class SoftConvex(Assignment):
             "iterations": mean(solved.iterations.double(), valid),
             "converged_share": mean(converged.double(), valid),
             "failed_columns": solved.failed.sum(),
-            "lam": torch.as_tensor(lam, dtype=torch.float64, device=latents.device).detach(),
+            "lam": lam.detach().double(),
         }
         if diagnose and latents.shape[0]:
             found = certificate(latents, codebook, numbers["lam"], solved.anchor, solved.weights.detach(), valid)
