@@ -1,0 +1,171 @@
+"""What a GPU would be asked for, counted without one: kernels, and waits of the host. On the way no device is mixed,
+and results are the CPU's.
+
+A pretend device cannot know what CUDA does inside of an operator; that it takes the branches of a device other than the
+CPU, and pays for every question of the host, it does.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch.utils.backend_registration
+
+from scq import quantizers, solvers
+
+if not hasattr(torch.utils.backend_registration, "_setup_privateuseone_for_python_backend"):
+    pytest.skip("this torch takes no device that is written in Python", allow_module_level=True)
+
+SCRIPT = Path(__file__).parent / "helpers" / "on_pretend_device.py"
+
+MORE = 1.25
+"""A share for what asks the host at all: on another processor rounding may take an exact solver another round."""
+
+
+class Cost(NamedTuple):
+    kernels: float
+    waits: int
+
+
+class Step(NamedTuple):
+    """A step of training (forward, loss, backward), and one of evaluation: at most so much; without a mask and with."""
+
+    training: Cost
+    evaluation: Cost
+    masked_training: Cost
+    masked_evaluation: Cost
+
+
+# Each number is what is counted today. It may be made smaller; a 0 stays.
+QUANTIZERS = {
+    "scq": Step(Cost(2121, 18), Cost(2000, 16), Cost(2176, 27), Cost(2045, 23)),
+    "scq_relaxed": Step(Cost(404, 5), Cost(220, 5), Cost(455, 13), Cost(262, 11)),
+    "scq_annealed": Step(Cost(2125, 17), Cost(2003, 15), Cost(2180, 26), Cost(2048, 22)),
+    "vq": Step(Cost(64, 0), Cost(40, 0), Cost(90, 0), Cost(57, 0)),
+    "none": Step(Cost(10, 0), Cost(2, 0), Cost(10, 0), Cost(2, 0)),
+    "vq_ema": Step(Cost(110, 0), Cost(34, 0), Cost(128, 0), Cost(45, 0)),
+    "rotation": Step(Cost(99, 0), Cost(63, 0), Cost(125, 0), Cost(80, 0)),
+    "simvq": Step(Cost(66, 0), Cost(41, 0), Cost(92, 0), Cost(58, 0)),
+    "simvq_joint": Step(Cost(68, 0), Cost(41, 0), Cost(94, 0), Cost(58, 0)),
+    "simvq_diagonal": Step(Cost(69, 0), Cost(41, 0), Cost(95, 0), Cost(58, 0)),
+    "fsq": Step(Cost(68, 0), Cost(44, 0), Cost(76, 0), Cost(49, 0)),
+    "gumbel": Step(Cost(101, 0), Cost(32, 0), Cost(128, 0), Cost(43, 0)),
+    "smoothed_knn_l2": Step(Cost(120, 0), Cost(73, 0), Cost(152, 0), Cost(97, 0)),
+    "smoothed_knn_ce": Step(Cost(109, 0), Cost(66, 0), Cost(139, 0), Cost(90, 0)),
+    "smoothed_perplexity": Step(Cost(117, 0), Cost(68, 0), Cost(151, 0), Cost(93, 0)),
+}
+
+WITHOUT_SOLVER = Step(*[Cost(float("inf"), 0)] * 4)
+"""Of a quantizer that is not listed yet."""
+
+# Forward and backward of 48 latents of 4 channels and 24 codewords.
+SOLVES = {
+    "active_set, float32": (Cost(1331, 14), Cost(107, 2)),
+    "active_set, bfloat16": (Cost(1337, 14), Cost(110, 2)),
+    "active_set, dense anchor": (Cost(1289, 38), Cost(124, 2)),
+    "active_set, failed column": (Cost(1339, 14), Cost(107, 2)),
+    "interior_point, float32": (Cost(1898, 33), Cost(107, 2)),
+    "interior_point, bfloat16": (Cost(1904, 33), Cost(110, 2)),
+    "interior_point, dense anchor": (Cost(1289, 38), Cost(124, 2)),
+    "interior_point, failed column": (Cost(1906, 33), Cost(107, 2)),
+    "relaxed, float32": (Cost(168, 6), Cost(168, 0)),
+    "relaxed, bfloat16": (Cost(176, 6), Cost(174, 0)),
+    "relaxed, dense anchor": (Cost(168, 7), Cost(167, 0)),
+    "relaxed, failed column": (Cost(293, 8), Cost(173, 0)),
+    "relaxed, exact projection": (Cost(85, 6), Cost(35, 0)),
+}
+
+RESIDUALS = {
+    "float32": Cost(94, 3),
+    "bfloat16": Cost(102, 4),
+    "compact": Cost(97, 3),
+    "off the simplex": Cost(110, 5),
+}
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    """In one process, whose imports take longer than most of its cases."""
+    result = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, timeout=110)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def check(case: str, counted: dict[str, Any], limit: tuple[float, int]) -> None:
+    kernels, waits = limit
+    assert counted["waits"] <= MORE * waits, f"{case} waits {counted['waits']} times, may {waits}: {counted['lines']}"
+    assert counted["kernels"] <= (MORE * kernels if waits else kernels), f"{case} launches {counted['kernels']} kernels"
+
+
+def test_the_device_counts_and_refuses_what_cuda_does(found: dict[str, Any]) -> None:
+    mixed = "Expected all tensors to be on the same device, but found pretend:0 and cpu, in aten."
+    assert found["itself"] == {
+        "add": [1, 0],
+        "add a number": [1, 0],
+        "add a number of the CPU": [1, 0],
+        "add the CPU's": f"{mixed}add",
+        "add to the CPU's": f"{mixed}add_",
+        "make": [1, 0],
+        "view": [0, 0],
+        "allocate": [0, 0],
+        "item": [2, 1],
+        "bool": [2, 1],
+        "nonzero": [1, 1],
+        "select by a mask": [1, 1],
+        "select of the CPU's": f"{mixed}index",
+        "select by the CPU's": [1, 1],
+        "put by a mask": [2, 1],
+        "fill by a mask": [2, 0],
+        "mask": [2, 0],
+        "where": [2, 0],
+        "list": [1, 1],
+        "to the CPU": [1, 1],
+        "from the CPU": [1, 1],
+        "from the CPU, not waiting": [1, 0],
+        "number from the CPU": [1, 1],
+        "full": [1, 0],
+    }
+
+
+@pytest.mark.parametrize("entry", quantizers.entries(), ids=lambda entry: entry.name)
+def test_a_quantizer_in_every_layout_and_precision(entry: quantizers.QuantizerInfo, found: dict[str, Any]) -> None:
+    limits = QUANTIZERS.get(entry.name, WITHOUT_SOLVER)
+    for case, result in found["quantizers"][entry.name].items():
+        assert not result["differs"], "\n".join([case, *result["differs"]])
+        masked = case.startswith("masked")
+        check(f"{case}, training", result["training"], limits.masked_training if masked else limits.training)
+        check(f"{case}, evaluation", result["evaluation"], limits.masked_evaluation if masked else limits.evaluation)
+
+
+def test_only_quantizers_with_a_solver_wait() -> None:
+    waiting = {name for name, step in QUANTIZERS.items() if any(cost.waits for cost in step)}
+    assert waiting <= {entry.name for entry in quantizers.entries() if entry.convex}
+
+
+def test_after_its_start_by_k_means_a_quantizer_waits_no_more(found: dict[str, Any]) -> None:
+    assert not found["started"]["differs"], "\n".join(found["started"]["differs"])
+    check("training", found["started"]["training"], QUANTIZERS["vq"].training)
+
+
+@pytest.mark.parametrize("case", SOLVES)
+def test_a_solve(case: str, found: dict[str, Any]) -> None:
+    result, (forward, backward) = found["solves"][case], SOLVES[case]
+    assert not result["differs"], "\n".join(result["differs"])
+    check("forward", result["forward"], forward)
+    check("backward", result["backward"], backward)
+
+
+def test_every_backend_of_torch_alone_is_counted(found: dict[str, Any]) -> None:
+    assert found["solves"].keys() == SOLVES.keys()
+    own = {info.name for info in solvers.backends() if info.package is None}
+    assert {case.partition(",")[0] for case in SOLVES} == own
+
+
+@pytest.mark.parametrize("case", RESIDUALS)
+def test_the_certificate(case: str, found: dict[str, Any]) -> None:
+    result = found["residuals"][case]
+    assert not result["differs"], "\n".join(result["differs"])
+    check("certificate", result["certificate"], RESIDUALS[case])
