@@ -19,6 +19,7 @@ from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.quantizers.usage import SUPPORT
 from scq.solvers.clock import now
 from scq.solvers.registry import DEFAULT_BACKEND, get
+from scq.solvers.solution import Solved
 from scq.training.config import CommonConfig
 
 
@@ -67,8 +68,8 @@ def gap_of(
         x, lam = output.latents, float(output.quantized.info["lam"])
 
     def loss(z: Tensor, solution: solvers.Solution) -> tuple[Tensor, dict[str, Tensor]]:
-        c = solution.problem.codebook
-        assigned = SoftConvex.assigned(solution.compact, solution.reconstruction, solution.failed, c)
+        problem = solution.problem
+        assigned = SoftConvex.assigned(Solved.of(solution), problem.codebook, problem.lam)
         quantized = from_rows(quantizer.gradient(assigned), x, quantizer.channel_dim)
         value, numbers = model.loss(quantized, batch)
         return value + quantizer.loss_of(z, assigned), numbers

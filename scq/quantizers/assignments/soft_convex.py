@@ -17,7 +17,7 @@ from scq.solvers.certificate import certificate
 from scq.solvers.registry import DEFAULT_BACKEND, get
 from scq.solvers.rows import solve_rows
 from scq.solvers.settings import SolverSettings
-from scq.solvers.weights import Weights
+from scq.solvers.solution import Solved
 
 
 class SoftConvex(Assignment):
@@ -115,19 +115,14 @@ class SoftConvex(Assignment):
         )
         lam = self.lam() if isinstance(self.lam, Scalar) else self.lam
         solved = solve_rows(latents, codebook, lam, valid, settings)
-        return self.assigned(solved.weights, solved.reconstruction, solved.failed, codebook, (solved, lam))
+        return self.assigned(solved, codebook, lam)
 
     @staticmethod
-    def assigned(
-        weights: Weights,
-        reconstruction: Float[Tensor, "N F"],
-        failed: Bool[Tensor, " N"],
-        codebook: Float[Tensor, "K F"],
-        details: Any = None,
-    ) -> Assigned:
+    def assigned(solved: Solved, codebook: Float[Tensor, "K F"], lam: float | Float[Tensor, ""]) -> Assigned:
         """The codes that follow from a solution, of whatever solver."""
-        indices = weights.detach().largest()[1]
-        return Assigned(indices, embedding(indices, codebook), reconstruction, weights, failed=failed, details=details)
+        indices = solved.weights.detach().largest()[1]
+        codeword, details = embedding(indices, codebook), (solved, lam)
+        return Assigned(indices, codeword, solved.reconstruction, solved.weights, None, solved.failed, details)
 
     @torch.no_grad()
     def info(
