@@ -16,6 +16,10 @@ class Dataset:
         test: held-out examples: never seen in training, not even in part.
         description: where they came from and what was held out, one line for the report.
 
+    Raises:
+        TypeError: a split that is no tensor.
+        ValueError: one without examples.
+
     Attributes:
         kind: what the examples are; a model says which kind it takes.
     """
@@ -26,6 +30,13 @@ class Dataset:
     train: Tensor
     test: Tensor
     description: str
+
+    def __post_init__(self) -> None:
+        for split, examples in (("train", self.train), ("test", self.test)):
+            if not isinstance(examples, Tensor):
+                raise TypeError(f"{split} is a {type(examples).__name__}, must be a tensor")
+            if not examples.ndim or not len(examples):
+                raise ValueError(f"{split} has shape {tuple(examples.shape)}, must have at least 1 example")
 
     def ready(self, examples: Tensor) -> Tensor:
         """Stored examples as models take them."""

@@ -56,3 +56,20 @@ class ImageData(Dataset):
         values = torch.arange(256, dtype=torch.float64, device=counts.device) / 255
         mean = counts @ values / counts.sum()
         return float(counts @ (values - mean) ** 2 / counts.sum())
+
+
+def dataset_of(given: Dataset | tuple[Tensor, Tensor]) -> Dataset:
+    """What was passed in as data: a data set, or a pair of tensors for training and testing.
+
+    A pair of ``(N, 3, height, width)`` uint8 tensors is pictures, another one bare tensors.
+
+    Raises:
+        TypeError: something else.
+        ValueError: a split that cannot be.
+    """
+    if isinstance(given, Dataset):
+        return given
+    if not isinstance(given, tuple) or [isinstance(split, Tensor) for split in given] != [True, True]:
+        raise TypeError(f"data is a {type(given).__name__}, must be a Dataset or a pair of tensors, train and test")
+    pictures = all(split.dtype == torch.uint8 and split.ndim == 4 for split in given)
+    return (ImageData if pictures else Dataset)("given", *given, "passed in")

@@ -27,7 +27,7 @@ class DatasetInfo:
         downloader: ``"module:function"`` or None; the function takes the root and ``progress(done, total)``, in bytes,
             and returns the path of the file that the reader then finds.
         packaged: inside installed packages, so that there is no root.
-        kind: of its examples; a model's entry says which kind it takes.
+        kind: of its examples; a model's entry says which kind it takes. Empty where that is known later.
     """
 
     name: str
@@ -99,6 +99,18 @@ _ENTRIES = (
 )
 
 
+GIVEN = "given"
+"""In place of the name of a data set, of a run whose data was passed to it in Python."""
+
+_GIVEN = DatasetInfo(
+    GIVEN, "what was passed to train(config, data=...)", "scq.data.registry:_refuse", "your own", packaged=True, kind=""
+)
+
+
+def _refuse(root: None) -> "ImageData":
+    raise ValueError(f"data is {GIVEN!r}, must be passed from Python, as it was to train(config, data=...)")
+
+
 def datasets() -> tuple[DatasetInfo, ...]:
     """Every data set that ``load`` knows."""
     return _ENTRIES
@@ -110,7 +122,7 @@ def get(name: str) -> DatasetInfo:
     Raises:
         ValueError: when there is none; the message lists the known names.
     """
-    for entry in _ENTRIES:
+    for entry in (*_ENTRIES, _GIVEN):
         if entry.name == name:
             return entry
     raise ValueError(f"data is {name!r}, {among(name, [entry.name for entry in _ENTRIES])}")

@@ -26,7 +26,7 @@ class CommonConfig(
     def __post_init__(self) -> None:
         super().__post_init__()
         model, dataset = models.get(self.model), datasets.get(self.data)
-        if model.kind != dataset.kind:
+        if dataset.kind not in ("", model.kind):
             raise ValueError(
                 f"data is {self.data!r}, which are {dataset.kind}; must be {model.kind}, as model {self.model!r} takes"
             )

@@ -7,7 +7,7 @@ from scq.data.dataset import Dataset
 from scq.training.config import TrainConfig
 
 
-def images_of(config: TrainConfig) -> Dataset:
+def images_of(config: TrainConfig, given: Dataset | None = None) -> Dataset:
     """The examples that a run trains and is tested on.
 
     With ``config.validation_share`` that share of the training examples stands in place of the test ones: the last
@@ -18,7 +18,7 @@ def images_of(config: TrainConfig) -> Dataset:
         FileNotFoundError: the data is not where it is looked for.
         ValueError: nothing would be left on one side.
     """
-    images, share = data.load(config.data, config.data_root), config.validation_share
+    images, share = given or data.load(config.data, config.data_root), config.validation_share
     if share == 0:
         return images
     kept = len(images.train) - round(share * len(images.train))

@@ -1,17 +1,20 @@
 """The training loop."""
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 
 from scq import models
 from scq.data.batching import Batches
 from scq.data.dataset import Dataset
+from scq.data.image_data import dataset_of
+from scq.data.registry import GIVEN
 from scq.models.base import Model
 from scq.quantizers import processes, registry
 from scq.solvers import registry as backends
@@ -32,7 +35,7 @@ from scq.training.step import Step
 from scq.training.terminal import say
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class RunResult:
     """A finished run.
 
@@ -49,7 +52,7 @@ class RunResult:
     test: dict[str, float]
 
 
-def train(config: TrainConfig, progress: bool = True) -> RunResult:
+def train(config: TrainConfig, progress: bool = True, data: Dataset | tuple[Tensor, Tensor] | None = None) -> RunResult:
     """Trains a model and evaluates it on the held-out examples, or on a share of the training examples.
 
     Its loss and its optimisers are the model's (:class:`scq.models.Model`): of the autoencoder
@@ -73,18 +76,23 @@ def train(config: TrainConfig, progress: bool = True) -> RunResult:
         config: the settings.
         progress: shows a bar with the time left, the loss and the KKT residual; where there is no terminal, a line
             of them for each line of the log.
+        data: in place of the data set that ``config.data`` names, which is "given" in the run's config.json: a data
+            set of your own, or two tensors of examples, for training and for testing.
 
     Raises:
-        ValueError: bad settings, a device or tracker that is not there, a device that the backend does not compute on,
-            or a folder that cannot be written, has no room, or is another process's; before training.
+        TypeError: data is something else.
+        ValueError: bad settings, data of another kind than the model takes, a device or tracker that is not there, a
+            device that the backend does not compute on, or a folder that cannot be written, has no room, or is another
+            process's; before training.
         solvers.BackendMissingError: the backend's package is not installed; before training.
         FileNotFoundError: the data is not where it is looked for.
         OSError: the log or a checkpoint cannot be written. The message names the step and the last good checkpoint.
     """
-    return _train(config, None, progress)
+    given = None if data is None else dataset_of(data)
+    return _train(config if given is None else dataclasses.replace(config, data=GIVEN), given, None, progress)
 
 
-def resume(folder: Path | str, progress: bool = True) -> RunResult:
+def resume(folder: Path | str, progress: bool = True, data: Dataset | tuple[Tensor, Tensor] | None = None) -> RunResult:
     """Goes on with a run that was stopped, from its newest whole checkpoint, with the settings of its config.json.
 
     On a CPU, with as many threads, the weights are bit for bit those of a run that was not stopped. Lines that were
@@ -94,16 +102,17 @@ def resume(folder: Path | str, progress: bool = True) -> RunResult:
     Args:
         folder: the run's. Processes on several machines must all see it.
         progress: as for :func:`train`.
+        data: what was passed to :func:`train`, if anything was.
 
     Raises:
         ValueError: it is no run's folder, another process works in it, or other processes than before would go on;
             otherwise as :func:`train`.
     """
     run = Run(Path(folder))
-    return _train(run.config, run, progress)
+    return _train(run.config, None if data is None else dataset_of(data), run, progress)
 
 
-def _train(config: TrainConfig, before: Run | None, progress: bool) -> RunResult:
+def _train(config: TrainConfig, given: Dataset | None, before: Run | None, progress: bool) -> RunResult:
     with contextlib.ExitStack() as lock:
         with accelerated(config) as (accelerator, device):
             first = accelerator.is_main_process
@@ -112,7 +121,11 @@ def _train(config: TrainConfig, before: Run | None, progress: bool) -> RunResult
             trackers.check_installed(config.trackers)
             if registry.get(config.quantizer).convex:
                 _check_backend(config.backend, device)
-            dataset = images_of(config)
+            dataset = images_of(config, given)
+            if dataset.kind != models.get(config.model).kind:
+                raise ValueError(
+                    f"data is {dataset.kind}, must be {models.get(config.model).kind}, as model {config.model!r} takes"
+                )
             model = build_model(config).to(device).train()
             # The lock is the first process's: several of one launcher are one run.
             run = Run(_of_the_first(lambda: _claimed(lock, config, before, model, device).folder, first, device))

@@ -29,8 +29,8 @@ def _registered(monkeypatch):
 
 def settings(tmp_path, **changes):
     sizes = {"codebook_size": 6, "dim": 2, "width": 8, "batch_size": 8, "steps": 12, "log_every": 4}
-    about = {"checkpoint_every": 5, "trackers": (), "device": "cpu", "out": tmp_path}
-    return TrainConfig(model="toy", data="points", **sizes | about | changes)
+    about = {"model": "toy", "data": "points", "checkpoint_every": 5, "trackers": (), "device": "cpu", "out": tmp_path}
+    return TrainConfig(**sizes | about | changes)
 
 
 def same(first, second):
@@ -123,3 +123,30 @@ def test_a_model_that_has_not_met_the_data_says_so():
     model = build_model(TrainConfig(quantizer="vq", width=4, residual_width=2, residual_layers=1, dim=2))
     with pytest.raises(ValueError, match="model knows no data, must meet it before it has a loss"):
         model.objective(torch.zeros(1, 3, 8, 8), "loss")
+
+
+def test_data_can_be_passed_in(tmp_path):
+    points = read(None)
+    named = train(settings(tmp_path), progress=False)
+    as_tensors = train(settings(tmp_path), progress=False, data=(points.train, points.test))
+    assert same(as_tensors.model.state_dict(), named.model.state_dict()) and as_tensors.test == named.test
+    assert as_tensors.folder.name == "given-scq" and Run(as_tensors.folder).config.data == "given"
+    (as_tensors.folder / "test.json").unlink()
+    with pytest.raises(ValueError, match=r"data is 'given', must be passed from Python, as it was to train\(config"):
+        resume(as_tensors.folder, progress=False)
+    again = resume(as_tensors.folder, progress=False, data=points)
+    assert same(again.model.state_dict(), named.model.state_dict())
+
+
+@pytest.mark.usefixtures("as_a_user")
+def test_data_that_the_model_does_not_take_is_refused(tmp_path):
+    points = read(None)
+    with pytest.raises(ValueError, match="data is tensors, must be pictures, as model 'vqvae' takes"):
+        train(TrainConfig(out=tmp_path, device="cpu"), progress=False, data=points)
+    with pytest.raises(TypeError, match="data is a Tensor, must be a Dataset or a pair of tensors, train and test"):
+        train(settings(tmp_path), progress=False, data=points.train)
+    with pytest.raises(ValueError, match=r"test has shape \(0, 3\), must have at least 1 example"):
+        train(settings(tmp_path), progress=False, data=(points.train, points.test[:0]))
+    with pytest.raises(ValueError, match="data is 'given', must be passed from Python"):
+        train(settings(tmp_path, data="given"), progress=False)
+    assert not list(tmp_path.iterdir())
