@@ -118,9 +118,8 @@ def compare(config: CompareConfig, progress: bool = True) -> Comparison:
                     continue
                 name = f"{row.label} on {row.where}, round {number}"
                 bar.begin(name)
-                rows_by_key[key(cell.row)] = _joined(
-                    row, measure(cell, config.repeats, config.time_limit, True), number
-                )
+                further = measure(cell, config.repeats, config.time_limit, True)
+                rows_by_key[key(cell.row)] = _joined(row, further, number)
                 rows = save()
                 bar.end(name, row.outcome)
     if progress:
