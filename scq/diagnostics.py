@@ -1,23 +1,21 @@
 """The gap: the same latents quantized exactly and by the relaxation, and what the difference does."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, mse_loss
+from torch.nn.functional import mse_loss
 
 from scq import solvers
 from scq.models.base import Model, Objective
-from scq.programme import Programme, Side
+from scq.programme import Programme
 from scq.quantizers.assignments import SoftConvex
 from scq.quantizers.layout import from_rows, positions
 from scq.quantizers.means import mean_square
 from scq.quantizers.soft_convex import SoftConvexQuantizer
-from scq.quantizers.usage import SUPPORT
-from scq.solvers.clock import now
+from scq.sides import at_latents, gap
 from scq.solvers.registry import DEFAULT_BACKEND, get
 from scq.solvers.solution import Solved
 from scq.training.config import CommonConfig
@@ -74,7 +72,7 @@ def gap_of(
         value, numbers = model.loss(quantized, batch)
         return value + quantizer.loss_of(z, assigned), numbers
 
-    return _gap(Programme.of(quantizer, x, config, lam, **relaxation), loss)
+    return gap(Programme.of(quantizer, x, config, lam, **relaxation), loss)
 
 
 @torch.no_grad()
@@ -99,7 +97,7 @@ def gap_at_latents(
     quantizer, x = _soft(model), model.encode(batch)
     programme = Programme.of(quantizer, x, config, **relaxation)
     exact, relaxed = programme.solve("exact", "none"), programme.solve("relaxed", "none")
-    numbers = _at_latents(exact, relaxed)
+    numbers = at_latents(exact, relaxed)
     for name in ("weights_l1", "weights_l2"):
         numbers[name] = torch.where(exact.failed, torch.nan, numbers[name])
     shape = positions(x, quantizer.channel_dim)
@@ -179,7 +177,7 @@ def measure_gap(
 
     exact = {"backend": backend, "tol": tol}
     relaxed = {"backend": "relaxed", "steps": steps, "projection": projection}
-    return _gap(Programme(latents.detach(), codebook.detach(), lam, exact, relaxed), loss)
+    return gap(Programme(latents.detach(), codebook.detach(), lam, exact, relaxed), loss)
 
 
 def _soft(model: Model) -> SoftConvexQuantizer:
@@ -187,73 +185,3 @@ def _soft(model: Model) -> SoftConvexQuantizer:
         kind = type(model.quantizer).__name__
         raise TypeError(f"model has a {kind}, must have a SoftConvexQuantizer: others have no gap")
     return model.quantizer
-
-
-Loss = Callable[[Tensor, solvers.Solution], tuple[Tensor, dict[str, Tensor]]]
-"""From latents and their solution to the loss, and numbers of what was decoded, where anything was."""
-
-
-def _gap(programme: Programme, loss: Loss) -> dict[str, float]:
-    # Otherwise the first number to be read would pay for the training step before.
-    start = now(programme.latents.device)
-    exact, relaxed = _Side.of(programme, "exact", loss), _Side.of(programme, "relaxed", loss)
-    gap = exact.numbers("exact") | relaxed.numbers("relaxed") | _differences(exact, relaxed)
-    gap["converged_share"] = exact.solution.converged.double().mean()
-    # One transfer for all numbers: each costs a wait for the device.
-    values = torch.stack([value.double() for value in gap.values()]).tolist()
-    return dict(zip(gap, values, strict=True)) | {"seconds": now(programme.latents.device) - start}
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One solver's answer and the gradients through it."""
-
-    solution: solvers.Solution
-    error: Tensor
-    decoded: dict[str, Tensor]
-    gradients: tuple[Tensor, Tensor]
-
-    @staticmethod
-    def of(programme: Programme, side: Side, loss: Loss) -> "_Side":
-        dtype = torch.promote_types(programme.latents.dtype, torch.float32)
-        z, c = (x.to(dtype).clone().requires_grad_() for x in (programme.latents, programme.codebook))
-        with torch.enable_grad(), torch.autocast(z.device.type, enabled=False):
-            solution = replace(programme, latents=z, codebook=c).solve(side)
-            value, decoded = loss(z, solution)
-            gradients = torch.autograd.grad(value, (z, c))
-        return _Side(solution, (solution.reconstruction - z).detach(), decoded, gradients)
-
-    def numbers(self, name: str) -> dict[str, Tensor]:
-        residuals = self.solution.residuals
-        return {f"decoded_{number}_{name}": value for number, value in self.decoded.items()} | {
-            f"quantization_mse_{name}": mean_square(self.error),
-            f"kkt_{name}": residuals.relative.amax(),
-            f"primal_{name}": residuals.primal.amax(),
-            f"duality_gap_{name}": residuals.gap.mean(),
-            f"certificate_{name}": residuals.weights_bound.mean(),
-        }
-
-
-def _differences(exact: _Side, relaxed: _Side) -> dict[str, Tensor]:
-    at_latents = _at_latents(exact.solution, relaxed.solution)
-    # A number of codewords is no float yet.
-    numbers = {name: (x if x.is_floating_point() else x.double()).mean() for name, x in at_latents.items()}
-    for name, value in exact.decoded.items():
-        numbers[f"decoded_{name}_difference"] = relaxed.decoded[name] - value
-    for name, of_exact, of_relaxed in zip(("latents", "codebook"), exact.gradients, relaxed.gradients, strict=True):
-        a, b = of_exact.flatten().double(), of_relaxed.flatten().double()
-        numbers[f"gradient_{name}_cosine"] = cosine_similarity(a, b, dim=0)
-        numbers[f"gradient_{name}_ratio"] = b.norm() / a.norm()
-    return numbers
-
-
-def _at_latents(exact: solvers.Solution, relaxed: solvers.Solution) -> dict[str, Tensor]:
-    a, b = exact.weights.detach(), relaxed.weights.detach()
-    difference, of_exact, of_relaxed = b - a, a > SUPPORT, b > SUPPORT
-    return {
-        "weights_l1": difference.abs().sum(1),
-        "weights_l2": difference.norm(dim=1),
-        "support_exact": of_exact.sum(1),
-        "support_relaxed": of_relaxed.sum(1),
-        "support_overlap": (of_exact & of_relaxed).sum(1) / (of_exact | of_relaxed).sum(1).clamp_min(1),
-    }

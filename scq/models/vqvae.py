@@ -12,6 +12,7 @@ from scq.data.dataset import Dataset
 from scq.data.image_data import ImageData
 from scq.extras import need
 from scq.models.base import Model
+from scq.models.residual import Residual
 from scq.quantizers.base import Quantizer, QuantizerOutput
 
 
@@ -27,22 +28,6 @@ class AutoencoderOutput(NamedTuple):
     reconstruction: Float[Tensor, "B channels H W"]
     quantized: QuantizerOutput
     latents: Float[Tensor, "B dim h w"]
-
-
-class Residual(nn.Module):
-    """x + conv1x1(relu(conv3x3(relu(x))))."""
-
-    def __init__(self, width: int, residual_width: int) -> None:
-        super().__init__()
-        self.block = nn.Sequential(
-            nn.ReLU(),
-            nn.Conv2d(width, residual_width, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(residual_width, width, 1),
-        )
-
-    def forward(self, x: Float[Tensor, "B width h w"]) -> Float[Tensor, "B width h w"]:
-        return x + self.block(x)
 
 
 class Autoencoder(Model):

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,13 +15,12 @@ from scq.data.dataset import Dataset
 from scq.data.image_data import dataset_of
 from scq.data.registry import GIVEN
 from scq.models.base import Model
-from scq.quantizers import processes, registry
-from scq.solvers import registry as backends
+from scq.quantizers import registry
 from scq.training import trackers
 from scq.training.acceleration import accelerated
+from scq.training.claiming import check_backend, claimed, of_the_first
 from scq.training.config import TrainConfig
-from scq.training.environment import environment
-from scq.training.folder import ENVIRONMENT, TEST, write_json
+from scq.training.folder import TEST, write_json
 from scq.training.images import images_of
 from scq.training.interruption import Interruption
 from scq.training.lock import held
@@ -120,7 +118,7 @@ def _train(config: TrainConfig, given: Dataset | None, before: Run | None, progr
                 return _finished(before, device, first)
             trackers.check_installed(config.trackers)
             if registry.get(config.quantizer).convex:
-                _check_backend(config.backend, device)
+                check_backend(config.backend, device)
             dataset = images_of(config, given)
             if dataset.kind != models.get(config.model).kind:
                 raise ValueError(
@@ -128,7 +126,7 @@ def _train(config: TrainConfig, given: Dataset | None, before: Run | None, progr
                 )
             model = build_model(config).to(device).train()
             # The lock is the first process's: several of one launcher are one run.
-            run = Run(_of_the_first(lambda: _claimed(lock, config, before, model, device).folder, first, device))
+            run = Run(of_the_first(lambda: claimed(lock, config, before, model, device).folder, first, device))
             history = _run(config, model, dataset, accelerator, device, run, before is not None, progress and first)
         # From here on the processes have nothing in common: none can wait for another.
         model.eval()
@@ -217,47 +215,3 @@ def _finished(run: Run, device: torch.device, first: bool) -> RunResult:
     if not first:
         return RunResult(run.folder, model, [], {})
     return RunResult(run.folder, model, run.log(), run.test)
-
-
-def _check_backend(name: str, device: torch.device) -> None:
-    backend = backends.get(name)
-    if device.type not in backend.devices:
-        raise ValueError(f"device is {device}, must be on {' or '.join(backend.devices)} for backend {name!r}")
-    backend.check_available()
-
-
-def _claimed(
-    lock: contextlib.ExitStack, config: TrainConfig, before: Run | None, model: Model, device: torch.device
-) -> Run:
-    """The run, new or that of before, which is this process's alone as long as ``lock`` lasts."""
-    (before or Run(config.out)).checkpoints.check_space(model)
-    run = before or Run.create(config.out, config.name or f"{config.data}-{config.quantizer}")
-    lock.enter_context(held(run.folder))
-    if before is None:
-        run.write_config(config)
-        write_json(run.folder / ENVIRONMENT, environment(device))
-    elif run.finished:  # while this process got ready; going on would begin again
-        raise ValueError(f"folder is '{run.folder}', which another process has finished meanwhile")
-    return run
-
-
-def _of_the_first(claim: Callable[[], Path], first: bool, device: torch.device) -> Path:
-    """The path that the first process comes to, in all of them.
-
-    Raises:
-        ValueError: what the first process refuses, all refuse: none is left waiting for it.
-    """
-    said, refusal = "", None
-    if first:
-        try:
-            said = f"={claim()}"
-        except ValueError as error:
-            said, refusal = f"!{error}", error
-    # Python has bytes of a path that are no UTF-8 as surrogates.
-    code = torch.tensor(list(said.encode("utf-8", "surrogatepass")), dtype=torch.uint8, device=device)
-    answer = bytes(processes.gathered(code).tolist()).decode("utf-8", "surrogatepass")
-    if refusal is not None:
-        raise refusal
-    if not first and answer.startswith("!"):
-        raise ValueError(answer[1:])
-    return Path(answer[1:])

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, softplus
 
 from scq.data.dataset import Dataset
-from scq.models import Model, Objective
+from scq.data.registry import DatasetInfo
+from scq.models import Model, ModelInfo, Objective
 from scq.quantizers import Quantizer
 
 
@@ -60,3 +61,7 @@ def read(root: None) -> Dataset:
     generator = torch.Generator().manual_seed(0)
     points = torch.eye(3)[torch.randint(3, (60,), generator=generator)] + 0.1 * torch.randn(60, 3, generator=generator)
     return Dataset("points", points[:48], points[48:], "drawn")
+
+
+INFO = ModelInfo("toy", "a toy", "toy_model:Toy", kind="tensors", settings=("width",))
+POINTS = DatasetInfo("points", "points", "toy_model:read", "", packaged=True, kind="tensors")

@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from toy_model import Toy, read
+from toy_model import INFO, POINTS, Toy, read
 
-from scq import models
 from scq.data import registry as datasets
 from scq.data.batching import Batches
 from scq.models import registry
@@ -21,10 +24,8 @@ from scq.training.run import Run
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch):
-    toy = models.ModelInfo("toy", "a toy", "toy_model:Toy", kind="tensors", settings=("width",))
-    points = datasets.DatasetInfo("points", "points", "toy_model:read", "", packaged=True, kind="tensors")
-    monkeypatch.setattr(registry, "ENTRIES", (*registry.ENTRIES, toy))
-    monkeypatch.setattr(datasets, "_ENTRIES", (*datasets._ENTRIES, points))
+    monkeypatch.setattr(registry, "ENTRIES", (*registry.ENTRIES, INFO))
+    monkeypatch.setattr(datasets, "_ENTRIES", (*datasets._ENTRIES, POINTS))
 
 
 def settings(tmp_path, **changes):
@@ -94,6 +95,23 @@ def test_it_goes_on_bit_for_bit(tmp_path, monkeypatch, changes):
         assert without_times(line) == without_times(expected)
     if changes:
         assert {"train/gradient_norm", "train/critic_gradient_norm"} <= again.history[0].keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_two_processes_train_it_as_one_does(tmp_path, accumulate):
+    config = settings(tmp_path, steps=3, init="normal", name="alone", accumulate=accumulate)
+    changed = {field.name for field in dataclasses.fields(config) if getattr(config, field.name) != field.default}
+    content = {name: getattr(config, name) for name in changed - {"out"}} | {"name": "both"}
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": f"{tests.parent}{os.pathsep}{tests / 'helpers'}", "OMP_NUM_THREADS": "1"}
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29613"]
+    command = [*launcher, tests / "helpers" / "toy_training.py", tmp_path, json.dumps(content)]
+    subprocess.run(command, env=environment, check=True, timeout=100)
+    alone, both = train(config, progress=False), Run(tmp_path / "both")
+    for name, value in both.model().state_dict().items():
+        torch.testing.assert_close(value, alone.model.state_dict()[name], msg=name)
+    assert both.log()[-1]["train/critic_loss"] == pytest.approx(alone.history[-1]["train/critic_loss"])
 
 
 def test_its_problems_are_dumped(tmp_path):

@@ -14,7 +14,7 @@ from small_runs import config, few_photos, kept
 
 from scq import data
 from scq.data.batching import Batches
-from scq.training import lock, loop, resume, train
+from scq.training import claiming, lock, loop, resume, train
 from scq.training.folder import new_folder
 from scq.training.lock import LOCK, held
 from scq.training.run import Run
@@ -138,12 +138,12 @@ def test_what_the_first_of_several_processes_refuses_all_refuse(tmp_path, monkey
     def first_claims():
         raise ValueError("folder is 'r\udcff', which is taken")
 
-    monkeypatch.setattr(loop.processes, "gathered", lambda mine: sent.append(mine) or mine)
+    monkeypatch.setattr(claiming.processes, "gathered", lambda mine: sent.append(mine) or mine)
     with pytest.raises(ValueError, match="which is taken"):
-        loop._of_the_first(first_claims, True, torch.device("cpu"))
-    monkeypatch.setattr(loop.processes, "gathered", lambda mine: torch.cat([sent[0], mine]))
+        claiming.of_the_first(first_claims, True, torch.device("cpu"))
+    monkeypatch.setattr(claiming.processes, "gathered", lambda mine: torch.cat([sent[0], mine]))
     with pytest.raises(ValueError, match="folder is 'r\udcff', which is taken"):
-        loop._of_the_first(first_claims, False, torch.device("cpu"))
+        claiming.of_the_first(first_claims, False, torch.device("cpu"))
 
 
 def test_new_folders_that_are_made_at_the_same_time_are_different(tmp_path):

@@ -1,0 +1,85 @@
+"""The two sides of the gap: one programme solved exactly and by the relaxation, and how far they are apart."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from scq import solvers
+from scq.programme import Programme, Side
+from scq.quantizers.means import mean_square
+from scq.quantizers.usage import SUPPORT
+from scq.solvers.clock import now
+
+Loss = Callable[[Tensor, solvers.Solution], tuple[Tensor, dict[str, Tensor]]]
+"""From latents and their solution to the loss, and numbers of what was decoded, where anything was."""
+
+
+def gap(programme: Programme, loss: Loss) -> dict[str, float]:
+    """The numbers of :func:`scq.diagnostics.measure_gap`."""
+    # Otherwise the first number to be read would pay for the training step before.
+    start = now(programme.latents.device)
+    exact, relaxed = _Side.of(programme, "exact", loss), _Side.of(programme, "relaxed", loss)
+    both = exact.numbers("exact") | relaxed.numbers("relaxed") | _differences(exact, relaxed)
+    both["converged_share"] = exact.solution.converged.double().mean()
+    # One transfer for all numbers: each costs a wait for the device.
+    values = torch.stack([value.double() for value in both.values()]).tolist()
+    return dict(zip(both, values, strict=True)) | {"seconds": now(programme.latents.device) - start}
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One solver's answer and the gradients through it."""
+
+    solution: solvers.Solution
+    error: Tensor
+    decoded: dict[str, Tensor]
+    gradients: tuple[Tensor, Tensor]
+
+    @staticmethod
+    def of(programme: Programme, side: Side, loss: Loss) -> "_Side":
+        dtype = torch.promote_types(programme.latents.dtype, torch.float32)
+        z, c = (x.to(dtype).clone().requires_grad_() for x in (programme.latents, programme.codebook))
+        with torch.enable_grad(), torch.autocast(z.device.type, enabled=False):
+            solution = replace(programme, latents=z, codebook=c).solve(side)
+            value, decoded = loss(z, solution)
+            gradients = torch.autograd.grad(value, (z, c))
+        return _Side(solution, (solution.reconstruction - z).detach(), decoded, gradients)
+
+    def numbers(self, name: str) -> dict[str, Tensor]:
+        residuals = self.solution.residuals
+        return {f"decoded_{number}_{name}": value for number, value in self.decoded.items()} | {
+            f"quantization_mse_{name}": mean_square(self.error),
+            f"kkt_{name}": residuals.relative.amax(),
+            f"primal_{name}": residuals.primal.amax(),
+            f"duality_gap_{name}": residuals.gap.mean(),
+            f"certificate_{name}": residuals.weights_bound.mean(),
+        }
+
+
+def _differences(exact: _Side, relaxed: _Side) -> dict[str, Tensor]:
+    apart = at_latents(exact.solution, relaxed.solution)
+    # A number of codewords is no float yet.
+    numbers = {name: (x if x.is_floating_point() else x.double()).mean() for name, x in apart.items()}
+    for name, value in exact.decoded.items():
+        numbers[f"decoded_{name}_difference"] = relaxed.decoded[name] - value
+    for name, of_exact, of_relaxed in zip(("latents", "codebook"), exact.gradients, relaxed.gradients, strict=True):
+        a, b = of_exact.flatten().double(), of_relaxed.flatten().double()
+        numbers[f"gradient_{name}_cosine"] = cosine_similarity(a, b, dim=0)
+        numbers[f"gradient_{name}_ratio"] = b.norm() / a.norm()
+    return numbers
+
+
+def at_latents(exact: solvers.Solution, relaxed: solvers.Solution) -> dict[str, Tensor]:
+    """What each latent has for itself: distances of its weights, and its supports."""
+    a, b = exact.weights.detach(), relaxed.weights.detach()
+    difference, of_exact, of_relaxed = b - a, a > SUPPORT, b > SUPPORT
+    return {
+        "weights_l1": difference.abs().sum(1),
+        "weights_l2": difference.norm(dim=1),
+        "support_exact": of_exact.sum(1),
+        "support_relaxed": of_relaxed.sum(1),
+        "support_overlap": (of_exact & of_relaxed).sum(1) / (of_exact | of_relaxed).sum(1).clamp_min(1),
+    }

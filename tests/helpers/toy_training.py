@@ -1,0 +1,15 @@
+"""Trains the toy model, for a launcher of several processes: the folder, and settings as JSON."""
+
+import json
+import sys
+from pathlib import Path
+
+from toy_model import INFO, POINTS
+
+from scq.data import registry as datasets
+from scq.models import registry
+from scq.training import TrainConfig, train
+
+if __name__ == "__main__":
+    registry.ENTRIES, datasets._ENTRIES = (*registry.ENTRIES, INFO), (*datasets._ENTRIES, POINTS)
+    train(TrainConfig(out=Path(sys.argv[1]), **json.loads(sys.argv[2])), progress=False)
