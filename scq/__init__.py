@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from scq.diagnostics import measure_gap
     from scq.extras import MissingExtraError
     from scq.models.vqvae import Autoencoder, AutoencoderOutput
+    from scq.monitor import Monitor
     from scq.quantizers.base import QuantizerOutput
     from scq.quantizers.identity import NoQuantizer
     from scq.quantizers.registry import quantizer
@@ -24,6 +25,7 @@ _LAZY = {
     "Autoencoder": "scq.models.vqvae",
     "AutoencoderOutput": "scq.models.vqvae",
     "MissingExtraError": "scq.extras",
+    "Monitor": "scq.monitor",
     "NoQuantizer": "scq.quantizers.identity",
     "QuantizerOutput": "scq.quantizers.base",
     "SoftConvexQuantizer": "scq.quantizers.soft_convex",
@@ -36,6 +38,7 @@ __all__ = [
     "Autoencoder",
     "AutoencoderOutput",
     "MissingExtraError",
+    "Monitor",
     "NoQuantizer",
     "QuantizerOutput",
     "SoftConvexQuantizer",

@@ -11,13 +11,11 @@ from torch.nn.functional import mse_loss
 from scq import solvers
 from scq.models.base import Model, Objective
 from scq.programme import Programme
-from scq.quantizers.assignments import SoftConvex
-from scq.quantizers.layout import from_rows, positions
+from scq.quantizers.layout import positions
 from scq.quantizers.means import mean_square
 from scq.quantizers.soft_convex import SoftConvexQuantizer
-from scq.sides import at_latents, gap
+from scq.sides import at_latents, gap, gap_of_layer
 from scq.solvers.registry import DEFAULT_BACKEND, get
-from scq.solvers.solution import Solved
 from scq.training.config import CommonConfig
 
 
@@ -64,15 +62,7 @@ def gap_of(
             x, lam = model.encode(batch), None
     else:
         x, lam = output.latents, float(output.quantized.info["lam"])
-
-    def loss(z: Tensor, solution: solvers.Solution) -> tuple[Tensor, dict[str, Tensor]]:
-        problem = solution.problem
-        assigned = SoftConvex.assigned(Solved.of(solution), problem.codebook, problem.lam)
-        quantized = from_rows(quantizer.gradient(assigned), x, quantizer.channel_dim)
-        value, numbers = model.loss(quantized, batch)
-        return value + quantizer.loss_of(z, assigned), numbers
-
-    return gap(Programme.of(quantizer, x, config, lam, **relaxation), loss)
+    return gap_of_layer(quantizer, x, config, lambda quantized: model.loss(quantized, batch), lam=lam, **relaxation)
 
 
 @torch.no_grad()

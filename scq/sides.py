@@ -2,16 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from scq import solvers
 from scq.programme import Programme, Side
+from scq.quantizers.assignments import SoftConvex
+from scq.quantizers.layout import check_mask, from_rows
 from scq.quantizers.means import mean_square
+from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.quantizers.usage import SUPPORT
 from scq.solvers.clock import now
+from scq.solvers.solution import Solved
+from scq.training.config import CommonConfig
 
 Loss = Callable[[Tensor, solvers.Solution], tuple[Tensor, dict[str, Tensor]]]
 """From latents and their solution to the loss, and numbers of what was decoded, where anything was."""
@@ -27,6 +34,50 @@ def gap(programme: Programme, loss: Loss) -> dict[str, float]:
     # One transfer for all numbers: each costs a wait for the device.
     values = torch.stack([value.double() for value in both.values()]).tolist()
     return dict(zip(both, values, strict=True)) | {"seconds": now(programme.latents.device) - start}
+
+
+def gap_of_layer(
+    quantizer: SoftConvexQuantizer,
+    x: Float[Tensor, "..."],
+    config: CommonConfig,
+    loss: Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]] | None = None,
+    *,
+    lam: float | None = None,
+    mask: Bool[Tensor, "..."] | None = None,
+    **relaxation: Any,
+) -> dict[str, float]:
+    """The gap of a layer in whatever model, with the gradients of its own loss and one that is given.
+
+    Args:
+        quantizer: the layer.
+        x: what it was given.
+        config: has the solver that the layer does not have.
+        loss: of the quantized latents, in the layout of x: a scalar, and detached numbers by name. None for the layer's
+            own loss alone.
+        lam: with which x was quantized; None for its value now.
+        mask: as the layer was given it. What is padded counts nowhere, and is 0 in the quantized latents.
+        **relaxation: ``steps`` or ``projection`` of the relaxation, in place of those.
+
+    Returns:
+        The numbers of :func:`scq.diagnostics.measure_gap`; of each number that the loss has by name, decoded_..._exact,
+        _relaxed and _difference.
+    """
+    valid, programme = check_mask(x, mask, quantizer.channel_dim), Programme.of(quantizer, x, config, lam, **relaxation)
+    if valid is not None:
+        programme = replace(programme, latents=programme.latents[valid])
+
+    def of_solution(z: Tensor, solution: solvers.Solution) -> tuple[Tensor, dict[str, Tensor]]:
+        problem = solution.problem
+        assigned = SoftConvex.assigned(Solved.of(solution), problem.codebook, problem.lam)
+        if loss is None:
+            return quantizer.loss_of(z, assigned), {}
+        rows = quantizer.gradient(assigned)
+        if valid is not None:
+            rows = rows.new_zeros(len(valid), rows.shape[1]).masked_scatter(valid[:, None], rows)
+        value, numbers = loss(from_rows(rows, x, quantizer.channel_dim))
+        return value + quantizer.loss_of(z, assigned), numbers
+
+    return gap(programme, of_solution)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,10 @@ for name in ("scq", "vq", "vq_ema"):
     latents = torch.randn(20, 4, requires_grad=True)
     layer(latents).quantized.sum().backward()
     assert latents.grad.isfinite().all()
-codebook, decode = layer.codebook.detach(), torch.nn.Linear(4, 3)
+layer, codebook = scq.SoftConvexQuantizer(8, 4), layer.codebook.detach()
+with scq.Monitor(layer) as monitor:
+    layer(latents)
+assert monitor.history["gap/weights_l2"][0] > 0
 assert scq.measure_gap(latents, codebook)["weights_l2"] > 0
 model = scq.Autoencoder(scq.quantizer("scq", 8, 4, channel_dim=1), dim=4, width=8, residual_width=4)
 assert model(torch.rand(1, 3, 32, 32)).reconstruction.shape == (1, 3, 32, 32)

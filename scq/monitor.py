@@ -1,0 +1,198 @@
+"""What the quantizers of a model do while it is trained, in whatever loop."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from scq.quantizers.base import Quantizer, QuantizerOutput
+from scq.quantizers.checks import at_least_one
+from scq.quantizers.layout import positions
+from scq.quantizers.soft_convex import SoftConvexQuantizer
+from scq.sides import gap_of_layer
+from scq.solvers.transforms import transformed
+from scq.training.config import CommonConfig
+
+LossOfQuantized = Callable[[Tensor], Tensor]
+"""From the quantized latents of this step, as the layer returns them, to a scalar."""
+
+
+class Monitor:
+    r"""Records what the quantizers in a model do, every so many of their training passes, in whatever loop.
+
+        with scq.Monitor(model, every=100) as monitor:
+            ...                                            # the loop, as it is
+        monitor.history["quantizer/kkt_relative"]          # {0: 2.1e-07, 100: 3.4e-07, ...}
+
+    Of each quantizer, by the name that it has in the model, it records the numbers of its ``info`` with the KKT
+    residuals, and of soft convex ones the gap between exact and relaxed, the numbers of :func:`scq.measure_gap`, as
+    ``gap/...``. Training goes on bit for bit as without it: gradients, parameters, buffers and random states are the
+    same, and a pass that is not recorded computes nothing more.
+
+    A pass counts where the model is in training mode and the layer is called: with gradient accumulation, several a
+    step. What a backward computes again (:mod:`torch.utils.checkpoint`) and what torch.func's transforms compute does
+    not count. ``torch.compile`` is given the model first, and the monitor the model that it returns: graphs break at
+    each quantizer. A layer that is frozen, or in evaluation mode in a model that is trained, is recorded as all others.
+
+    Args:
+        model: holds one quantizer of scq or more, at any depth.
+        every: passes from one that is recorded to the next, the first of all among them.
+        loss: the training loss as a function of the quantized latents, for which the gap is measured too: errors as
+            ``gap/decoded_loss_exact``, and gradients. It is called with what the layer would have returned, in the
+            middle of the model's forward pass, and sees the batch by the variables of the loop. Of several soft convex
+            quantizers, a mapping by their names. None for the layers' own loss.
+        callback: called with the number of the pass, from 0, and the numbers by name, at each recorded pass of each
+            quantizer.
+        gap: False leaves it out, and its cost: two solves, two derivatives, and what ``loss`` costs, each twice.
+
+    Attributes:
+        history: the numbers by name, as ``"encoder.quantizer/kkt_relative"``; of each, the values by pass.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        every: int = 100,
+        *,
+        loss: LossOfQuantized | Mapping[str, LossOfQuantized] | None = None,
+        callback: Callable[[int, dict[str, float]], object] | None = None,
+        gap: bool = True,
+    ) -> None:
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model is a {type(model).__name__}, must be a torch.nn.Module")
+        layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, Quantizer)}
+        if not layers:
+            raise ValueError(f"model is a {type(model).__name__} without a quantizer of scq, must have one")
+        self._model, self._every, self._callback, self._gap = model, at_least_one("every", every), callback, gap
+        self._losses = _losses(layers, loss)
+        self._passes = dict.fromkeys(layers, 0)
+        self._recorded: dict[str, bool] = {}
+        self._measuring = False
+        self.history: dict[str, dict[int, float]] = {}
+        self._handles = []
+        for name, layer in layers.items():
+            self._handles.append(layer.register_forward_pre_hook(self._before(name)))
+            # Called where the layer raises, too: what was turned on is turned off.
+            self._handles.append(layer.register_forward_hook(self._after(name), with_kwargs=True, always_call=True))
+
+    def remove(self) -> None:
+        """Takes its hooks off the model. The history stays."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def __enter__(self) -> "Monitor":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+
+    def _before(self, name: str) -> Callable[..., None]:
+        @torch.compiler.disable
+        def hook(layer: Any, args: Any) -> None:
+            again = torch._C._current_graph_task_id() != -1  # within a backward; no public name says so
+            if not self._model.training or self._measuring or again or transformed():
+                return
+            if self._passes[name] % self._every == 0:
+                self._recorded[name] = layer.diagnose
+                layer.diagnose = True
+            self._passes[name] += 1
+
+        return hook
+
+    def _after(self, name: str) -> Callable[..., None]:
+        @torch.compiler.disable
+        def hook(layer: Any, args: Any, options: Any, output: Any) -> None:
+            if name not in self._recorded or self._measuring:
+                return
+            layer.diagnose = self._recorded.pop(name)
+            if isinstance(output, QuantizerOutput):
+                self._record(name, layer, output, *args, **options)
+
+        return hook
+
+    def _record(
+        self, name: str, layer: Quantizer, output: QuantizerOutput, x: Tensor, mask: Tensor | None = None
+    ) -> None:
+        info = output.info
+        # In one transfer: each costs a wait for the device.
+        values = torch.stack([value.double() for value in info.values()]).tolist() if info else []
+        numbers = dict(zip(info, values, strict=True))
+        some = positions(x, layer.channel_dim).numel() if mask is None else mask.any()
+        if self._gap and isinstance(layer, SoftConvexQuantizer) and some:
+            gap = self._gap_of(layer, x, mask, numbers["lam"], self._losses.get(name))
+            numbers.update((f"gap/{number}", value) for number, value in gap.items())
+        numbers = {f"{name}/{number}" if name else number: value for number, value in numbers.items()}
+        step = self._passes[name] - 1
+        for number, value in numbers.items():
+            self.history.setdefault(number, {})[step] = value
+        if self._callback is not None:
+            self._callback(step, numbers)
+
+    def _gap_of(
+        self, layer: SoftConvexQuantizer, x: Tensor, mask: Tensor | None, lam: float, loss: LossOfQuantized | None
+    ) -> dict[str, float]:
+        kind = x.device.type
+        autocast, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
+
+        def of_quantized(quantized: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            assert loss is not None
+            # As the model's own pass computes it; what that casts, and keeps until its end, is not shared.
+            with _kept(self._model, x.device), torch.autocast(kind, dtype, enabled=autocast, cache_enabled=False):
+                value = loss(quantized.to(x.dtype))
+            if not isinstance(value, Tensor) or value.dim():
+                raise TypeError(f"loss returned {value!r}, must return a tensor without dimensions")
+            return value, {"loss": value.detach()}
+
+        self._measuring = True
+        try:
+            # What torch.utils.checkpoint does with tensors saved for the backward is not for the backward in here.
+            with saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor):
+                of_latents = None if loss is None else of_quantized
+                return gap_of_layer(layer, x, CommonConfig(), of_latents, lam=lam, mask=mask)
+        finally:
+            self._measuring = False
+
+
+def _losses(
+    layers: Mapping[str, Quantizer], loss: LossOfQuantized | Mapping[str, LossOfQuantized] | None
+) -> Mapping[str, LossOfQuantized]:
+    convex = [name for name, layer in layers.items() if isinstance(layer, SoftConvexQuantizer)]
+    if loss is None:
+        return {}
+    if not isinstance(loss, Mapping):
+        if len(convex) != 1:
+            raise ValueError(f"loss is one function, must be a mapping by name: soft convex quantizers are {convex}")
+        return {convex[0]: loss}
+    for name in loss:
+        if name not in convex:
+            raise ValueError(f"loss is of {name!r}, must be of soft convex quantizers, which are {convex}")
+    return loss
+
+
+@contextmanager
+def _kept(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Puts back what a pass through parts of the model moves: its buffers, as of batch norm, and random states."""
+    before = [
+        (module, name, buffer, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        try:
+            yield
+        finally:
+            for module, name, buffer, value in before:
+                # Not by copy_ of the buffer itself: autograd would take what the encoder has saved for changed.
+                buffer.data.copy_(value)
+                module._buffers[name] = buffer
