@@ -156,8 +156,11 @@ def _check_simplex(anchor: Tensor) -> None:
         )
 
 
-def _check_positive(lam: Tensor) -> None:
-    value = float(lam.detach())
+def _check_value(lam: Tensor) -> None:
+    _check_positive(float(lam.detach()))
+
+
+def _check_positive(value: float) -> None:
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"lam is {value}, must be finite and > 0")
 
@@ -179,7 +182,9 @@ def _check_lam(lam: float | Tensor, latents: Tensor) -> Tensor:
             raise ValueError(f"lam has shape {tuple(lam.shape)} and dtype {lam.dtype}, must be a 0-dimensional float")
         if lam.device != latents.device:
             raise ValueError(f"lam is on {lam.device}, must be where latents are, {latents.device}")
-    # A number is kept in float64: rounding 0.1 to the latents' half precision would change the problem.
-    result = lam if isinstance(lam, Tensor) else torch.tensor(float(lam), dtype=torch.float64, device=latents.device)
-    inspect(_check_positive, result)
-    return result
+        inspect(_check_value, lam)
+        return lam
+    _check_positive(float(lam))
+    # A number is kept in float64: rounding 0.1 to the latents' half precision would change the problem. It is filled in
+    # on the device: a copy from the host would wait for it.
+    return torch.full((), float(lam), dtype=torch.float64, device=latents.device)

@@ -54,7 +54,8 @@ def solve(
     # The F x F system in float64: it is small, and its condition number is |C|^2 / lam.
     wide = C.double()
     gram = wide.T @ wide + problem.lam.double() * torch.eye(C.shape[1], dtype=torch.float64, device=C.device)
-    correction = torch.linalg.solve(gram, wide.T).to(C.dtype)
+    # Without the check for a singular system, which waits for the device: what is not finite is judged by column.
+    correction = torch.linalg.solve_ex(gram, wide.T).result.to(C.dtype)
     if anchor.dim() == 2:
         P = anchor + (Z - anchor @ C) @ correction
     else:
