@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from scq.quantizers.registry import quantizer
     from scq.quantizers.soft_convex import SoftConvexQuantizer
     from scq.quantizers.vector import VectorQuantizer
+    from scq.training.loop import train
+    from scq.training.run import Run, load_run
 
     __version__: str
 
@@ -28,10 +30,13 @@ _LAZY = {
     "Monitor": "scq.monitor",
     "NoQuantizer": "scq.quantizers.identity",
     "QuantizerOutput": "scq.quantizers.base",
+    "Run": "scq.training",
     "SoftConvexQuantizer": "scq.quantizers.soft_convex",
     "VectorQuantizer": "scq.quantizers.vector",
+    "load_run": "scq.training",
     "measure_gap": "scq.diagnostics",
     "quantizer": "scq.quantizers.registry",
+    "train": "scq.training",
 }
 
 __all__ = [
@@ -41,15 +46,18 @@ __all__ = [
     "Monitor",
     "NoQuantizer",
     "QuantizerOutput",
+    "Run",
     "SoftConvexQuantizer",
     "VectorQuantizer",
     "data",
     "diagnostics",
+    "load_run",
     "measure_gap",
     "models",
     "quantizer",
     "quantizers",
     "solvers",
+    "train",
     "training",
     "validation",
 ]

@@ -117,7 +117,7 @@ model = scq.Autoencoder(scq.quantizer("scq", 8, 4, channel_dim=1), dim=4, width=
 assert model(torch.rand(1, 3, 32, 32)).reconstruction.shape == (1, 3, 32, 32)
 assert scq.training.TrainConfig().quantizer == "scq"
 asked_for = (
-    lambda: scq.training.train,
+    lambda: scq.train,
     lambda: scq.data.load("photos"),
     lambda: model.evaluate(None),
     lambda: scq.validation.demo,

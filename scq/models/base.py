@@ -72,6 +72,20 @@ class Model(nn.Module, ABC):
     def encode(self, batch: Tensor) -> Tensor:
         """The latents of a batch, as the quantizer takes them."""
 
+    @torch.no_grad()
+    def encode_to_codes(self, batch: Tensor) -> Tensor:
+        """The hard codes of a batch, integers from 0 to K - 1: those of evaluation, in whatever mode the model is.
+
+        Args:
+            batch: as the model takes it; pictures in [-0.5, 0.5], as :func:`scq.data.to_float` makes them.
+        """
+        training = self.quantizer.training
+        self.quantizer.eval()
+        try:
+            return self.quantizer(self.encode(batch)).indices
+        finally:
+            self.quantizer.train(training)
+
     @abstractmethod
     def loss(self, quantized: Tensor, batch: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss without the quantizer's terms.

@@ -3,7 +3,7 @@
 from typing import ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
@@ -125,6 +125,10 @@ class Autoencoder(Model):
     def decode(self, quantized: Float[Tensor, "B dim h w"]) -> Float[Tensor, "B channels H W"]:
         """Pictures from quantized latents."""
         return self.decoder(quantized)
+
+    def decode_codes(self, codes: Int[Tensor, "B h w"]) -> Float[Tensor, "B channels H W"]:
+        """Pictures, about in [-0.5, 0.5], from the hard codes of :meth:`encode_to_codes`."""
+        return self.decode(self.quantizer.decode(codes))
 
     def forward(self, pictures: Float[Tensor, "B channels H W"]) -> AutoencoderOutput:
         """Encodes, quantizes and decodes."""

@@ -58,3 +58,7 @@ class Quantizer(nn.Module, ABC):
     @abstractmethod
     def decode(self, indices: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The hard quantization: the codewords of that number, with the channels at ``channel_dim``."""
+
+    def get_codes_from_indices(self, indices: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """:meth:`decode`, by the name that it has in vector-quantize-pytorch."""
+        return self.decode(indices)

@@ -25,6 +25,18 @@ def test_pictures_of_32_become_8_x_8_latents_and_come_back() -> None:
     assert output.reconstruction.shape == pictures.shape
 
 
+@pytest.mark.parametrize("quantizer", ["vq_ema", "scq", "gumbel", "fsq"])
+def test_pictures_become_codes_and_come_back_and_nothing_moves(quantizer: str) -> None:
+    built, pictures = model(quantizer=quantizer).train(), torch.rand(3, 3, 32, 32) - 0.5
+    before = {name: value.clone() for name, value in built.state_dict().items()}
+    codes = built.encode_to_codes(pictures)
+    assert built.quantizer.training
+    assert all(torch.equal(value, before[name]) for name, value in built.state_dict().items())
+    assert codes.shape == (3, 8, 8) and codes.dtype == torch.int64 and 0 <= codes.min() and codes.max() < 36
+    assert torch.equal(codes, built.eval()(pictures).quantized.indices)
+    assert torch.equal(built.decode_codes(codes), built.decode(built.quantizer.decode(codes)))
+
+
 def test_default_widths_are_those_of_the_public_vqvae() -> None:
     built = scq.Autoencoder(quantizer=scq.NoQuantizer(channel_dim=1))
 

@@ -51,6 +51,7 @@ def test_codes_are_the_same_ones_in_the_same_places(shape, theirs, channel_dim, 
     output = us(x)
     assert torch.equal(output.indices, indices)
     torch.testing.assert_close(us.decode(indices), them.get_codes_from_indices(indices))
+    assert torch.equal(us.get_codes_from_indices(indices), us.decode(indices))
     torch.testing.assert_close(output.quantized, quantized, atol=5e-3, rtol=0)
 
 
