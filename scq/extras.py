@@ -1,6 +1,7 @@
-"""What an installation may be without: the extras ``train`` and ``report``. Imports no torch."""
+"""What an installation has, and what it may be without: its extras. Imports no torch."""
 
 import importlib.util
+from importlib import metadata
 
 EXTRAS = {
     "train": (
@@ -15,8 +16,30 @@ EXTRAS = {
         "tyro",
     ),
     "report": ("jinja2", "matplotlib", "psutil"),
+    "ray": ("ray",),
 }
 """The packages of each, as they are imported."""
+
+_PACKAGES = (
+    "scq",
+    "torch",
+    "numpy",
+    "numba",
+    "accelerate",
+    "torchmetrics",
+    "scikit-image",
+    "scikit-learn",
+    "cvxpy",
+    "cvxpylayers",
+    "diffcp",
+    "scipy",
+    "qpth",
+    "daqp",
+    "clarabel",
+    "proxsuite",
+    "moreau",
+)
+"""Those whose versions bear on a result, as they are installed."""
 
 
 class MissingExtraError(ImportError):
@@ -38,3 +61,15 @@ def need(*extras: str) -> None:
     if lacking:
         packages = ", ".join(name for names in lacking.values() for name in names)
         raise MissingExtraError(f'not installed: {packages}; run: pip install "scq[{",".join(lacking)}]"')
+
+
+def versions() -> dict[str, str | None]:
+    """The version of each of the packages that bear on a result; None where one is not installed."""
+    return {name: _version(name) for name in _PACKAGES}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

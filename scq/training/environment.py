@@ -3,38 +3,19 @@
 import os
 import platform
 import subprocess
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
-_PACKAGES = (
-    "scq",
-    "torch",
-    "numpy",
-    "numba",
-    "accelerate",
-    "torchmetrics",
-    "scikit-image",
-    "scikit-learn",
-    "cvxpy",
-    "cvxpylayers",
-    "diffcp",
-    "scipy",
-    "qpth",
-    "daqp",
-    "clarabel",
-    "proxsuite",
-    "moreau",
-)
+from scq.extras import versions
 
 
 def environment(device: torch.device) -> dict[str, Any]:
     """Versions, processor, threads, device and revision of the code."""
     return {
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": versions(),
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
@@ -42,13 +23,6 @@ def environment(device: torch.device) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "git_revision": _revision(),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _revision() -> str | None:
