@@ -16,7 +16,7 @@ import torch
 
 from scq.data.download import RemoteFile, fetch
 from scq.data.image_data import ImageData
-from scq.data.root import DataRoot, find_root
+from scq.data.root import find_root
 from scq.data.tree import check_inside
 
 FOLDER = "cifar-10-batches-bin"
@@ -40,7 +40,7 @@ def read(root: Path | None = None) -> ImageData:
         FileNotFoundError: when there is no data; the message says where it was sought and how to get it.
         ValueError: when a file is truncated, incomplete or something else; the message names it.
     """
-    source = _find(find_root(root))
+    source = find(root)
     content = _from_folder(source) if source.is_dir() else _from_archive(source)
     missing = [name for name in FILES if name not in content]
     if missing:
@@ -71,9 +71,10 @@ def download(root: Path | None = None, progress: Callable[[int, int], None] = la
     return fetch(REMOTE, folder, lambda done: progress(done, REMOTE.size))
 
 
-def _find(root: DataRoot) -> Path:
-    """The folder of .bin files or the archive: ``root`` itself or, in it, the official names, else one like them."""
-    place = root.path
+def find(root: Path | None = None) -> Path:
+    """The folder of .bin files or the archive: the root itself or, in it, the official names, else one like them."""
+    looked = find_root(root)
+    place = looked.path
     if place.is_file():
         return place
     if (place / TEST_FILE).is_file():
@@ -85,13 +86,13 @@ def _find(root: DataRoot) -> Path:
     similar = sorted(place.glob("cifar-10-binary*.tar.gz"))
     if len(similar) > 1:
         names = ", ".join(path.name for path in similar)
-        raise ValueError(f"data root {root} has several archives of CIFAR-10 ({names}); give the path of one")
+        raise ValueError(f"data root {looked} has several archives of CIFAR-10 ({names}); give the path of one")
     if similar:
         return similar[0]
     pickled = [name for name in ("cifar-10-python.tar.gz", "cifar-10-batches-py") if (place / name).exists()]
     note = f" The Python version is there ({pickled[0]}), but pickles are not read." if pickled else ""
     raise FileNotFoundError(
-        f"CIFAR-10 is not in {root}: looked for {FOLDER}/, {ARCHIVE} and cifar-10-binary*.tar.gz.{note} "
+        f"CIFAR-10 is not in {looked}: looked for {FOLDER}/, {ARCHIVE} and cifar-10-binary*.tar.gz.{note} "
         f"Run `scq data cifar10` (162 MB), or put {URL} there yourself, or name another folder with --data-root or "
         "SCQ_DATA"
     )

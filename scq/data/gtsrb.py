@@ -70,6 +70,11 @@ def read(root: Path | None = None) -> ImageData:
     return ImageData(name="gtsrb", train=pictures[0], test=pictures[1], description=description)
 
 
+def find(root: Path | None = None) -> Path:
+    """The tree, else the first of the archives."""
+    return _places(find_root(root))[0]
+
+
 def _places(found: DataRoot) -> list[Path]:
     """The tree, else the zip archives."""
     place = found.path

@@ -54,17 +54,29 @@ def photograph(name: str) -> np.ndarray:
         FileNotFoundError: when the package is missing or no longer carries it.
         ValueError: when the file is not a picture.
     """
+    path = _path(name)
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        package = name.partition("/")[0]
+        raise ValueError(f"{path} cannot be read as a picture ({error}); reinstall {package}") from error
+
+
+def find(root: Path | None = None) -> Path:
+    """The folder of the first photograph, once all are found. ``root`` is not looked at."""
+    found = [_path(name) for name in (*TRAIN, *TEST)]
+    return found[0].parent
+
+
+def _path(name: str) -> Path:
     package, _, inside = name.partition("/")
     spec = importlib.util.find_spec(package)  # finds the folder without importing the package
     folders = (spec.submodule_search_locations if spec else None) or []
     for folder in folders:
         path = Path(folder) / inside
         if path.is_file():
-            try:
-                with Image.open(path) as image:
-                    return np.asarray(image.convert("RGB"))
-            except (UnidentifiedImageError, OSError) as error:
-                raise ValueError(f"{path} cannot be read as a picture ({error}); reinstall {package}") from error
+            return path
     raise FileNotFoundError(
         f"photograph {name} is not there: looked in {', '.join(folders) or f'no installed package {package!r}'}; "
         "run: pip install scikit-image scikit-learn"

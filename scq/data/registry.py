@@ -26,6 +26,8 @@ class DatasetInfo:
         citation: whom to cite, and the terms of use.
         downloader: ``"module:function"`` or None; the function takes the root and ``progress(done, total)``, in bytes,
             and returns the path of the file that the reader then finds.
+        finder: ``"module:function"`` or None where any folder may be one; the function takes the root and returns where
+            the reader would begin, without reading, or raises FileNotFoundError.
         packaged: inside installed packages, so that there is no root.
         kind: of its examples; a model's entry says which kind it takes. Empty where that is known later.
     """
@@ -35,6 +37,7 @@ class DatasetInfo:
     reader: str
     citation: str
     downloader: str | None = None
+    finder: str | None = None
     packaged: bool = False
     kind: str = "pictures"
 
@@ -51,6 +54,16 @@ class DatasetInfo:
                 f"root is '{root}', must not be given: data set {self.name!r} is inside installed packages"
             )
         return _function(self.reader)(root)
+
+    def find(self, root: Path | None = None) -> Path | None:
+        """Where the data is, without reading it; None where any folder may be it.
+
+        Raises:
+            FileNotFoundError: it is not there; the message says where it was sought.
+            MissingExtraError: as for ``load``.
+        """
+        need("train")
+        return None if self.finder is None else _function(self.finder)(root)
 
     def download(self, root: Path | None, progress: Callable[[int, int], None]) -> Path:
         """Fetches the data from its site to where ``load`` finds it.
@@ -74,6 +87,7 @@ _ENTRIES = (
         name="photos",
         title="32 x 32 tiles of the photographs inside scikit-image and scikit-learn; nothing to download",
         reader="scq.data.photos:read",
+        finder="scq.data.photos:find",
         citation="van der Walt et al. 2014 (scikit-image); Pedregosa et al. 2011 (scikit-learn)",
         packaged=True,
     ),
@@ -83,11 +97,13 @@ _ENTRIES = (
         reader="scq.data.cifar10:read",
         citation="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images; research use",
         downloader="scq.data.cifar10:download",
+        finder="scq.data.cifar10:find",
     ),
     DatasetInfo(
         name="gtsrb",
         title="GTSRB, German traffic signs, as the official zip archives or their tree; resized",
         reader="scq.data.gtsrb:read",
+        finder="scq.data.gtsrb:find",
         citation="Stallkamp et al. 2012, Man vs. computer; research use",
     ),
     DatasetInfo(
