@@ -91,13 +91,14 @@ class ReportConfig(Settings):
 def _backends(config: BackendsConfig) -> None:
     from rich.console import Console
 
-    from scq.cli.listing import broken_backends, show
+    from scq.cli.listing import show
+    from scq.cli.trying import broken, trials
     from scq.solvers import backends
 
     console = Console()
     with console.status("Trying each backend"):
-        broken = broken_backends(backends())
-    show(backends(), console, broken)
+        tried = trials(backends())
+    show(backends(), console, broken(tried))
 
 
 def _quantizers(config: QuantizersConfig) -> None:

@@ -54,24 +54,6 @@ def show(infos: Sequence[BackendInfo], console: Console, broken: Mapping[str, st
     console.print(f"{usable} of {len(infos)} backends can be used here.", highlight=False)
 
 
-def broken_backends(infos: Sequence[BackendInfo]) -> dict[str, str]:
-    """What is wrong with backends whose packages are installed, found out by a small solve with each."""
-    import torch
-
-    from scq import solvers
-
-    found = {}
-    latents, codebook = torch.tensor([[0.2, 0.3]]), torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    for info in infos:
-        if not info.available:
-            continue
-        try:
-            solvers.solve(solvers.Problem(latents, codebook, 0.1), backend=info.name)
-        except Exception as error:  # noqa: BLE001  whatever a package raises that does not work is the answer
-            found[info.name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return found
-
-
 def show_quantizers(infos: Sequence[QuantizerInfo], console: Console) -> None:
     """Prints what each quantizer is made of, and what each is."""
     rows = [(info.name, *(" ".join(cell) for cell in parts(info))) for info in infos]

@@ -13,7 +13,8 @@ import scq.cli
 from scq import solvers
 from scq.cli import main
 from scq.cli.commands import COMMANDS, BackendsConfig, Command
-from scq.cli.listing import broken_backends, show, show_quantizers
+from scq.cli.listing import show, show_quantizers
+from scq.cli.trying import attempt, broken
 from scq.quantizers import entries
 from scq.solvers import BackendInfo
 from scq.solvers.instance import Instance, Result
@@ -118,9 +119,9 @@ def test_a_backend_that_is_installed_and_does_not_work_is_shown_as_broken(capsys
     solvers.register(wrong)
     try:
         infos = [wrong, solvers.registry.get("active_set")]
-        broken = broken_backends(infos)
-        assert list(broken) == ["wrong"]
-        show(infos, Console(width=140), broken)
+        found = broken([attempt(info) for info in infos])
+        assert list(found) == ["wrong"]
+        show(infos, Console(width=140), found)
     finally:
         solvers.unregister("wrong")
     printed = capsys.readouterr().out
