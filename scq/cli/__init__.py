@@ -23,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what stands after ``scq``; by default that of this process.
 
     Returns:
-        The exit code: 0; 2 after a user's mistake, with one line on stderr; 130 after Ctrl-C.
+        The exit code: 0; 1 where ``scq doctor`` finds a backend that does not work; 2 after a user's mistake, with one
+        line on stderr; 130 after Ctrl-C.
 
     Raises:
         SystemExit: with code 0, after ``--help``, which a call without arguments shows too.
@@ -40,14 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command, config = parse(COMMANDS, arguments or ["--help"])
         if int(os.environ.get("WORLD_SIZE", "1")) > 1 and command.name != "train":
             raise ValueError(f"{command.name} is for one process, must not be started by torchrun or accelerate launch")
-        command.run(config)
+        return command.run(config) or 0
     except KeyboardInterrupt:
         return _end("interrupted", 130)
     except Exception as error:
         if not is_mistake(error):
             raise
         return _end(one_line(error), 2)
-    return 0
 
 
 def _end(message: str, code: int) -> int:

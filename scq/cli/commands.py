@@ -20,12 +20,13 @@ from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyCon
 
 @dataclass(frozen=True)
 class Command:
-    """One command: ``scq name``, its options (the fields of ``config``), one line for the help, and what it runs."""
+    """One command: ``scq name``, its options (the fields of ``config``), one line for the help, and what it runs; that
+    may return an exit code."""
 
     name: str
     config: type
     title: str
-    run: Callable[[Any], None]
+    run: Callable[[Any], int | None]
     before: Callable[[Path], Any] = lambda folder: None
     """The configuration that a folder was begun with, to resume it; None where an earlier version did not write it."""
     may_change: tuple[str, ...] = ()
@@ -47,6 +48,11 @@ class Command:
 @dataclass(frozen=True)
 class BackendsConfig:
     """The list of backends has no settings."""
+
+
+@dataclass(frozen=True)
+class DoctorConfig:
+    """The examination has no settings."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,14 @@ def _backends(config: BackendsConfig) -> None:
     with console.status("Trying each backend"):
         tried = trials(backends())
     show(backends(), console, broken(tried))
+
+
+def _doctor(config: DoctorConfig) -> int:
+    from rich.console import Console
+
+    from scq.cli.doctor import examine
+
+    return examine(Console())
 
 
 def _quantizers(config: QuantizersConfig) -> None:
@@ -257,5 +271,8 @@ COMMANDS = (
         "Everything once on real photographs: gap, compare and report.",
         _demo,
         _before("demo", DemoConfig),
+    ),
+    Command(
+        "doctor", DoctorConfig, "One screen for the report of a fault: versions, machine, backends tried.", _doctor
     ),
 )
