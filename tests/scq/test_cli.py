@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -157,6 +158,20 @@ def test_help_of_a_quantizer_has_no_option_that_it_has_no_use_for():
 def test_alone_the_command_shows_its_help() -> None:
     assert _scq().returncode == 0
     assert _scq().stdout == _scq("--help").stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("d", {"data", "demo", "doctor"}), ("train --quantize", {"--quantizer"}), ("gap --methods r", {"relaxed"})],
+)
+def test_bash_completes_commands_options_and_choices(words, completed, tmp_path):
+    script = tmp_path / "completion"
+    script.write_text(_scq("--tyro-print-completion", "bash").stdout)
+    typed = f"COMP_WORDS=(scq {words}); COMP_CWORD={len(words.split())}; COMP_LINE='scq {words}'"
+    ask = f"source {script}; {typed}; _tyro_scq; echo ${{COMPREPLY[*]}}"
+    answer = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=60)
+    assert set(answer.stdout.split()) == completed
 
 
 def test_the_version_is_that_of_the_installation() -> None:
