@@ -273,7 +273,6 @@ class ComposedQuantizer(Quantizer):
         wanted = self.return_weights or any(regularizer.of_weights for regularizer in self.regularizers)
         return assigned.weights.dense() if assigned.weights is not None and wanted else None
 
-    @torch.no_grad()
     def _info(self, assigned: Assigned, valid: Bool[Tensor, " N"] | None) -> dict[str, Tensor]:
         used = counts(assigned.indices, self.codebook_size, valid)
         info = {"hard_perplexity": perplexity(used), "active_codes": (used > 0).sum()}

@@ -124,7 +124,6 @@ class SoftConvex(Assignment):
         codeword, details = embedding(indices, codebook), (solved, lam)
         return Assigned(indices, codeword, solved.reconstruction, solved.weights, None, solved.failed, details)
 
-    @torch.no_grad()
     def info(
         self,
         latents: Float[Tensor, "N F"],
