@@ -39,7 +39,10 @@ def test_every_block_names_its_language(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=_name)
-def test_python_on_the_page_runs_from_top_to_bottom(page: Path, no_backends_left: None) -> None:
+def test_python_on_the_page_runs_from_top_to_bottom(
+    page: Path, no_backends_left: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     if "vector_quantize_pytorch" in page.read_text():
         pytest.importorskip("vector_quantize_pytorch")
     scope: dict = {"__name__": "page"}
