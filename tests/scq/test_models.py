@@ -104,7 +104,7 @@ def test_two_processes_train_it_as_one_does(tmp_path):
     content = {name: getattr(config, name) for name in changed - {"out"}} | {"name": "both"}
     tests = Path(__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": f"{tests.parent}{os.pathsep}{tests / 'helpers'}", "OMP_NUM_THREADS": "1"}
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29613"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command = [*launcher, tests / "helpers" / "toy_training.py", tmp_path, json.dumps(content)]
     subprocess.run(command, env=environment, check=True, timeout=100)
     alone, both = train(config, progress=False), Run(tmp_path / "both")
