@@ -74,7 +74,7 @@ def trials(infos: Sequence[BackendInfo], results: Iterable[Any] | None = None) -
 
 def broken(found: Sequence[Trial]) -> dict[str, str]:
     """What is wrong with backends, by their names."""
-    return {trial.backend: trial.wrong for trial in reversed(found) if trial.wrong}
+    return {trial.backend: trial.wrong for trial in found if trial.wrong}
 
 
 def _of_name(name: str, device: str) -> Trial | None:

@@ -90,7 +90,7 @@ def test_packages_that_break_or_kill_are_lines_and_the_others_are_tried(with_bac
     assert "absent the package 'package_that_nobody_has' is not installed; run: pip install it" in said
     assert "kernels broken: AttributeError: another NumPy" in said
     assert re.search(r"relaxed cpu \d\.\de", said)
-    assert last == "Does not work: clarabel, daqp."
+    assert last == "Does not work: daqp, clarabel."
 
 
 def test_without_a_torch_that_works_the_rest_is_said(with_backends, package, capsys):
