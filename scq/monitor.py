@@ -36,7 +36,8 @@ class Monitor:
     A pass counts where the model is in training mode and the layer is called: with gradient accumulation, several a
     step. What a backward computes again (:mod:`torch.utils.checkpoint`) and what torch.func's transforms compute does
     not count. ``torch.compile`` is given the model first, and the monitor the model that it returns: graphs break at
-    each quantizer. A layer that is frozen, or in evaluation mode in a model that is trained, is recorded as all others.
+    each quantizer. A layer that is frozen, or in evaluation mode in a model that is trained, is recorded as all others;
+    copies of the model are not. A model is pickled whole after :meth:`remove`; its state_dict at any time.
 
     Args:
         model: holds one quantizer of scq or more, at any depth.
@@ -78,9 +79,10 @@ class Monitor:
         self.history: dict[str, dict[int, float]] = {}
         self._handles = []
         for name, layer in layers.items():
-            self._handles.append(layer.register_forward_pre_hook(self._before(name)))
+            before, after = self._hooks(name, layer)
+            self._handles.append(layer.register_forward_pre_hook(before))
             # Called where the layer raises, too: what was turned on is turned off.
-            self._handles.append(layer.register_forward_hook(self._after(name), with_kwargs=True, always_call=True))
+            self._handles.append(layer.register_forward_hook(after, with_kwargs=True, always_call=True))
 
     def remove(self) -> None:
         """Takes its hooks off the model. The history stays."""
@@ -96,29 +98,27 @@ class Monitor:
     ) -> None:
         self.remove()
 
-    def _before(self, name: str) -> Callable[..., None]:
+    def _hooks(self, name: str, own: Quantizer) -> tuple[Callable[..., None], Callable[..., None]]:
         @torch.compiler.disable
-        def hook(layer: Any, args: Any) -> None:
+        def before(layer: Any, args: Any) -> None:
             again = torch._C._current_graph_task_id() != -1  # within a backward; no public name says so
-            if not self._model.training or self._measuring or again or transformed():
+            # A copy of the model has copies of the hooks.
+            if layer is not own or not self._model.training or self._measuring or again or transformed():
                 return
             if self._passes[name] % self._every == 0:
                 self._recorded[name] = layer.diagnose
                 layer.diagnose = True
             self._passes[name] += 1
 
-        return hook
-
-    def _after(self, name: str) -> Callable[..., None]:
         @torch.compiler.disable
-        def hook(layer: Any, args: Any, options: Any, output: Any) -> None:
-            if name not in self._recorded or self._measuring:
+        def after(layer: Any, args: Any, options: Any, output: Any) -> None:
+            if layer is not own or name not in self._recorded or self._measuring:
                 return
             layer.diagnose = self._recorded.pop(name)
             if isinstance(output, QuantizerOutput):
                 self._record(name, layer, output, *args, **options)
 
-        return hook
+        return before, after
 
     def _record(
         self, name: str, layer: Quantizer, output: QuantizerOutput, x: Tensor, mask: Tensor | None = None

@@ -251,6 +251,16 @@ def test_a_layer_that_is_held_is_recorded_as_all_others(frozen: str) -> None:
     assert list(monitor.history["quantizer/gap/gradient_codebook_cosine"]) == [0, 2]
 
 
+def test_copies_of_the_model_do_not_count() -> None:
+    model, loss_of = pictures()
+    with Monitor(model, 1) as monitor:
+        other = copy.deepcopy(model)
+        loss_of(other)
+        assert not other.quantizer.diagnose and not monitor.history
+        loss_of(model)
+    assert list(monitor.history["quantizer/lam"]) == [0]
+
+
 def test_passes_of_evaluation_and_of_transforms_do_not_count() -> None:
     model = nn.Sequential(nn.Linear(4, 4), SoftConvexQuantizer(16, 4))
     x = torch.randn(5, 4)
