@@ -15,7 +15,7 @@ from scq.quantizers.earlier import renamed
 from scq.training.applicability import RELAXATION
 from scq.training.config import TrainConfig
 from scq.training.folder import CONFIG
-from scq.training.reading import read_tensors
+from scq.training.tensors import read_tensors
 
 
 def seeds(seed: int) -> tuple[int, int, int]:

@@ -4,10 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load
-from torch import Tensor
-
 MAX_TEXT = 256 * 2**20
 """Bytes of one text file: a log of a million lines has less."""
 
@@ -41,31 +37,3 @@ def parse_json(text: str, where: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where} is not JSON: {error}") from error
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, by name, on the CPU. They are no larger than the file.
-
-    Raises:
-        ValueError: it is truncated, or is something else.
-    """
-    try:
-        # Not by the path, which may be no UTF-8 and is then no path to safetensors.
-        return load(path.read_bytes())
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"'{path}' cannot be read as a safetensors file: {error}") from error
-
-
-def read_metadata(path: Path) -> dict[str, Any]:
-    """What a safetensors file says beside its tensors, by name.
-
-    Raises:
-        ValueError: it is truncated, or is something else.
-    """
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = parse_json(file.read(min(length, MAX_TEXT)).decode(errors="replace"), f"the head of '{path}'")
-    said = header.get("__metadata__", {}) if isinstance(header, dict) else None
-    if not isinstance(said, dict):
-        raise ValueError(f"'{path}' is no safetensors file")
-    return said

@@ -119,7 +119,7 @@ class Run:
 
     def write_model(self, model: "nn.Module", lasting: bool = False) -> None:
         """Writes the weights, so that :meth:`model` gives them back."""
-        from scq.training.state import serialised
+        from scq.training.tensors import serialised
 
         write_bytes(self.folder / WEIGHTS, serialised(model.state_dict()), lasting)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from scq.data.batching import Batches
@@ -15,6 +15,7 @@ from scq.training.checkpoint import Checkpoint
 from scq.training.folder import CONFIG, WEIGHTS
 from scq.training.log import MetricLog
 from scq.training.run import Run
+from scq.training.tensors import serialised
 from scq.training.terminal import say
 
 _STATE, _NUMBERS = "training.safetensors", "training.json"
@@ -160,11 +161,6 @@ class TrainingState:
             state = {number: of_parameters[name] for number, name in enumerate(own) if name in of_parameters}
             groups = optimizer.state_dict()["param_groups"]  # the configuration's, which has not changed
             optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def serialised(tensors: Mapping[str, Tensor]) -> bytes:
-    """As a safetensors file."""
-    return save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -14,8 +14,7 @@ from scq.diagnostics import gap_at_latents
 from scq.models.base import Model
 from scq.training.config import CommonConfig
 from scq.training.folder import write_bytes
-from scq.training.reading import read_tensors
-from scq.training.state import serialised
+from scq.training.tensors import read_tensors, serialised
 from scq.validation.common.measuring.pictures import spread
 
 GAP_MAP = "gap_map.safetensors"

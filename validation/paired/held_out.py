@@ -13,8 +13,7 @@ from scq.programme import swap_solver
 from scq.quantizers import SoftConvexQuantizer
 from scq.training import load_run
 from scq.training.folder import write_bytes
-from scq.training.reading import read_tensors
-from scq.training.state import serialised
+from scq.training.tensors import read_tensors, serialised
 from scq.validation.common.measuring.pictures import spread
 
 PICTURES = "pictures.safetensors"

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scq import solvers
 from scq.solvers.synthetic import hull
-from scq.training.reading import read_metadata, read_tensors
+from scq.training.tensors import read_metadata, read_tensors
 
 Data = tuple[Float[Tensor, "N F"], Float[Tensor, "K F"]]
 

@@ -12,7 +12,7 @@ from scq.training import load_run
 from scq.training.dumps import dumped
 from scq.training.folder import write_bytes
 from scq.training.images import images_of
-from scq.training.state import serialised
+from scq.training.tensors import serialised
 from scq.validation.common.measuring.pictures import spread
 
 LATENTS = "latents.safetensors"

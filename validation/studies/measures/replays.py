@@ -6,7 +6,7 @@ import torch
 
 from scq import solvers
 from scq.training.dumps import PROBLEMS, dumped
-from scq.training.reading import read_metadata, read_tensors
+from scq.training.tensors import read_metadata, read_tensors
 from scq.validation.studies.measures import Trained
 
 _COLUMNS = {True: 512, False: 32}
