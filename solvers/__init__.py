@@ -7,7 +7,7 @@ Names are imported when first used, so that listing the backends needs no torch.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from scq.solvers import catalog  # noqa: F401  registers the built-in backends
+from scq.solvers import catalog, registry  # noqa: F401  the catalog registers the built-in backends
 from scq.solvers.registry import BackendInfo, backends, register, unregister
 
 if TYPE_CHECKING:

@@ -72,7 +72,8 @@ def test_the_wheel_has_every_file_of_the_three_folders(wheel: Path) -> None:
 def test_the_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     archive = _build("sdist", ROOT, tmp_path / "sdist")
     with tarfile.open(archive) as opened:
-        opened.extractall(tmp_path, filter="data")
+        # Python 3.11 has it since 3.11.4.
+        opened.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (source,) = (path for path in tmp_path.iterdir() if path.name.startswith("scq-"))
     again = _build("wheel", source, tmp_path / "again")
     assert set(zipfile.ZipFile(again).namelist()) == set(zipfile.ZipFile(wheel).namelist())

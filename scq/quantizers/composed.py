@@ -1,6 +1,6 @@
 """The quantizer with a codebook: four parts, put together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -16,10 +16,13 @@ from scq.quantizers.earlier import renamed
 from scq.quantizers.gradients import Gradient
 from scq.quantizers.layout import check_floating, check_mask, from_rows, kind_of, positions, to_rows
 from scq.quantizers.means import mean
+from scq.quantizers.parametrized import Parametrizations
 from scq.quantizers.passes import refuse_second_pass, refuse_transforms
 from scq.quantizers.regularizers import Quantized, Regularizer
 from scq.quantizers.regularizers.regularizer import total
 from scq.quantizers.usage import SUPPORT, counts, perplexity
+
+_HELD = "embedding.codewords"
 
 
 class ComposedQuantizer(Quantizer):
@@ -98,6 +101,11 @@ class ComposedQuantizer(Quantizer):
     def codebook(self) -> Float[Tensor, "K F"]:
         """The codewords as they are now: a parameter, a buffer, or a product of those, as the kind of codebook says."""
         return self.embedding()
+
+    @property
+    def parametrizations(self) -> Parametrizations:
+        """Of ``codebook``, for :mod:`torch.nn.utils.parametrize`; they are the codebook's."""
+        return Parametrizations(self.embedding)
 
     @property
     def codebook_initialized(self) -> Float[Tensor, ""]:
@@ -250,6 +258,19 @@ class ComposedQuantizer(Quantizer):
             f"{self.codebook_size}, {self.dim}, channel_dim={self.channel_dim}, init={self.embedding.init!r}, "
             f"{self.gradient}, regularizers={list(self.regularizers)}"
         )
+
+    def named_parameters(self, *args: Any, **options: Any) -> Iterator[tuple[str, nn.Parameter]]:
+        """As of every module, but that codewords which are a parameter go by the layer's own name, ``codebook``, as
+        functional_call takes them. In a state_dict and within a model they go by where they are held."""
+        for name, parameter in super().named_parameters(*args, **options):
+            yield (name.removesuffix(_HELD) + "codebook" if name.endswith(_HELD) else name), parameter
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Of functional_call, and of who puts another parameter there.
+        if name == "codebook" and isinstance(value, Tensor):
+            self.embedding.hold(value)
+        else:
+            super().__setattr__(name, value)
 
     def _rows(self, x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
         """Latents as the codebook takes them, (N, D), and its codewords (K, F), in the wider of both dtypes, and at

@@ -298,3 +298,42 @@ def test_a_codebook_that_another_layer_holds_is_refused() -> None:
 def test_the_earlier_name_of_the_class_still_works_and_says_what_it_is_called_now() -> None:
     with pytest.warns(DeprecationWarning, match="CodebookQuantizer is ComposedQuantizer"):
         assert scq.quantizers.CodebookQuantizer is scq.quantizers.ComposedQuantizer
+
+
+@pytest.mark.parametrize("name", ["vq", "vq_ema", "scq", "spherical+nearest"])
+def test_the_codebook_is_parametrized_by_the_layers_name_too(name: str) -> None:
+    layer = layer_of(name)
+    assert not parametrize.is_parametrized(layer)
+    parametrize.register_parametrization(layer, "codebook", Unit())
+    assert parametrize.is_parametrized(layer) and parametrize.is_parametrized(layer, "codebook")
+    torch.testing.assert_close(layer.codebook.norm(dim=1), torch.ones(K))
+    assert layer.parametrizations.codebook[0].__class__ is Unit
+    held = layer.embedding.of if name.startswith("spherical") else layer.embedding
+    assert layer.parametrizations.codebook.original is held.parametrizations.codewords.original
+    parametrize.register_parametrization(layer, "codebook", Unit())
+    assert len(held.parametrizations.codewords) == 2 and not layer.parametrizations.codebook.unsafe
+    with pytest.raises(ValueError, match=r"does not have a parameter, a buffer, or a parametrized element"):
+        parametrize.register_parametrization(layer_of("simvq"), "codebook", Unit())
+
+
+def test_codewords_that_are_a_parameter_are_lent_and_exchanged_by_the_layers_name() -> None:
+    layer, x = layer_of("vq"), torch.randn(20, F)
+    held = layer.codebook
+    assert [key for key, _ in layer.named_parameters()] == ["codebook"]
+    other = torch.randn(K, F, requires_grad=True)
+    for key in ("codebook", "embedding.codewords"):
+        output = torch.func.functional_call(layer, {key: other}, (x,))
+        assert torch.equal(output.indices, layer_with(other)(x).indices)
+        assert layer.codebook is held and [*layer.parameters()] == [held]
+    layer.codebook = nn.Parameter(other.detach())
+    assert torch.equal(layer.embedding.codewords, other) and isinstance(layer.codebook, nn.Parameter)
+    with pytest.raises(TypeError, match="codebook is a tensor, must be a torch.nn.Parameter; set_codebook copies"):
+        layer.codebook = torch.randn(K, F)
+    with pytest.raises(ValueError, match="codebook is linear, which computes its codewords"):
+        layer_of("simvq").codebook = nn.Parameter(torch.randn(K, F))
+
+
+def layer_with(codewords: torch.Tensor) -> nn.Module:
+    layer = layer_of("vq")
+    layer.set_codebook(codewords.detach())
+    return layer
