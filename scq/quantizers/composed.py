@@ -259,14 +259,18 @@ class ComposedQuantizer(Quantizer):
             f"{self.gradient}, regularizers={list(self.regularizers)}"
         )
 
-    def named_parameters(self, *args: Any, **options: Any) -> Iterator[tuple[str, nn.Parameter]]:
-        """As of every module, but that codewords which are a parameter go by the layer's own name, ``codebook``, as
-        functional_call takes them. In a state_dict and within a model they go by where they are held."""
-        for name, parameter in super().named_parameters(*args, **options):
-            yield (name.removesuffix(_HELD) + "codebook" if name.endswith(_HELD) else name), parameter
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """As of every module, but that codewords which are a parameter go by the layer's own name, ``codebook``, which
+        functional_call takes too. In a state_dict, within a model, and where torch asks for all names, they go by where
+        they are held."""
+        for name, parameter in super().named_parameters(prefix, recurse, remove_duplicate):
+            held = remove_duplicate and name.endswith(_HELD)
+            yield (name.removesuffix(_HELD) + "codebook" if held else name), parameter
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Of functional_call, and of who puts another parameter there.
+        # functional_call lends any tensor, and puts the parameter back. By hand it must be a parameter to be trained.
         if name == "codebook" and isinstance(value, Tensor):
             self.embedding.hold(value)
         else:

@@ -15,7 +15,6 @@ from scq.quantizers.codebooks.start import initial_codebook, kmeans
 from scq.quantizers.passes import refuse_transforms
 from scq.solvers.finite import finite_rows
 from scq.solvers.suggestions import among
-from scq.solvers.transforms import transformed
 
 
 class Codebook(Named, nn.Module, ABC):
@@ -140,17 +139,12 @@ class Codebook(Named, nn.Module, ABC):
         """Has another tensor for its codewords, for as long as torch.func.functional_call lends one, or for good.
 
         Raises:
-            TypeError: a tensor that would be no parameter any more, and takes no gradient: set_codebook copies one.
             ValueError: a codebook that computes its codewords.
         """
-        if "codewords" in self._buffers:
-            self._buffers["codewords"] = codewords
-            return
-        if "codewords" in self._parameters:
-            if not (isinstance(codewords, nn.Parameter) or codewords.requires_grad or transformed()):
-                raise TypeError("codebook is a tensor, must be a torch.nn.Parameter; set_codebook copies a tensor")
-            self._parameters["codewords"] = codewords
-            return
+        for tensors in (self._parameters, self._buffers):
+            if "codewords" in tensors:
+                tensors["codewords"] = codewords
+                return
         raise ValueError(f"codebook is {self.name}, which computes its codewords; must be set by set_codebook")
 
     def learned(self) -> list[nn.Parameter]:
