@@ -17,6 +17,7 @@ from scq.quantizers.means import mean_square
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.quantizers.usage import SUPPORT
 from scq.solvers.clock import now
+from scq.solvers.padding import spread
 from scq.solvers.solution import Solved
 from scq.training.config import CommonConfig
 
@@ -73,7 +74,7 @@ def gap_of_layer(
             return quantizer.loss_of(z, assigned), {}
         rows = quantizer.gradient(assigned)
         if valid is not None:
-            rows = rows.new_zeros(len(valid), rows.shape[1]).masked_scatter(valid[:, None], rows)
+            rows = spread(rows, valid)
         value, numbers = loss(from_rows(rows, x, quantizer.channel_dim))
         return value + quantizer.loss_of(z, assigned), numbers
 

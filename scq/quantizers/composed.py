@@ -21,6 +21,7 @@ from scq.quantizers.passes import refuse_second_pass, refuse_transforms
 from scq.quantizers.regularizers import Quantized, Regularizer
 from scq.quantizers.regularizers.regularizer import total
 from scq.quantizers.usage import SUPPORT, counts, perplexity
+from scq.solvers.padding import blanked
 
 _HELD = "embedding.codewords"
 
@@ -154,7 +155,7 @@ class ComposedQuantizer(Quantizer):
             # the end of what autocast leaves alone.
             rows, indices = self.embedding.leave(self.gradient(assigned)), assigned.indices
             if valid is not None:
-                rows, indices = torch.where(valid[:, None], rows, 0.0), torch.where(valid, indices, 0)
+                rows, indices = blanked(rows, valid), blanked(indices, valid)
             shape = positions(x, self.channel_dim)
             if weights is not None:
                 weights = weights.to(x.dtype).reshape(*shape, self.codebook_size)
@@ -188,7 +189,7 @@ class ComposedQuantizer(Quantizer):
             return total(self.regularizers, Quantized(z, reconstruction, weights, assigned.log_weights, valid))
         counted = ~assigned.failed if valid is None else ~assigned.failed & valid
         # where, not a product: NaN times 0 is NaN, in the gradient too.
-        z, reconstruction = (torch.where(counted[:, None], rows, 0.0) for rows in (z, reconstruction))
+        z, reconstruction = (blanked(rows, counted) for rows in (z, reconstruction))
         quantized = Quantized(z, reconstruction, weights, assigned.log_weights, counted, assigned.failed, valid)
         return total(self.regularizers, quantized)
 
@@ -290,7 +291,7 @@ class ComposedQuantizer(Quantizer):
         rows = rows.to(dtype)
         if valid is not None:
             # What padding holds must not come near a sum: NaN times 0 is NaN.
-            rows = torch.where(valid[:, None], rows, 0.0)
+            rows = blanked(rows, valid)
         return self.embedding.enter(rows), codebook.to(dtype)
 
     def _dense(self, assigned: Assigned) -> Tensor | None:
