@@ -12,6 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from scq.quantizers.base import Quantizer, QuantizerOutput
 from scq.quantizers.checks import at_least_one
 from scq.quantizers.layout import positions
+from scq.quantizers.passes import within_backward
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.sides import gap_of_layer
 from scq.solvers.transforms import transformed
@@ -101,9 +102,8 @@ class Monitor:
     def _hooks(self, name: str, own: Quantizer) -> tuple[Callable[..., None], Callable[..., None]]:
         @torch.compiler.disable
         def before(layer: Any, args: Any) -> None:
-            again = torch._C._current_graph_task_id() != -1  # within a backward; no public name says so
             # A copy of the model has copies of the hooks.
-            if layer is not own or not self._model.training or self._measuring or again or transformed():
+            if layer is not own or not self._model.training or self._measuring or within_backward() or transformed():
                 return
             if self._passes[name] % self._every == 0:
                 self._recorded[name] = layer.diagnose

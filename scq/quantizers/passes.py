@@ -6,6 +6,11 @@ from torch import Tensor
 from scq.solvers.transforms import transformed
 
 
+def within_backward() -> bool:
+    """Whether a backward computes this, as what torch.utils.checkpoint wraps is computed a second time."""
+    return torch._C._current_graph_task_id() != -1  # no public name says so
+
+
 def refuse_second_pass(flag: Tensor) -> None:
     """Raises within a backward, for a quantizer whose state moves while it is trained.
 
@@ -21,7 +26,7 @@ def refuse_second_pass(flag: Tensor) -> None:
     if torch.compiler.is_compiling():
         # A graph is made once, and cannot ask in which pass it runs; its operator asks at each.
         torch.ops.scq.refuse_second_pass(flag)
-    elif torch._C._current_graph_task_id() != -1:  # no public name says so
+    elif within_backward():
         raise RuntimeError(
             "a quantizer whose state moves while it is trained (a moving average, a schedule) is computed a second "
             "time, in a backward: its gradients would be those of another step. Leave it out of what "
