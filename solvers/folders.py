@@ -5,6 +5,11 @@ import sys
 from pathlib import Path
 
 
+def existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that there is."""
+    return next(one for one in (path, *path.parents) if one.exists())
+
+
 def cache_folder() -> Path:
     """The user's cache folder for this package, by the custom of the platform; it need not exist.
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scq.solvers.folders import existing
 from scq.training.folder import CHECKPOINTS, sync_folder
 from scq.training.reading import parse_json, read_text
 
@@ -63,9 +64,7 @@ class Checkpoints:
         Raises:
             ValueError: it does not.
         """
-        there, folder = min(len(self.steps()), _KEPT), self._run
-        while not folder.exists():
-            folder = folder.parent
+        there, folder = min(len(self.steps()), _KEPT), existing(self._run)
         # The weights, and two moving averages of Adam; what is kept, and what is being written.
         needed = (_KEPT + 1 - there) * 3 * sum(value.nbytes for value in model.state_dict().values())
         free = shutil.disk_usage(folder).free
