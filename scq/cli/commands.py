@@ -98,12 +98,12 @@ def _backends(config: BackendsConfig) -> None:
     from rich.console import Console
 
     from scq.cli.listing import show
-    from scq.cli.trying import broken, trials
+    from scq.cli.trying import broken, trials, tries
     from scq.solvers import backends
 
     console = Console()
     with console.status("Trying each backend"):
-        tried = trials(backends())
+        tried = trials(tries(backends()))
     show(backends(), console, broken(tried))
 
 

@@ -19,7 +19,7 @@ from scq.cli.trying import Trial, broken, trials, tries
 from scq.data.registry import datasets, get
 from scq.data.root import find_root
 from scq.extras import EXTRAS, missing, versions
-from scq.solvers.folders import cache_folder
+from scq.solvers.folders import cache_folder, existing
 from scq.solvers.registry import BackendInfo, backends
 from scq.training.terminal_table import terminal_table
 
@@ -37,10 +37,11 @@ def examine(console: Console) -> int:
         0 when every backend that is installed answers right, otherwise 1; the last line names those that do not.
     """
     facts, infos = _facts(), backends()
+    planned = tries(infos)
     with console.status("Trying each backend"):
-        found = list(apart([*facts.values(), *(work for _, work in tries(infos))]))
+        found = list(apart([*facts.values(), *(work for _, work in planned)]))
     said = dict(zip(facts, found[: len(facts)], strict=True))
-    tried = trials(infos, found[len(facts) :])
+    tried = trials(planned, found[len(facts) :])
     if isinstance(said["torch"], Failed):
         tried = [Trial("torch", "", wrong=said["torch"].why)]
     wide = console.width if console.is_terminal else _WIDTH
@@ -130,8 +131,7 @@ def _kernels() -> str:
         return "none are compiled: NUMBA_DISABLE_JIT is set"
     place = folder()
     files = [path for path in place.glob("*") if not path.name.startswith(".")]
-    there = next(path for path in (place, *place.parents) if path.exists())
-    writable = "can be written to" if os.access(there, os.W_OK) else "cannot be written to"
+    writable = "can be written to" if os.access(existing(place), os.W_OK) else "cannot be written to"
     size = sum(path.stat().st_size for path in files) / 2**20
     return f"{len(files)} compiled, {size:.1f} MiB, in {place}, which {writable}"
 
@@ -145,8 +145,8 @@ def _memory() -> str:
 
 def _disk() -> str:
     cache = cache_folder()
-    there = next(path for path in (cache, *cache.parents) if path.exists())
-    return f"{_gib(shutil.disk_usage(Path.cwd()).free)} free here, {_gib(shutil.disk_usage(there).free)} in {cache}"
+    here, there = (_gib(shutil.disk_usage(path).free) for path in (Path.cwd(), existing(cache)))
+    return f"{here} free here, {there} in {cache}"
 
 
 def _data_root() -> str:

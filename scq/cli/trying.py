@@ -44,9 +44,12 @@ class Trial:
     wrong: str = ""
 
 
-def tries(infos: Sequence[BackendInfo]) -> list[tuple[Trial, Callable[[], Trial | None]]]:
-    """What another process does to try those that are installed, on every device that they compute on; with each, where
-    it is tried and nothing more."""
+Try = tuple[Trial, Callable[[], Trial | None]]
+"""Where a backend is tried and nothing more, and what another process does for it: None without the device."""
+
+
+def tries(infos: Sequence[BackendInfo]) -> list[Try]:
+    """Of those that are installed, on every device that they compute on."""
     return [
         (Trial(info.name, device), partial(_of_name, info.name, device))
         for info in infos
@@ -56,14 +59,13 @@ def tries(infos: Sequence[BackendInfo]) -> list[tuple[Trial, Callable[[], Trial 
     ]
 
 
-def trials(infos: Sequence[BackendInfo], results: Iterable[Any] | None = None) -> list[Trial]:
+def trials(planned: Sequence[Try], results: Iterable[Any] | None = None) -> list[Trial]:
     """What became of them.
 
     Args:
-        infos: the entries.
-        results: of the works of ``tries``; None to do them now, in a process apart.
+        planned: what ``tries`` gives.
+        results: of their works; None to do them now, in a process apart.
     """
-    planned = tries(infos)
     results = apart([work for _, work in planned]) if results is None else results
     return [
         replace(trial, wrong=result.why) if isinstance(result, Failed) else result
