@@ -68,9 +68,9 @@ def __getattr__(name: str) -> Any:
         return _version()
     if name in _MODULES:
         return importlib.import_module(f"scq.{name}")
-    if name not in _LAZY:
-        raise AttributeError(f"module 'scq' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    from scq.solvers.lazy import offered
+
+    return offered("scq", _LAZY, name)
 
 
 def __dir__() -> list[str]:

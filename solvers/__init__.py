@@ -4,10 +4,10 @@ Quantization (Eq. 7 of arXiv 2310.03004).
 Names are imported when first used, so that listing the backends needs no torch.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from scq.solvers import catalog, registry  # noqa: F401  the catalog registers the built-in backends
+from scq.solvers.lazy import offered
 from scq.solvers.registry import BackendInfo, backends, register, unregister
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'scq.solvers' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    return offered("scq.solvers", _LAZY, name)
 
 
 def __dir__() -> list[str]:

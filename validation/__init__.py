@@ -5,10 +5,10 @@ Names are imported when first used: the command line is made from the configurat
 named differently from the functions that they hold, so that ``scq.validation.report`` is always the function.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from scq.extras import need
+from scq.solvers.lazy import offered
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
 
 if TYPE_CHECKING:
@@ -45,10 +45,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'scq.validation' has no attribute {name!r}")
-    need("train", "report")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    if name in _LAZY:
+        need("train", "report")
+    return offered("scq.validation", _LAZY, name)
 
 
 def __dir__() -> list[str]:

@@ -4,10 +4,10 @@ A new data set is one file with a reader (``reader(root) -> ImageData``) and one
 Names are imported when first used, so that listing the data sets needs no torch.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from scq.data.registry import DatasetInfo, datasets, load
+from scq.solvers.lazy import offered
 
 if TYPE_CHECKING:
     from scq.data.batching import batches, to_float
@@ -25,9 +25,7 @@ __all__ = ["Dataset", "DatasetInfo", "ImageData", "batches", "datasets", "load",
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'scq.data' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    return offered("scq.data", _LAZY, name)
 
 
 def __dir__() -> list[str]:

@@ -4,10 +4,10 @@ A new model is one file with a :class:`Model` and one entry in :mod:`scq.models.
 used, so that listing the models needs no torch.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from scq.models.registry import ModelInfo, entries, get
+from scq.solvers.lazy import offered
 
 if TYPE_CHECKING:
     from scq.models.base import Model, Objective
@@ -24,9 +24,7 @@ __all__ = ["Autoencoder", "AutoencoderOutput", "Model", "ModelInfo", "Objective"
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'scq.models' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    return offered("scq.models", _LAZY, name)
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from scq.quantizers.registry import Parts, QuantizerInfo, entries, get, quantizer, settings
+from scq.solvers.lazy import offered
 
 if TYPE_CHECKING:
     from scq.quantizers import assignments, codebooks, gradients, regularizers, scalars
@@ -59,9 +60,7 @@ def __getattr__(name: str) -> Any:
     if name == "CodebookQuantizer":
         warnings.warn("CodebookQuantizer is ComposedQuantizer since 0.2", DeprecationWarning, stacklevel=2)
         name = "ComposedQuantizer"
-    if name not in _LAZY:
-        raise AttributeError(f"module 'scq.quantizers' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    return offered("scq.quantizers", _LAZY, name)
 
 
 def __dir__() -> list[str]:

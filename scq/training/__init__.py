@@ -3,10 +3,10 @@
 Names are imported when first used: the command line needs :class:`TrainConfig` without torch.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from scq.extras import need
+from scq.solvers.lazy import offered
 from scq.training.config import CommonConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -29,10 +29,9 @@ __all__ = ["CommonConfig", "Run", "RunResult", "TrainConfig", "build_model", "ev
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'scq.training' has no attribute {name!r}")
-    need("train")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    if name in _LAZY:
+        need("train")
+    return offered("scq.training", _LAZY, name)
 
 
 def __dir__() -> list[str]:
