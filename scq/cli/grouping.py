@@ -7,12 +7,13 @@ import inspect
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from textwrap import dedent
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import tyro
 
 from scq.training.applicability import rules
 from scq.training.config import PARTS, CommonConfig
+from scq.training.kinds import annotated
 from scq.training.settings import hints
 
 
@@ -75,7 +76,7 @@ def options_of(config: type) -> list[str]:
     for _, owner, names in _groups(config):
         for name in names:
             option = name.replace("_", "-")
-            found += [f"--{option}", f"--no-{option}"] if get_type_hints(owner)[name] is bool else [f"--{option}"]
+            found += [f"--{option}", f"--no-{option}"] if annotated(hints(owner)[name])[0] is bool else [f"--{option}"]
     return found
 
 
