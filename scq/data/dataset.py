@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
+
+
+def spread(available: int, wanted: int) -> Tensor:
+    """Numbers of at most ``wanted`` examples, evenly over those available: some that stand for all."""
+    return torch.linspace(0, available - 1, min(available, wanted)).round().long()
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from scq.training.log import MetricLog
 from scq.training.model import build_model, noise_seed, seeds
 from scq.training.progress import TrainingProgress
 from scq.training.run import Run
+from scq.training.samples import Samples
 from scq.training.state import TrainingState
 from scq.training.step import Step
 from scq.training.terminal import say
@@ -61,11 +62,11 @@ def train(config: TrainConfig, progress: bool = True, data: Dataset | tuple[Tens
     use on that step's batch and, when asked for, the gap to the relaxation (:func:`scq.diagnostics.gap_of`).
 
     The run's folder is new: ``config.out / name``, with a number after it when there is one already. It holds
-    config.json, environment.json, metrics.jsonl (each line on disk at once), tensorboard/ (the same numbers),
-    model.safetensors and test.json; with ``config.dump_every`` also problems/, what the solver was given (of several
-    processes the first one's); until the end checkpoints/, from which :func:`resume` goes on. At Ctrl-C the
-    step is ended and saved, with the weights so far as model.safetensors, and KeyboardInterrupt is raised; a second
-    Ctrl-C does not wait.
+    config.json, environment.json, metrics.jsonl (each line on disk at once), tensorboard/ (the same numbers, and every
+    ``samples_every`` steps what the model makes of held-out examples), model.safetensors and test.json; with
+    ``config.dump_every`` also problems/, what the solver was given (of several processes the first one's); until the
+    end checkpoints/, from which :func:`resume` goes on. At Ctrl-C the step is ended and saved, with the weights so far
+    as model.safetensors, and KeyboardInterrupt is raised; a second Ctrl-C does not wait.
 
     In processes that ``accelerate launch`` or ``torchrun`` started, each takes its part of every batch, and what they
     do together is what one process would do, up to rounding. The first one alone writes and evaluates.
@@ -173,12 +174,12 @@ def _run(
             entry = models.get(config.model)
             model.start(next(batches).to(device), **entry.options(config, entry.starting))
         advance = Step(config, accelerator, model, optimizers, device, run)
-        log = None
+        log = samples = None
         if first:
             with run.writing(state.step):
-                log = stack.enter_context(
-                    MetricLog(run.folder, trackers.start(run.folder, config, state.step), state.elapsed)
-                )
+                started = trackers.start(run.folder, config, state.step)
+                log = stack.enter_context(MetricLog(run.folder, started, state.elapsed))
+            samples = Samples(config, model, dataset, started, accelerator.num_processes)
         title = config.name or config.quantizer
         bar = stack.enter_context(TrainingProgress(title, config.steps, state.step, disable=not progress))
         if alone:  # several could not agree on the step to stop at
@@ -196,6 +197,9 @@ def _run(
                     log.write(step, numbers | {"time/step": seconds / since})
                 bar.show(log.history[-1])
                 seconds, since = 0.0, 0
+            if samples and samples.due(step):
+                with run.writing(step):
+                    samples.show(step)
             if step % config.checkpoint_every == 0 or interruption.asked:
                 state.save(run, log)
             if interruption.asked:

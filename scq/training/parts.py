@@ -20,6 +20,8 @@ Init = Literal["normal", "uniform", "kmeans"]
 Precision = Literal["no", "bf16", "fp16"]
 Projection = Literal["alternating", "exact"]
 Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
+VIEWERS = ("tensorboard", "wandb")
+"""Trackers that show more than numbers."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,16 @@ class RunSettings(Settings):
     """Steps between two lines of the log."""
     trackers: tuple[Tracker, ...] = ("tensorboard",)
     """Where the numbers of the log go too: tensorboard, wandb, trackio, mlflow."""
+    samples_every: Annotated[
+        Whole,
+        Applies(
+            f"to trackers {' and '.join(map(repr, VIEWERS))} alone",
+            lambda config: bool(set(VIEWERS) & set(config.trackers)),
+            "trackers",
+        ),
+    ] = 200
+    """Steps between two looks at the model in the trackers, also at the first and the last: reconstructions of held-out
+    pictures, and a histogram of the codes of held-out examples; 0: none."""
     checkpoint_every: Count = 100
     """Steps between two checkpoints, from which a run that was stopped goes on."""
     dump_every: Annotated[Whole, Applies(f"to quantizer {CONVEX} alone", convex, "quantizer")] = 0

@@ -1,4 +1,4 @@
-"""Where the numbers of the log go besides its own file: accelerate's trackers, by name."""
+"""Where the numbers of the log go besides its own file: accelerate's trackers, by name. Some show pictures beside."""
 
 import atexit
 import dataclasses
@@ -8,7 +8,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker, TrackioTracker, WandBTracker
+from jaxtyping import Integer, UInt8
 
 from scq.training.config import TrainConfig
 
@@ -60,3 +62,23 @@ def start(folder: Path, config: TrainConfig, step: int) -> list[GeneralTracker]:
         if tracker.name != "tensorboard":
             tracker.store_init_configuration(settings)
     return trackers
+
+
+def show_picture(tracker: GeneralTracker, name: str, picture: UInt8[np.ndarray, "H W channels"], step: int) -> None:
+    """A picture among the numbers, at a step, in a tracker of :data:`scq.training.parts.VIEWERS`."""
+    if tracker.name == "tensorboard":
+        tracker.tracker.add_image(name, picture, step, dataformats="HWC")
+    else:
+        tracker.log_images({name: [picture]}, step=step)
+
+
+def show_histogram(
+    tracker: GeneralTracker, name: str, values: Integer[np.ndarray, " n"], edges: np.ndarray, step: int
+) -> None:
+    """How often whole numbers are there, in bins with these edges; otherwise as :func:`show_picture`."""
+    if tracker.name == "tensorboard":
+        tracker.tracker.add_histogram(name, values, step, bins=edges)
+    else:
+        import wandb  # pyrefly: ignore[missing-import]
+
+        tracker.log({name: wandb.Histogram(np_histogram=np.histogram(values, edges))}, step=step)

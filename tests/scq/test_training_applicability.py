@@ -82,6 +82,7 @@ UNSEEN = {
     "quantizer": "what is varied here",
     "data_root": "test_a_root_of_data_without_one_is_refused",
     "device": "auto and cpu are the same where there is no GPU",
+    "samples_every": "nothing is trained otherwise; test_training_trackers.py sees what is shown",
     "checkpoint_every": "checkpoints are cleared at the end of a run; test_training_resume.py has them",
 }
 """Settings that these tests do not see the effect of, and why."""
@@ -127,7 +128,7 @@ def test_every_setting_is_looked_at() -> None:
     listed = [*BY_QUANTIZER, *BY_TRAINING, *UNSEEN]
     assert sorted(listed) == sorted(field.name for field in dataclasses.fields(TrainConfig))
     of_the_model = {"latents_offset", "width", "residual_width", "residual_layers"}
-    assert {*BY_QUANTIZER, *of_the_model, "dump_every", "data_root"} == set(rules(TrainConfig))
+    assert {*BY_QUANTIZER, *of_the_model, "dump_every", "samples_every", "data_root"} == set(rules(TrainConfig))
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from scq import data
+from scq.data.dataset import spread
 from scq.diagnostics import gap_at_latents
 from scq.models.base import Model
 from scq.training.config import CommonConfig
 from scq.training.folder import write_bytes
 from scq.training.tensors import read_tensors, serialised
-from scq.validation.common.measuring.pictures import spread
 
 GAP_MAP = "gap_map.safetensors"
 

@@ -8,13 +8,13 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from scq.data.dataset import spread
 from scq.models.base import Model
 from scq.programme import swap_solver
 from scq.quantizers import SoftConvexQuantizer
 from scq.training import load_run
 from scq.training.folder import write_bytes
 from scq.training.tensors import read_tensors, serialised
-from scq.validation.common.measuring.pictures import spread
 
 PICTURES = "pictures.safetensors"
 ORIGINAL = "original"

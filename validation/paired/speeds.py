@@ -10,9 +10,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from scq.data import to_float
+from scq.data.dataset import spread
 from scq.models import Autoencoder
 from scq.validation.common.measuring.passes import forward, step
-from scq.validation.common.measuring.pictures import spread
 from scq.validation.common.measuring.timing import Repeated, alike, circumstances, in_turns, repeated
 from scq.validation.paired.methods import METHODS
 

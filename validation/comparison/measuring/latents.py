@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from scq import data
+from scq.data.dataset import spread
 from scq.models.base import Model
 from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.layout import to_rows
@@ -13,7 +14,6 @@ from scq.training.dumps import dumped
 from scq.training.folder import write_bytes
 from scq.training.images import images_of
 from scq.training.tensors import serialised
-from scq.validation.common.measuring.pictures import spread
 
 LATENTS = "latents.safetensors"
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from scq.data import to_float
+from scq.data.dataset import spread
 from scq.diagnostics import gap_of
 from scq.quantizers import SoftConvexQuantizer
-from scq.validation.common.measuring.pictures import spread
 from scq.validation.studies.measures import Trained
 
 STEPS = (1, 5, 20, 200)
