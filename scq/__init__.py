@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from scq.models.vqvae import Autoencoder, AutoencoderOutput
     from scq.monitor import Monitor
     from scq.quantizers.base import QuantizerOutput
+    from scq.quantizers.grouped import Grouped
     from scq.quantizers.identity import NoQuantizer
     from scq.quantizers.registry import quantizer
+    from scq.quantizers.residual import Residual
     from scq.quantizers.soft_convex import SoftConvexQuantizer
     from scq.quantizers.vector import VectorQuantizer
     from scq.training.loop import train
@@ -26,10 +28,12 @@ _MODULES = ("data", "diagnostics", "models", "quantizers", "solvers", "training"
 _LAZY = {
     "Autoencoder": "scq.models.vqvae",
     "AutoencoderOutput": "scq.models.vqvae",
+    "Grouped": "scq.quantizers.grouped",
     "MissingExtraError": "scq.extras",
     "Monitor": "scq.monitor",
     "NoQuantizer": "scq.quantizers.identity",
     "QuantizerOutput": "scq.quantizers.base",
+    "Residual": "scq.quantizers.residual",
     "Run": "scq.training",
     "SoftConvexQuantizer": "scq.quantizers.soft_convex",
     "VectorQuantizer": "scq.quantizers.vector",
@@ -42,10 +46,12 @@ _LAZY = {
 __all__ = [
     "Autoencoder",
     "AutoencoderOutput",
+    "Grouped",
     "MissingExtraError",
     "Monitor",
     "NoQuantizer",
     "QuantizerOutput",
+    "Residual",
     "Run",
     "SoftConvexQuantizer",
     "VectorQuantizer",

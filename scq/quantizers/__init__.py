@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from scq.quantizers import assignments, codebooks, gradients, regularizers, scalars
     from scq.quantizers.base import Quantizer, QuantizerOutput
     from scq.quantizers.composed import ComposedQuantizer
+    from scq.quantizers.grouped import Grouped
     from scq.quantizers.identity import NoQuantizer
+    from scq.quantizers.residual import Residual
     from scq.quantizers.soft_convex import SoftConvexQuantizer
     from scq.quantizers.usage import Usage, perplexity
     from scq.quantizers.vector import VectorQuantizer
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 _MODULES = ("assignments", "codebooks", "gradients", "regularizers", "scalars")
 _LAZY = {
     "ComposedQuantizer": "scq.quantizers.composed",
+    "Grouped": "scq.quantizers.grouped",
     "NoQuantizer": "scq.quantizers.identity",
     "Quantizer": "scq.quantizers.base",
     "QuantizerOutput": "scq.quantizers.base",
+    "Residual": "scq.quantizers.residual",
     "SoftConvexQuantizer": "scq.quantizers.soft_convex",
     "Usage": "scq.quantizers.usage",
     "VectorQuantizer": "scq.quantizers.vector",
@@ -33,11 +37,13 @@ _LAZY = {
 
 __all__ = [
     "ComposedQuantizer",
+    "Grouped",
     "NoQuantizer",
     "Parts",
     "Quantizer",
     "QuantizerInfo",
     "QuantizerOutput",
+    "Residual",
     "SoftConvexQuantizer",
     "Usage",
     "VectorQuantizer",

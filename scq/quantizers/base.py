@@ -13,11 +13,13 @@ class QuantizerOutput(NamedTuple):
 
     Attributes:
         quantized: of the shape and dtype of the input.
-        indices: the hard code of each latent: the input's shape without the channels.
+        indices: the hard code of each latent: the input's shape without the channels. Of several quantizers in one
+            (residual, grouped), with one more dimension, the last, in which each has its own.
         loss: a scalar to add to the training loss, in float32 or wider.
         weights: (..., K), the weights of each latent over the codewords; None when they are the one-hot vectors of
-            ``indices``, when there is no codebook, or when they were not asked for.
-        info: detached scalars for the log.
+            ``indices``, when there is no codebook, or when they were not asked for. Of several quantizers in one, each
+            has its own, as it has its own of ``indices``.
+        info: detached numbers for the log: scalars; of several quantizers in one, tensors with the number of each.
     """
 
     quantized: Float[Tensor, "..."]
@@ -38,12 +40,13 @@ class Quantizer(nn.Module, ABC):
         diagnose: set it to True for the costly part of ``info`` (the KKT residuals of a quantizer that solves).
     """
 
+    diagnose: bool = False
+
     def __init__(self, channel_dim: int = -1) -> None:
         super().__init__()
         if isinstance(channel_dim, bool) or not isinstance(channel_dim, int):
             raise TypeError(f"channel_dim is {channel_dim!r}, must be an integer")
         self.channel_dim = channel_dim
-        self.diagnose = False
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "..."], mask: Bool[Tensor, "..."] | None = None) -> QuantizerOutput:

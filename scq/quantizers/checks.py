@@ -43,6 +43,16 @@ def positive(name: str, value: float) -> float:
     return _number(name, value, "> 0", lambda v: v > 0)
 
 
+def share(name: str, value: float) -> float:
+    """The value as a float.
+
+    Raises:
+        TypeError: no number.
+        ValueError: not from 0 to 1.
+    """
+    return _number(name, value, "from 0 to 1", lambda v: 0 <= v <= 1)
+
+
 def at_least_one(name: str, value: int) -> int:
     """The value.
 

@@ -14,7 +14,7 @@ from scq.quantizers.codebooks import Codebook
 from scq.quantizers.combination import check_combination
 from scq.quantizers.earlier import renamed
 from scq.quantizers.gradients import Gradient
-from scq.quantizers.layout import check_floating, check_mask, from_rows, kind_of, positions, to_rows
+from scq.quantizers.layout import check_floating, check_indices, check_mask, from_rows, positions, to_rows
 from scq.quantizers.means import mean
 from scq.quantizers.parametrized import Parametrizations
 from scq.quantizers.passes import refuse_second_pass, refuse_transforms
@@ -238,8 +238,7 @@ class ComposedQuantizer(Quantizer):
         Raises:
             TypeError: no tensor of integers.
         """
-        if not isinstance(indices, Tensor) or indices.dtype not in (torch.int64, torch.int32):
-            raise TypeError(f"indices is {kind_of(indices)}, must be a tensor of torch.int64 or torch.int32")
+        check_indices(indices)
         return nn.functional.embedding(indices, self.codebook).movedim(-1, self.channel_dim)
 
     def combine(self, weights: Float[Tensor, "... K"]) -> Float[Tensor, "..."]:

@@ -12,13 +12,23 @@ def to_rows(x: Float[Tensor, "..."], dim: int, channel_dim: int) -> Float[Tensor
         TypeError: x is no floating-point tensor.
         ValueError: x has no dimension ``channel_dim``, or it is not of size ``dim``.
     """
+    check_channels(x, dim, channel_dim)
+    return x.movedim(channel_dim, -1).reshape(-1, dim)
+
+
+def check_channels(x: object, dim: int, channel_dim: int) -> None:
+    """
+    Raises:
+        TypeError: x is no floating-point tensor.
+        ValueError: x has no dimension ``channel_dim``, or it is not of size ``dim``.
+    """
     check_floating("x", x)
+    assert isinstance(x, Tensor)
     positions(x, channel_dim)
     if x.shape[channel_dim] != dim:
         raise ValueError(
             f"x has shape {tuple(x.shape)}, must have {dim} channels in dimension channel_dim={channel_dim}"
         )
-    return x.movedim(channel_dim, -1).reshape(-1, dim)
 
 
 def check_floating(name: str, value: object) -> None:
@@ -28,6 +38,15 @@ def check_floating(name: str, value: object) -> None:
     """
     if not isinstance(value, Tensor) or not value.dtype.is_floating_point:
         raise TypeError(f"{name} is {kind_of(value)}, must be a floating-point tensor")
+
+
+def check_indices(indices: object) -> None:
+    """
+    Raises:
+        TypeError: no tensor of integers.
+    """
+    if not isinstance(indices, Tensor) or indices.dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"indices is {kind_of(indices)}, must be a tensor of torch.int64 or torch.int32")
 
 
 def kind_of(value: object) -> str:

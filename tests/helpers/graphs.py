@@ -1,6 +1,6 @@
 """Which quantizers survive as one graph. Run as a script, apart from the tests, whose run-time type checks no compiler
-can see through. Takes names, with options after a colon as scq:backend=relaxed. Prints a JSON object: what went wrong
-for each, "" when nothing did.
+can see through. Takes names, with options after a colon as scq:backend=relaxed; of residual codes in groups, after a
+star as *scq. Prints a JSON object: what went wrong for each, "" when nothing did.
 """
 
 import copy
@@ -13,7 +13,7 @@ from torch import nn
 from torch._dynamo.exc import Unsupported
 from torch.utils.checkpoint import checkpoint
 
-from scq import quantizer
+from scq import Grouped, Residual, quantizer
 from scq.quantizers import ComposedQuantizer
 from scq.quantizers.assignments import Gumbel
 
@@ -24,8 +24,8 @@ def compiled(layer: nn.Module, compiler: str) -> str:
     """Forward and backward of a training step as one graph, against the same step without a compiler."""
     x, other = torch.randn(2, 9, F), copy.deepcopy(layer)
     torch._dynamo.reset()
-    # AOT autograd draws the noise of Gumbel-softmax from another sequence.
-    random = isinstance(getattr(layer, "assignment", None), Gumbel)
+    # AOT autograd draws the noise of Gumbel-softmax, and what is dropped, from another sequence.
+    random = any(isinstance(module, (Gumbel, Residual)) for module in layer.modules())
     graph = torch.compile(other, fullgraph=True, backend="eager" if random else compiler)
     gradients = []
     for function, module in ((layer, layer), (graph, other)):
@@ -95,6 +95,8 @@ def exported(layer: nn.Module) -> str:
 
 
 def made(name: str) -> nn.Module:
+    if name.startswith("*"):
+        return Grouped(lambda _: Residual(lambda _: quantizer(name[1:], K, F // 2), 2, dropout=0.5), 2)
     name, _, text = name.partition(":")
     options = dict(pair.split("=") for pair in text.split(",") if pair)
     return quantizer(name, int(options.pop("K", K)), F, **options)

@@ -30,10 +30,10 @@ PEER = importlib.util.find_spec("vector_quantize_pytorch") is not None
 @pytest.fixture(scope="module")
 def few() -> dict[str, dict[str, str]]:
     """In one process, whose imports take longer than its graphs."""
-    return graphs("vq_ema", "scq_annealed", *["peer"] * PEER)
+    return graphs("vq_ema", "scq_annealed", "*vq", *["peer"] * PEER)
 
 
-@pytest.mark.parametrize("name", ["vq_ema", "scq_annealed"])
+@pytest.mark.parametrize("name", ["vq_ema", "scq_annealed", "*vq"])
 def test_what_moves_in_forward_and_what_solves_is_still_one_graph(few, name):
     assert few[name] == GOOD
 
@@ -49,7 +49,8 @@ def test_the_widely_used_layer_branches_on_a_buffer(few):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_quantizer_is_one_graph():
-    assert graphs(*NAMES) == dict.fromkeys(NAMES, GOOD)
+    names = [*NAMES, "*scq", "*vq_ema", "*rotation"]
+    assert graphs(*names) == dict.fromkeys(names, GOOD)
 
 
 @pytest.mark.nightly
