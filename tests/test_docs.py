@@ -93,7 +93,7 @@ def test_the_page_explains_the_numbers_that_runs_write_and_no_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = few_photos()
-    monkeypatch.setattr(data, "load", lambda name, root=None: photos)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: photos)
     written: set[str] = set()
     for info in entries():
         result = train(config(tmp_path, quantizer=info.name, steps=1, clip_norm=1.0), progress=False)

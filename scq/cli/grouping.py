@@ -55,10 +55,12 @@ def regrouped(kind: type, settings: Any) -> Any:
 
 
 def without_use(arguments: Sequence[str]) -> set[str]:
-    """The settings that the help leaves out: of no use to the quantizer and the model that stand beside ``--help``."""
+    """The settings that the help leaves out: of no use to the quantizer, the model and the data that stand beside
+    ``--help``."""
     if not {"-h", "--help"} & set(arguments):
         return set()  # what is given all the same is refused with the reason
-    chosen = {name: value for option, value in pairwise(arguments) if (name := option[2:]) in ("quantizer", "model")}
+    options = pairwise(arguments)
+    chosen = {name: value for option, value in options if (name := option[2:]) in ("quantizer", "model", "data")}
     try:
         config = CommonConfig(**chosen)  # pyrefly: ignore
     except ValueError:

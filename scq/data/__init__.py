@@ -1,4 +1,5 @@
-"""Pictures to train on: ``scq.data.load(name)`` gives 32 x 32 colour pictures as uint8, ``batches`` feeds them.
+"""Pictures to train on: ``scq.data.load(name)`` gives colour pictures as uint8, 32 x 32 or of another ``size``;
+``batches`` feeds them.
 
 A new data set is one file with a reader (``reader(root) -> ImageData``) and one line in :mod:`scq.data.registry`.
 Names are imported when first used, so that listing the data sets needs no torch.

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from torch import Tensor
 
 from scq.data.image_data import ImageData
-from scq.data.pictures import FORMATS, SIZE, is_picture, read_pictures
+from scq.data.pictures import FORMATS, SIZE, check_size, is_picture, read_pictures
 from scq.data.root import find_root
 from scq.data.tree import open_tree
 
@@ -20,7 +20,7 @@ _SHARE = 10
 """One picture of so many is held out."""
 
 
-def read(root: Path | None = None) -> ImageData:
+def read(root: Path | None = None, size: int = SIZE) -> ImageData:
     """All pictures, those of each split in the order of their names' hashes.
 
     Raises:
@@ -28,6 +28,7 @@ def read(root: Path | None = None) -> ImageData:
         ValueError: when a picture cannot be read, a link leads out of the folder, or too few are left for two splits;
             the message names it.
     """
+    check_size(size)
     found = find_root(root)
     if not found.path.exists():
         raise FileNotFoundError(_nothing(str(found)))
@@ -39,7 +40,7 @@ def read(root: Path | None = None) -> ImageData:
         chosen = set(held_out) or set(names[: max(1, len(names) // _SHARE)])
         # Test first: of equal pictures the first one stays.
         names.sort(key=lambda name: name not in chosen)
-        pictures = read_pictures(tree, names)
+        pictures = read_pictures(tree, names, size)
         other = len(tree.names) - len(names)
     first = _first_of_equal(pictures)
     test = [number for number in first if names[number] in chosen]
@@ -52,7 +53,7 @@ def read(root: Path | None = None) -> ImageData:
     how = "those in folders named test" if held_out else "chosen by a hash of their names"
     description = (
         f"{len(train)} training and {len(test)} test pictures ({how}) from {found.path.name}, cropped and resized to "
-        f"{SIZE} x {SIZE}; left out: {len(names) - len(first)} equal to another, {other} files that are no pictures"
+        f"{size} x {size}; left out: {len(names) - len(first)} equal to another, {other} files that are no pictures"
     )
     return ImageData(name="folder", train=pictures[train], test=pictures[test], description=description)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from torch import Tensor
 
 from scq.data.image_data import ImageData
-from scq.data.pictures import SIZE, read_pictures
+from scq.data.pictures import SIZE, check_size, read_pictures
 from scq.data.root import DataRoot, find_root
 from scq.data.tree import Tree, open_tree
 
@@ -41,7 +41,7 @@ class _Part:
         return f"{self.tree.place}: {self.folder}"
 
 
-def read(root: Path | None = None) -> ImageData:
+def read(root: Path | None = None, size: int = SIZE) -> ImageData:
     """All pictures, in the order of their names.
 
     Raises:
@@ -49,6 +49,7 @@ def read(root: Path | None = None) -> ImageData:
         ValueError: when an archive or picture is truncated or foreign, a picture is missing, a path leads out of its
             place, or there are several training or test sets; the message names it.
     """
+    check_size(size)
     found = find_root(root)
     with ExitStack() as stack:
         trees = [stack.enter_context(open_tree(place)) for place in _places(found)]
@@ -62,10 +63,10 @@ def read(root: Path | None = None) -> ImageData:
             raise ValueError(f"{test} has no GT-final_test.csv or GT-final_test.test.csv: it is not complete ({SITE})")
         for tree, table in tables:
             _check_complete(tree, table, set(test.names))
-        pictures: list[Tensor] = [read_pictures(part.tree, part.names) for part in (train, test)]
+        pictures: list[Tensor] = [read_pictures(part.tree, part.names, size) for part in (train, test)]
     description = (
-        f"GTSRB, {len(pictures[0])} training and {len(pictures[1])} test pictures, cropped and resized to {SIZE} x "
-        f"{SIZE}, from {train.tree.place.name}"
+        f"GTSRB, {len(pictures[0])} training and {len(pictures[1])} test pictures, cropped and resized to {size} x "
+        f"{size}, from {train.tree.place.name}"
     )
     return ImageData(name="gtsrb", train=pictures[0], test=pictures[1], description=description)
 

@@ -17,8 +17,8 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from scq.data.image_data import ImageData
+from scq.data.pictures import SIZE, check_size
 
-TILE = 32
 FLATTEST = 0.03
 """Tiles whose standard deviation is below this, at scale [0, 1], are dropped: sky, walls, dark borders."""
 
@@ -35,14 +35,22 @@ TRAIN = (
 TEST = ("skimage/data/coffee.png", "sklearn/datasets/images/flower.jpg")
 
 
-def read(root: Path | None = None) -> ImageData:
-    """All tiles, in a fixed order. ``root`` is not looked at: the photographs are inside installed packages."""
-    train = torch.from_numpy(np.concatenate([tiles(photograph(name)) for name in TRAIN]))
-    test = torch.from_numpy(np.concatenate([tiles(photograph(name)) for name in TEST]))
+def read(root: Path | None = None, size: int = SIZE) -> ImageData:
+    """All tiles, in a fixed order. ``root`` is not looked at: the photographs are inside installed packages.
+
+    Raises:
+        ValueError: ``size`` is so large that no tile can be cut for one of the splits.
+    """
+    check_size(size)
+    train, test = (
+        torch.from_numpy(np.concatenate([tiles(photograph(name), size) for name in names])) for names in (TRAIN, TEST)
+    )
+    if not len(train) or not len(test):
+        raise ValueError(f"size is {size}, must be smaller: no such tile can be cut of the photographs held out")
     names = " and ".join(Path(name).stem for name in TEST)
     description = (
         f"{len(train)} training tiles of {len(TRAIN)} photographs and {len(test)} test tiles of {names}, held out "
-        f"whole; {TILE} x {TILE}, from scikit-image and scikit-learn; flat tiles dropped"
+        f"whole; {size} x {size}, from scikit-image and scikit-learn; flat tiles dropped"
     )
     return ImageData(name="photos", train=train, test=test, description=description)
 
@@ -83,13 +91,13 @@ def _path(name: str) -> Path:
     )
 
 
-def tiles(picture: np.ndarray) -> np.ndarray:
-    """Cuts ``(height, width, 3)`` into ``(N, 3, 32, 32)`` side by side, row by row, without the flat ones.
+def tiles(picture: np.ndarray, size: int = SIZE) -> np.ndarray:
+    """Cuts ``(height, width, 3)`` into ``(N, 3, size, size)`` side by side, row by row, without the flat ones.
 
     The deviation is from the tile's mean *colour*: an even red wall is flat, although its red differs from its blue.
     """
-    rows, columns = picture.shape[0] // TILE, picture.shape[1] // TILE
-    cut = picture[: rows * TILE, : columns * TILE].reshape(rows, TILE, columns, TILE, 3)
-    cut = np.ascontiguousarray(cut.transpose(0, 2, 4, 1, 3)).reshape(-1, 3, TILE, TILE)
+    rows, columns = picture.shape[0] // size, picture.shape[1] // size
+    cut = picture[: rows * size, : columns * size].reshape(rows, size, columns, size, 3)
+    cut = np.ascontiguousarray(cut.transpose(0, 2, 4, 1, 3)).reshape(-1, 3, size, size)
     variance = (cut / np.float32(255)).var(axis=(2, 3)).mean(axis=1)
     return cut[variance >= FLATTEST**2]

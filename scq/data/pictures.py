@@ -22,7 +22,9 @@ from torch import Tensor
 from scq.data.tree import Tree
 
 SIZE = 32
-"""Height and width that the models take."""
+"""Height and width of pictures where no other size is asked for."""
+
+MAX_SIZE = 1024
 
 FORMATS = {
     ".bmp": "BMP",
@@ -48,6 +50,18 @@ _MOST_THREADS = 8
 """Each holds a picture of up to MAX_PIXELS."""
 
 
+def check_size(size: int) -> None:
+    """
+    Raises:
+        TypeError: ``size`` is no whole number.
+        ValueError: it is out of range.
+    """
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise TypeError(f"size is {size!r}, must be a whole number")
+    if not 1 <= size <= MAX_SIZE:
+        raise ValueError(f"size is {size}, must be from 1 to {MAX_SIZE}")
+
+
 def is_picture(name: str) -> bool:
     """Whether a file's name says that it is a picture; hidden files are none, whatever their suffix."""
     path = PurePosixPath(name)
@@ -55,7 +69,7 @@ def is_picture(name: str) -> bool:
     return path.suffix.lower() in FORMATS and not hidden
 
 
-def read_pictures(tree: Tree, names: Iterable[str]) -> UInt8[Tensor, "N 3 32 32"]:
+def read_pictures(tree: Tree, names: Iterable[str], size: int = SIZE) -> UInt8[Tensor, "N 3 {size} {size}"]:
     """The pictures of those names, at least one, in their order, each cropped and resized as :func:`square` says.
 
     Raises:
@@ -63,7 +77,7 @@ def read_pictures(tree: Tree, names: Iterable[str]) -> UInt8[Tensor, "N 3 32 32"
     """
 
     def read(name: str) -> np.ndarray:
-        return square(tree.read(name), f"{tree.place}: {name}")
+        return square(tree.read(name), f"{tree.place}: {name}", size)
 
     pool = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1))
     try:
@@ -73,12 +87,13 @@ def read_pictures(tree: Tree, names: Iterable[str]) -> UInt8[Tensor, "N 3 32 32"
         pool.shutdown(cancel_futures=True)
 
 
-def square(content: bytes, where: str) -> UInt8[np.ndarray, "3 32 32"]:
+def square(content: bytes, where: str, size: int = SIZE) -> UInt8[np.ndarray, "3 {size} {size}"]:
     """One picture: turned upright as its EXIF data say, its middle square cut out, resized with Lanczos' filter.
 
     Args:
         content: an encoded picture; grey becomes RGB, transparency is dropped.
         where: what the error message calls it.
+        size: its height and width then.
 
     Raises:
         ValueError: when it is truncated, of no format in FORMATS, of more than 8 bits a channel, or of more than
@@ -89,10 +104,10 @@ def square(content: bytes, where: str) -> UInt8[np.ndarray, "3 32 32"]:
     _check(image, where)
     with _refused_by_name(where):
         # JPEG can be unpacked at a fraction of its size, here never below four times ours.
-        image.draft(None, (4 * SIZE, 4 * SIZE))
+        image.draft(None, (4 * size, 4 * size))
         # By way of RGBA, because Pillow warns of palettes with transparency otherwise.
         upright = ImageOps.exif_transpose(image).convert("RGBA").convert("RGB")
-    return np.asarray(ImageOps.fit(upright, (SIZE, SIZE), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
+    return np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
 
 
 @contextmanager

@@ -21,8 +21,8 @@ class DatasetInfo:
     Args:
         name: the name that ``load(name)`` takes.
         title: one line for people.
-        reader: ``"module:function"``; the function takes the root as the user gave it (or None) and returns an
-            :class:`ImageData`.
+        reader: ``"module:function"``; the function takes the root as the user gave it (or None), and ``settings`` by
+            name, and returns an :class:`ImageData`.
         citation: whom to cite, and the terms of use.
         downloader: ``"module:function"`` or None; the function takes the root and ``progress(done, total)``, in bytes,
             and returns the path of the file that the reader then finds.
@@ -30,6 +30,7 @@ class DatasetInfo:
             the reader would begin, without reading, or raises FileNotFoundError.
         packaged: inside installed packages, so that there is no root.
         kind: of its examples; a model's entry says which kind it takes. Empty where that is known later.
+        settings: the fields of :class:`scq.training.TrainConfig` that its reader takes, beside the root.
     """
 
     name: str
@@ -40,12 +41,19 @@ class DatasetInfo:
     finder: str | None = None
     packaged: bool = False
     kind: str = "pictures"
+    settings: tuple[str, ...] = ()
 
-    def load(self, root: Path | None = None) -> "ImageData":
+    def load(self, root: Path | None = None, **settings: Any) -> "ImageData":
         """The data, read now from ``root``.
 
+        Args:
+            root: as the user gave it.
+            **settings: of those that the reader takes; the others have its defaults.
+
         Raises:
-            ValueError: a root, where the data is inside installed packages.
+            TypeError: a setting of another kind.
+            ValueError: a root, where the data is inside installed packages, a setting that the reader does not take, or
+                one out of range.
             MissingExtraError: the readers' packages are not installed.
         """
         need("train")
@@ -53,7 +61,15 @@ class DatasetInfo:
             raise ValueError(
                 f"root is '{root}', must not be given: data set {self.name!r} is inside installed packages"
             )
-        return _function(self.reader)(root)
+        for name, value in settings.items():
+            if name not in self.settings:
+                takes = ", ".join(self.settings) or "none"
+                raise ValueError(f"{name} is {value!r}, must not be given: data set {self.name!r} takes {takes}")
+        return _function(self.reader)(root, **settings)
+
+    def options(self, config: Any) -> dict[str, Any]:
+        """The settings of a run that its reader takes."""
+        return {name: getattr(config, name) for name in self.settings}
 
     def find(self, root: Path | None = None) -> Path | None:
         """Where the data is, without reading it; None where any folder may be it.
@@ -85,11 +101,12 @@ def _function(name: str) -> Callable[..., Any]:
 _ENTRIES = (
     DatasetInfo(
         name="photos",
-        title="32 x 32 tiles of the photographs inside scikit-image and scikit-learn; nothing to download",
+        title="Square tiles of the photographs inside scikit-image and scikit-learn; nothing to download",
         reader="scq.data.photos:read",
         finder="scq.data.photos:find",
         citation="van der Walt et al. 2014 (scikit-image); Pedregosa et al. 2011 (scikit-learn)",
         packaged=True,
+        settings=("size",),
     ),
     DatasetInfo(
         name="cifar10",
@@ -105,12 +122,14 @@ _ENTRIES = (
         reader="scq.data.gtsrb:read",
         finder="scq.data.gtsrb:find",
         citation="Stallkamp et al. 2012, Man vs. computer; research use",
+        settings=("size",),
     ),
     DatasetInfo(
         name="folder",
         title="Your own pictures, any size, in a folder or zip archive; cropped and resized",
         reader="scq.data.folder:read",
         citation="your own",
+        settings=("size",),
     ),
 )
 
@@ -144,21 +163,23 @@ def get(name: str) -> DatasetInfo:
     raise ValueError(f"data is {name!r}, {among(name, [entry.name for entry in _ENTRIES])}")
 
 
-def load(name: str, root: str | os.PathLike[str] | None = None) -> "ImageData":
+def load(name: str, root: str | os.PathLike[str] | None = None, **settings: Any) -> "ImageData":
     """Reads a data set.
 
     Args:
         name: one of ``datasets()``, e.g. ``"photos"`` or ``"cifar10"``.
         root: the folder to look in, or the file itself; default: the environment variable SCQ_DATA, else the cache
             folder (``~/.cache/scq`` on Linux). ``photos`` comes with its packages and has none.
+        **settings: what the data set takes beside, as its entry says. ``size``: height and width, 32 by default;
+            ``photos`` is cut into tiles of it, ``gtsrb`` and ``folder`` are resized to it.
 
     Returns:
         The pictures, uint8 on the CPU, split into train and test.
 
     Raises:
-        ValueError: when the name is unknown, a root is given that is not looked at, or a file is truncated or not what
-            it must be (the message names it).
+        ValueError: when the name is unknown, a root or setting is given that is not looked at, or a file is truncated
+            or not what it must be (the message names it).
         FileNotFoundError: when the data is not there; the message says where it was sought and how to get it.
         MissingExtraError: without the extra ``train``, which has the readers' packages.
     """
-    return get(name).load(None if root is None else Path(root))
+    return get(name).load(None if root is None else Path(root), **settings)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size: int = 250) -> dict[str, float]:
+def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size: int | None = None) -> dict[str, float]:
     """Reconstructs pictures, softly and by the hard code, and measures the error and the use of the codebook.
 
     Reconstructions are clipped to the range of pictures, [0, 1], before they are measured.
@@ -24,7 +24,7 @@ def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size:
     Args:
         model: on any device; its mode is put back afterwards.
         images: (N, 3, H, W), N >= 1, 0 to 255.
-        batch_size: pictures at a time.
+        batch_size: pictures at a time; by default 250 of 32 x 32 pixels, of larger ones as many fewer.
 
     Returns:
         mse, psnr (in dB, of the mean error over all pictures), ssim (mean over pictures, an
@@ -43,6 +43,7 @@ def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size:
         raise ValueError("images has 0 pictures, must have at least 1")
     if not getattr(model.quantizer, "return_weights", True):
         raise ValueError("model.quantizer has return_weights=False, must return its weights to be evaluated")
+    batch_size = batch_size or max(1, 250 * 32 * 32 // (images.shape[2] * images.shape[3]))
     device = next(model.parameters()).device
     # Numbers of this process alone: it need not be one of several that evaluate, and would wait for the others.
     psnr = PeakSignalNoiseRatio(data_range=1.0, sync_on_compute=False).to(device)

@@ -1,7 +1,7 @@
 """Which settings have no use, so that no value is given that changes nothing. Imports no torch.
 
-What a quantizer or a model takes is said once, by its entry in the registry; of every other setting its own annotation
-says it.
+What a quantizer, a model or a data set takes is said once, by its entry in the registry; of every other setting its own
+annotation says it.
 """
 
 import dataclasses
@@ -41,6 +41,7 @@ def rules(kind: type) -> Mapping[str, tuple[Applies, ...]]:
     """What the settings of a class apply to, by name; those that apply everywhere are not there."""
     taken_by_some = {_SETTLED.get(name, name) for name in quantizers.settings()} if "quantizer" in hints(kind) else ()
     of_models = {name for entry in models.entries() for name in entry.taken} if "model" in hints(kind) else ()
+    of_data = {name for entry in datasets.datasets() for name in entry.settings} if "data" in hints(kind) else ()
     found = {}
     for name, hint in hints(kind).items():
         own = tuple(one for one in annotated(hint)[1] if isinstance(one, Applies))
@@ -48,6 +49,8 @@ def rules(kind: type) -> Mapping[str, tuple[Applies, ...]]:
             own = (_of_quantizers(name),)
         if name in of_models:
             own = (_of_models(name), *own)
+        if name in of_data:
+            own = (_of_data(name), *own)
         if own:
             found[name] = own
     return found
@@ -120,3 +123,8 @@ RELAXED = Applies(
 def _of_models(name: str) -> Applies:
     takers = ", ".join(repr(entry.name) for entry in models.entries() if name in entry.taken)
     return Applies(f"to model {takers} alone", lambda config: name in models.get(config.model).taken, "model")
+
+
+def _of_data(name: str) -> Applies:
+    takers = ", ".join(repr(entry.name) for entry in datasets.datasets() if name in entry.settings)
+    return Applies(f"to data {takers} alone", lambda config: name in datasets.get(config.data).settings, "data")

@@ -4,7 +4,18 @@ import dataclasses
 
 from scq import data
 from scq.data.dataset import Dataset
-from scq.training.config import TrainConfig
+from scq.data.registry import get
+from scq.training.config import CommonConfig, TrainConfig
+
+
+def loaded(config: CommonConfig) -> Dataset:
+    """The data set of a run, whole.
+
+    Raises:
+        FileNotFoundError: the data is not where it is looked for.
+        ValueError: it cannot be read as the settings ask.
+    """
+    return data.load(config.data, config.data_root, **get(config.data).options(config))
 
 
 def images_of(config: TrainConfig, given: Dataset | None = None) -> Dataset:
@@ -18,7 +29,7 @@ def images_of(config: TrainConfig, given: Dataset | None = None) -> Dataset:
         FileNotFoundError: the data is not where it is looked for.
         ValueError: nothing would be left on one side.
     """
-    images, share = given or data.load(config.data, config.data_root), config.validation_share
+    images, share = given or loaded(config), config.validation_share
     if share == 0:
         return images
     kept = len(images.train) - round(share * len(images.train))

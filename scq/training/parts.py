@@ -22,6 +22,7 @@ Projection = Literal["alternating", "exact"]
 Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 VIEWERS = ("tensorboard", "wandb")
 """Trackers that show more than numbers."""
+Size = Annotated[int, Within("a multiple of 4, from 8 to 1024", lambda value: value % 4 == 0 and 8 <= value <= 1024)]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class DataSettings(Settings):
         Path | None, Applies("to data in a folder, not inside installed packages", in_a_folder, "data")
     ] = None
     """Folder of the data; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
+    size: Size = 32
+    """Height and width of the pictures: photos are cut into tiles of it, others are cropped and resized to it."""
     validation_share: Annotated[float, Within(">= 0 and < 1", lambda value: 0 <= value < 1)] = 0.0
     """Share of the training pictures, the last ones, that the run is not trained but evaluated on, in place of the test
     pictures: for the choice of settings."""

@@ -18,7 +18,7 @@ from scq.training import resume, train
 
 out, what, fatal = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 few = few_photos()
-data.load = lambda name, root=None: few
+data.load = lambda name, root=None, **settings: few
 sync, replace, moments = os.fsync, Path.replace, 0
 lasting: dict[int, int] = {}
 """Bytes that were brought to the disk, by the number of the file, which it keeps when it is renamed."""

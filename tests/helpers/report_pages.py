@@ -59,7 +59,7 @@ def comparison_page(folder: Path) -> Path:
 def study_page(folder: Path) -> Path:
     """Of a study that really ran, with tiny models on noise."""
 
-    def few(name: str, root: Path | None = None) -> data.ImageData:
+    def few(name: str, root: Path | None = None, **settings: object) -> data.ImageData:
         pictures = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
         return data.ImageData(name, pictures, pictures[:12].clone(), "noise")
 

@@ -17,7 +17,8 @@ TINY = {
 }
 
 
-def few(name: str, root: Path | None = None) -> data.ImageData:
+def few(name: str, root: Path | None = None, size: int = 32) -> data.ImageData:
     """A few pictures in place of the real data."""
-    pictures = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.randint(0, 256, (20, 3, size, size), dtype=torch.uint8, generator=generator)
     return data.ImageData(name, pictures, pictures[:12].clone(), "noise")

@@ -48,6 +48,13 @@ def test_entry_hands_its_reader_the_root(tmp_path: Path) -> None:
         del sys.modules["test_data_reader"]
 
 
+def test_a_setting_that_the_reader_does_not_take_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="size is 64, must not be given: data set 'cifar10' takes none"):
+        data.load("cifar10", tmp_path, size=64)
+    with pytest.raises(ValueError, match="sizes is 64, must not be given: data set 'photos' takes size"):
+        data.load("photos", sizes=64)
+
+
 def test_batches_show_every_picture_once_an_epoch_and_are_always_full() -> None:
     stream = data.batches(IMAGES, 4, generator())
     seen = [number for _ in range(5) for number in numbers(next(stream))]

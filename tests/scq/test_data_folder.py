@@ -86,6 +86,15 @@ def test_a_picture_of_the_right_size_is_kept_as_it_is() -> None:
     np.testing.assert_array_equal(square(encoded(Image.fromarray(pixels)), "x"), pixels.transpose(2, 0, 1))
 
 
+@pytest.mark.parametrize("size", [16, 64, 100])
+def test_pictures_are_resized_to_any_size(size: int, tmp_path: Path) -> None:
+    loaded = data.load("folder", write_folder(tmp_path, twenty()), size=size)
+    assert loaded.train.shape[1:] == loaded.test.shape[1:] == (3, size, size)
+    picture = Image.open(io.BytesIO(twenty()["3.png"]))
+    middle = picture.resize((size, size), Image.Resampling.LANCZOS, box=(0, 5, 40, 45))  # of 40 x 50
+    np.testing.assert_array_equal(square(twenty()["3.png"], "x", size), np.asarray(middle).transpose(2, 0, 1))
+
+
 def test_a_photograph_is_turned_as_its_exif_data_say() -> None:
     pixels = np.zeros((32, 32, 3), np.uint8)
     pixels[:16] = 255

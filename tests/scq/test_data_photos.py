@@ -69,3 +69,29 @@ def test_the_packages_themselves_are_not_imported() -> None:
     code = "import sys; from scq.data import photos; photos.read(); print(*({'skimage', 'sklearn'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert result.stdout.split() == []
+
+
+@pytest.mark.parametrize(("size", "train", "test"), [(64, 600, 100), (128, 150, 20)])
+def test_larger_tiles_are_cut_of_the_same_photographs_and_are_not_enlarged(size: int, train: int, test: int) -> None:
+    found = data.load("photos", size=size)
+    assert found.train.shape[1:] == found.test.shape[1:] == (3, size, size)
+    assert len(found.train) > train and len(found.test) > test
+    assert f"{size} x {size}" in found.description
+    whole = [photos.photograph(name).transpose(2, 0, 1) for name in photos.TEST]
+    grid = {
+        picture[:, top : top + size, left : left + size].tobytes()
+        for picture in whole
+        for top in range(0, picture.shape[1], size)
+        for left in range(0, picture.shape[2], size)
+    }
+    assert {tile.numpy().tobytes() for tile in found.test} <= grid
+
+
+@pytest.mark.usefixtures("as_a_user")
+def test_tiles_that_no_photograph_held_out_is_large_enough_for_are_refused() -> None:
+    with pytest.raises(ValueError, match="size is 512, must be smaller"):
+        data.load("photos", size=512)
+    with pytest.raises(ValueError, match="size is 4096, must be from 1 to 1024"):
+        data.load("photos", size=4096)
+    with pytest.raises(TypeError, match=r"size is 32.0, must be a whole number"):
+        data.load("photos", size=32.0)

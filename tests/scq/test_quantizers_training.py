@@ -18,7 +18,7 @@ NAMES = [entry.name for entry in entries()]
 @pytest.fixture(autouse=True)
 def photos(monkeypatch):
     few = few_photos()
-    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: few)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,7 +16,7 @@ from scq.validation.common.progress import CellProgress
 
 def test_without_a_terminal_each_line_of_the_log_is_said(tmp_path, monkeypatch, capsys):
     few = few_photos()
-    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: few)
     history = train(config(tmp_path, quantizer="scq", name="mine")).history
     said = capsys.readouterr().out.splitlines()
     assert len(said) == len(history) == 3

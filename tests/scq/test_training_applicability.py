@@ -55,6 +55,7 @@ BY_QUANTIZER: dict[str, Any] = {
 
 BY_TRAINING: dict[str, Any] = {
     "data": "gtsrb",
+    "size": 16,
     "dim": 3,
     "latents_offset": 1.0,
     "width": 6,
@@ -128,7 +129,8 @@ def test_every_setting_is_looked_at() -> None:
     listed = [*BY_QUANTIZER, *BY_TRAINING, *UNSEEN]
     assert sorted(listed) == sorted(field.name for field in dataclasses.fields(TrainConfig))
     of_the_model = {"latents_offset", "width", "residual_width", "residual_layers"}
-    assert {*BY_QUANTIZER, *of_the_model, "dump_every", "samples_every", "data_root"} == set(rules(TrainConfig))
+    own = {"dump_every", "samples_every", "data_root", "size"}
+    assert {*BY_QUANTIZER, *of_the_model, *own} == set(rules(TrainConfig))
 
 
 @pytest.mark.parametrize(
@@ -195,6 +197,7 @@ def _left(folder: Path) -> tuple[object, ...]:
         ({"quantizer": "vq", "lam": 0.5}, r"lam is 0.5, but applies to quantizer 'scq', .*\(quantizer is 'vq'\)"),
         ({"quantizer": "vq", "dump_every": 1}, "dump_every is 1, but applies to quantizer 'scq'"),
         ({"quantizer": "none", "codebook_size": 9}, "codebook_size is 9, but applies to quantizers with codewords"),
+        ({"data": "cifar10", "size": 64}, r"size is 64, but applies to data 'photos', .* \(data is 'cifar10'\)"),
         ({"residual_layers": 0, "residual_width": 9}, "residual_width is 9, but applies to residual blocks"),
         (
             {"quantizer": "scq_relaxed", "relaxation_projection": "exact", "relaxation_steps": 5},

@@ -30,6 +30,8 @@ from scq.training.run import Run
         ({"on_failure": "stop"}, "on_failure is 'stop', must be one of: raise, warn, fallback"),
         ({"name": "a/b"}, "name is 'a/b', must be the name of one folder"),
         ({"latents_offset": float("inf")}, "latents_offset is inf, must be finite"),
+        ({"size": 30}, "size is 30, must be a multiple of 4, from 8 to 1024"),
+        ({"size": 4}, "size is 4, must be a multiple of 4, from 8 to 1024"),
         ({"validation_share": 1.0}, "validation_share is 1.0, must be >= 0 and < 1"),
         ({"name": ".."}, "name is '..', must be the name of one folder"),
         ({"accumulate": 0}, "accumulate is 0, must be at least 1"),

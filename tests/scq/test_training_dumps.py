@@ -17,7 +17,7 @@ from scq.validation.comparison.measuring.latents import problem_files
 @pytest.fixture(autouse=True)
 def _photos(monkeypatch: pytest.MonkeyPatch) -> None:
     few = few_photos()
-    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: few)
 
 
 def test_a_dump_is_the_problem_that_was_solved_at_its_step(tmp_path):

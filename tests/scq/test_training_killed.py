@@ -19,7 +19,7 @@ KILLED_RUN = Path(__file__).parents[1] / "helpers" / "killed_run.py"
 @pytest.fixture(autouse=True)
 def _few_photos(monkeypatch):
     few = few_photos()
-    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: few)
 
 
 def killed(tmp_path, what, moment):

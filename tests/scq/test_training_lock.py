@@ -27,7 +27,7 @@ HOLD = "import sys, time\nfrom pathlib import Path\nfrom scq.training.lock impor
 @pytest.fixture
 def photos(monkeypatch):
     few = few_photos()
-    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: few)
 
 
 def holder(folder):

@@ -13,7 +13,7 @@ from scq.training import CommonConfig, build_model, train
 @pytest.fixture(autouse=True)
 def photos(monkeypatch):
     few = few_photos()
-    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: few)
     return few
 
 

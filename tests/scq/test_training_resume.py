@@ -30,7 +30,7 @@ from scq.training.state import TrainingState
 def photos():
     few = few_photos()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "load", lambda name, root=None: few)
+        patch.setattr(data, "load", lambda name, root=None, **settings: few)
         yield
 
 

@@ -18,7 +18,7 @@ from scq.training.pooled import PooledNumbers
 @pytest.fixture(autouse=True)
 def photos(monkeypatch):
     few = few_photos()
-    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: few)
     return few
 
 

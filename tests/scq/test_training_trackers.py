@@ -25,7 +25,7 @@ from scq.training.samples import Samples
 @pytest.fixture(autouse=True)
 def photos(monkeypatch):
     few = few_photos()
-    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: few)
 
 
 class Recorder(GeneralTracker):

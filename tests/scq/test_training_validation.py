@@ -11,7 +11,7 @@ from scq.training import evaluate, loop, train
 @pytest.fixture(autouse=True)
 def photos(monkeypatch):
     few = few_photos()
-    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: few)
     return few
 
 

@@ -13,7 +13,7 @@ TRAINING = {"steps": 2, "log_every": 1, "batch_size": 4, "width": 8, "residual_w
 COMPARISON = {"sizes": ((64, 1, 1),), "dtypes": ("float64",), "backends": ("relaxed",), "repeats": 1}
 
 
-def few(name: str, root: Path | None = None) -> data.ImageData:
+def few(name: str, root: Path | None = None, **settings: object) -> data.ImageData:
     """A few pictures in place of the real data."""
     pictures = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     return data.ImageData(name, pictures, pictures[:12].clone(), "noise")

@@ -53,7 +53,7 @@ def test_a_studys_gap_on_a_checkpoint_is_the_runs_own_log_at_that_step(
     """The gap logged at step 3 is that of the model after 2 steps, on the third batch. Pictures, latents and the data's
     variance: each changes the direction of the gradients when it is forgotten."""
     images = IMAGES
-    monkeypatch.setattr(data, "load", lambda name, root=None: images)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: images)
     config = dataclasses.replace(TINY, out=tmp_path, **changes)
     *_, logged = train(dataclasses.replace(config, steps=3), progress=False).history
     checkpoint = Trained(train(config, progress=False).folder, config)

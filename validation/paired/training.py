@@ -7,10 +7,11 @@ from typing import Any
 
 from rich.console import Console
 
-from scq import data
+from scq.data.dataset import Dataset
 from scq.training import CommonConfig, TrainConfig, load_run
 from scq.training.environment import environment
 from scq.training.folder import TEST
+from scq.training.images import loaded
 from scq.training.model import pick_device
 from scq.training.run import Run
 from scq.training.terminal import animated, duration, say
@@ -52,7 +53,7 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
         FileNotFoundError: the data is not where it is looked for.
         RuntimeError: every method failed.
     """
-    images = data.load(config.train.data, config.train.data_root)
+    images = loaded(config.train)
     if config.resume is not None:
         _check_earlier(config, config.resume)
     where = (config.train.out, config.train.name or "gap")
@@ -80,7 +81,7 @@ def runs_so_far(folder: Path, methods: Sequence[str]) -> str:
     return f"{sum(Run(folder / method).finished for method in methods)} of {len(methods)} runs are finished"
 
 
-def paired_runs(config: GapConfig, images: data.ImageData, folder: Path, progress: bool) -> None:
+def paired_runs(config: GapConfig, images: Dataset, folder: Path, progress: bool) -> None:
     """:func:`gap` in a folder, without the table at the end, for a larger study that has its own."""
     plans = {method: _plan(config.train, method) for method in config.methods}
     tell = say if progress else lambda text: None

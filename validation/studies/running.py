@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 
-from scq import data
+from scq.data.dataset import Dataset
 from scq.data.registry import get as dataset
 from scq.training import build_model
 from scq.training.environment import environment
+from scq.training.images import loaded
 from scq.training.model import pick_device
 from scq.training.terminal import say
 from scq.validation.common.files import read_json, write_json, write_text, written_by_us
@@ -59,7 +60,7 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
     """
     plan = _plan(config)
     roots = {name: None if dataset(name).packaged else config.data_root for name in plan.datasets}
-    images = {name: data.load(name, root) for name, root in roots.items()}
+    images = {name: loaded(dataclasses.replace(plan.train, data=name, data_root=root)) for name, root in roots.items()}
     device = pick_device(config.device)
     for arm in plan.arms:
         # Parts that do not go together are known before anything is trained.
@@ -109,7 +110,7 @@ def _so_far(folder: Path) -> str:
 def _work(
     config: StudyConfig,
     plan: Plan,
-    images: Mapping[str, data.ImageData],
+    images: Mapping[str, Dataset],
     device: torch.device,
     folder: Path,
     progress: bool,
@@ -147,7 +148,7 @@ _PRIVATE = ("out", "name", "data_root", "device", "data", "seed")
 """Paths of a machine, and what is the study's own."""
 
 
-def _described(images: data.ImageData) -> dict[str, Any]:
+def _described(images: Dataset) -> dict[str, Any]:
     return {
         "description": images.description,
         "train_pictures": len(images.train),

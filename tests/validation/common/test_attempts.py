@@ -13,7 +13,7 @@ from scq.validation.common.attempts import attempt
 @pytest.fixture(autouse=True)
 def photos(monkeypatch):
     few = few_photos()
-    monkeypatch.setattr(data, "load", lambda name, root=None: few)
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: few)
 
 
 def stop_at(monkeypatch, number):

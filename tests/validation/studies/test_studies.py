@@ -84,7 +84,7 @@ def test_the_chosen_settings_are_those_of_the_smallest_validation_error(tmp_path
 
 
 def test_tuning_sees_no_test_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def other_test(name: str, root: Path | None = None) -> data.ImageData:
+    def other_test(name: str, root: Path | None = None, **settings: object) -> data.ImageData:
         return dataclasses.replace(few(name), test=torch.zeros(3, 3, 32, 32, dtype=torch.uint8))
 
     before = read_study(study(small(tmp_path), progress=False)).stage("tune")

@@ -52,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def _few_pictures():
     pictures = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
-    def few(name: str, root: Path | None = None) -> data.ImageData:
+    def few(name: str, root: Path | None = None, **settings: object) -> data.ImageData:
         return data.ImageData(name, pictures, pictures[:12].clone(), "noise")
 
     with pytest.MonkeyPatch.context() as patch:

@@ -37,6 +37,8 @@ def test_the_plans_that_come_with_the_package_can_be_read(name: str, quick: bool
         ({"arms": {"vq": {"lam": 0.5}}}, "arms.vq: lam is 0.5, but applies to quantizer 'scq'"),
         ({"arms": {"vq": {"comitment_weight": 0.5}}}, "did you mean 'commitment_weight'"),
         ({"datasets": ["cifar"]}, "data is 'cifar', must be one of: .*did you mean 'cifar10'"),
+        ({"datasets": ["photos", "cifar10"], "train": {"size": 64}}, "train: size is 64, but applies to data 'photos'"),
+        ({"datasets": ["cifar10"], "slices": [{"vary": {"size": [64]}}]}, "slices.vary of vq: size is 64, but applies"),
         ({"slices": [{"vary": ["lam"]}]}, r"slices.vary is \['lam'\], must be a table"),
         ({"tuning": {"learning_rates": ["1e-3"]}}, r"tuning.learning_rates is \['1e-3'\], must be a list of numbers"),
         ({"stress": {"codebook_size": "8"}}, "stress.codebook_size is '8', must be a whole number"),

@@ -55,7 +55,7 @@ pytestmark = pytest.mark.slow  # a whole study
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
-    def few(name: str, root: Path | None = None) -> data.ImageData:
+    def few(name: str, root: Path | None = None, **settings: object) -> data.ImageData:
         return data.ImageData(name, pictures, pictures[:12].clone(), "noise")
 
     out = tmp_path_factory.mktemp("study")

@@ -36,7 +36,8 @@ def measure(trained: Trained) -> dict[str, Any]:
     plain.quantizer = NoQuantizer(channel_dim=1)
     # What the pictures show changes nothing in what is allocated, and little in the time.
     generator = torch.Generator().manual_seed(0)
-    pictures = (torch.rand(max(_PICTURES, trained.config.batch_size), 3, 32, 32, generator=generator) - 0.5).to(device)
+    shape = (max(_PICTURES, trained.config.batch_size), *trained.pictures.shape[1:])
+    pictures = (torch.rand(shape, generator=generator) - 0.5).to(device)
     few, batch = pictures[:_PICTURES], pictures[: trained.config.batch_size]
     works = {
         "forward": partial(forward, model, few),

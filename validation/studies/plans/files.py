@@ -116,6 +116,8 @@ def _plan(name: str, content: Mapping[str, Any], machine_settings: Mapping[str, 
             f"data_root is '{machine_settings['data_root']}', but applies to data in a folder "
             f"(datasets is {file.datasets})"
         )
+    for dataset, arm in product(file.datasets, arms):
+        _check_run(train, arm, "train", data=dataset, size=train.size)
     stress = tuning = None
     if file.stress is not None:
         stress = from_mapping(Stress, {"steps": train.steps, "arms": with_codebook} | file.stress, "stress")
@@ -158,8 +160,8 @@ def _slice(
     _check_among("slices.arms", read.arms, [arm.name for arm in arms])
     _check_among("slices.datasets", read.datasets, datasets)
     for arm in arms:
-        for values in product(*vary.values()) if arm.name in read.arms else ():
-            _check_run(train, arm, f"slices.vary of {arm.name}", **dict(zip(vary, values, strict=True)))
+        for name, *values in product(read.datasets, *vary.values()) if arm.name in read.arms else ():
+            _check_run(train, arm, f"slices.vary of {arm.name}", data=name, **dict(zip(vary, values, strict=True)))
     return replace(read, vary=vary)
 
 
