@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from scq.solvers.entries import Registry
 from scq.solvers.errors import BackendMissingError
-from scq.solvers.suggestions import among
 
 GRADIENTS = ("implicit", "native", "none")
 
@@ -137,7 +137,7 @@ class BackendInfo:
             ) from error
 
 
-_REGISTRY: dict[str, BackendInfo] = {}
+REGISTRY = Registry("backend", BackendInfo, "scq.backends")
 
 
 def register(info: BackendInfo) -> BackendInfo:
@@ -147,12 +147,7 @@ def register(info: BackendInfo) -> BackendInfo:
         TypeError: when ``info`` is not a :class:`BackendInfo`.
         ValueError: when the name is taken.
     """
-    if not isinstance(info, BackendInfo):
-        raise TypeError(f"info is a {type(info).__name__}, must be a BackendInfo")
-    if info.name in _REGISTRY:
-        raise ValueError(f"info.name is {info.name!r}, which is registered already ({_REGISTRY[info.name].title})")
-    _REGISTRY[info.name] = info
-    return info
+    return REGISTRY.register(info)
 
 
 def unregister(name: str) -> None:
@@ -161,12 +156,12 @@ def unregister(name: str) -> None:
     Raises:
         ValueError: when there is no such backend.
     """
-    del _REGISTRY[get(name).name]
+    REGISTRY.unregister(name)
 
 
 def backends() -> tuple[BackendInfo, ...]:
-    """Every registered backend, in the order of registration."""
-    return tuple(_REGISTRY.values())
+    """Every backend: ours, those of installed packages, and those that were registered."""
+    return REGISTRY.entries()
 
 
 def get(name: str) -> BackendInfo:
@@ -175,6 +170,4 @@ def get(name: str) -> BackendInfo:
     Raises:
         ValueError: when there is none; the message lists the known names.
     """
-    if name not in _REGISTRY:
-        raise ValueError(f"backend is {name!r}, {among(name, _REGISTRY)}")
-    return _REGISTRY[name]
+    return REGISTRY.get(name)

@@ -4,9 +4,10 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from own_parts_here import importable
 from pages import LANGUAGES, PAGES, ROOT, blocks, check_command, commands
 
-from scq import solvers
+from scq import quantizers, solvers
 from scq.cli import main
 from scq.training import TrainConfig
 from scq.training.run import Run
@@ -23,13 +24,15 @@ def _name(page: Path) -> str:
 
 
 @pytest.fixture
-def no_backends_left():
-    """Pages register backends of their own."""
-    before = {info.name for info in solvers.backends()}
+def nothing_left():
+    """Pages register backends and quantizers of their own."""
+    registries = [registry.REGISTRY for registry in (solvers.registry, quantizers.registry)]
+    before = [{info.name for info in registry.entries()} for registry in registries]
     yield
-    for info in solvers.backends():
-        if info.name not in before:
-            solvers.unregister(info.name)
+    for registry, names in zip(registries, before, strict=True):
+        for info in registry.entries():
+            if info.name not in names:
+                registry.unregister(info.name)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
@@ -40,7 +43,7 @@ def test_every_block_names_its_language(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=_name)
 def test_python_on_the_page_runs_from_top_to_bottom(
-    page: Path, no_backends_left: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, nothing_left: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if "vector_quantize_pytorch" in page.read_text():
@@ -62,7 +65,8 @@ def test_commands_on_the_page_are_understood(
                 Run(Path(word)).write_config(TrainConfig())
                 write_json(Path(word) / COMPARISON, {"config": dataclasses.asdict(CompareConfig())})
         try:
-            check_command(words)
+            with importable():
+                check_command(words)
         except ValueError as error:
             pytest.fail(f"{where}: {' '.join(words)}: {error}")
 

@@ -4,7 +4,7 @@ Configurations import no torch; what a command runs is imported when it runs.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from shlex import quote
@@ -143,12 +143,15 @@ def _train(config: TrainCommandConfig) -> None:
     result = train(_of_the_run(config)) if config.resume is None else resume(config.resume)
     if not result.test:
         return  # the first process says it
-    test = result.test
-    print(
-        f"{config.steps} steps of {config.quantizer} on {config.data}; held-out pictures: PSNR {test['psnr']:.2f} dB, "
-        f"SSIM {test['ssim']:.4f}"
-    )
+    print(f"{config.steps} steps of {config.quantizer} on {config.data}; {_held_out(result.test)}")
     print(f"Run: {result.folder}")
+
+
+def _held_out(test: Mapping[str, float]) -> str:
+    """A model's numbers in short: each model has its own."""
+    if {"psnr", "ssim"} <= test.keys():
+        return f"held-out pictures: PSNR {test['psnr']:.2f} dB, SSIM {test['ssim']:.4f}"
+    return "held out: " + ", ".join(f"{name} {value:.4g}" for name, value in [*test.items()][:3])
 
 
 def _of_the_run(config: TrainCommandConfig) -> TrainConfig:

@@ -14,11 +14,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from scq import data, models, quantizers, solvers
 from scq.cli.apart import Failed, apart
 from scq.cli.trying import Trial, broken, trials, tries
 from scq.data.registry import datasets, get
 from scq.data.root import find_root
 from scq.extras import EXTRAS, missing, versions
+from scq.solvers import plugins
 from scq.solvers.folders import cache_folder, existing
 from scq.solvers.registry import BackendInfo, backends
 from scq.training.terminal_table import terminal_table
@@ -65,6 +67,7 @@ def _facts() -> dict[str, Callable[[], str]]:
         "system": _system,
         "packages": _packages,
         "extras": _extras,
+        "plugins": _plugins,
         "torch": _torch,
         "devices": _devices,
         "threads": _threads,
@@ -94,6 +97,17 @@ def _packages() -> str:
 def _extras() -> str:
     lacking = {extra: missing(extra) for extra in EXTRAS}
     return ", ".join(f"{extra} (without {', '.join(names)})" if names else extra for extra, names in lacking.items())
+
+
+def _plugins() -> str:
+    """What others brought along, and what of it is broken."""
+    brought = [f"{name} {version}" for name, version in plugins.packages().items()]
+    brought += [f"--import {module}" for module in plugins.named()]
+    registries = (solvers.registry, quantizers.registry, data.registry, models.registry)
+    for one in registries:
+        one.REGISTRY.entries()  # which tries them
+    wrong = [f"{name} is broken: {why}" for one in registries for name, why in one.REGISTRY.broken.items()]
+    return "; ".join([", ".join(brought) or "none", *wrong])
 
 
 def _torch() -> str:

@@ -16,6 +16,19 @@ from scq.training.config import PARTS, CommonConfig
 from scq.training.kinds import annotated
 from scq.training.settings import hints
 
+_IMPORTS = tyro.conf.UseAppendAction[
+    Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(
+            name="import",
+            metavar="MODULE",
+            help="Imports a module of yours first, which registers backends, quantizers, data sets or models; may be "
+            "given several times.",
+        ),
+    ]
+]
+"""Of every command; looked at before the others, which may name what comes of it."""
+
 
 def grouped(config: type, hidden: Collection[str] = ()) -> type:
     """A dataclass for tyro with the options of ``config``: those of the parts of a training run in a group each.
@@ -32,6 +45,7 @@ def grouped(config: type, hidden: Collection[str] = ()) -> type:
         else:
             group = dataclasses.make_dataclass(part.__name__, own, namespace={"__doc__": part.__doc__})
             fields.append((_title(part), group, dataclasses.field(default_factory=group)))
+    fields.append(("imports", _IMPORTS, dataclasses.field(default=())))
     return dataclasses.make_dataclass(config.__name__, fields, namespace={"__doc__": config.__doc__})
 
 
@@ -41,7 +55,7 @@ def regrouped(kind: type, settings: Any) -> Any:
     Raises:
         TypeError, ValueError: as the class does.
     """
-    flat = _flat(settings)
+    flat = {"imports": ()} | _flat(settings)
 
     def made(one: type) -> Any:
         return one(

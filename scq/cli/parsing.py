@@ -5,25 +5,28 @@ import io
 import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Annotated, Any, Union
 
 import tyro
 
 from scq.cli.commands import Command
 from scq.cli.grouping import grouped, options_of, regrouped, without_use
+from scq.solvers import plugins
 from scq.solvers.suggestions import did_you_mean
 
 _DESCRIPTION = "Soft Convex Quantization: exact and relaxed solvers, training with both, and the measured gap."
 
 
 def parse(commands: Sequence[Command], arguments: Sequence[str]) -> tuple[Command, Any]:
-    """The command that the arguments name, and its configuration.
+    """The command that the arguments name, and its configuration. The modules that they name are imported first.
 
     Raises:
-        ValueError: the arguments are wrong; the message is tyro's, without its decoration. Or they are others than
-            those that the folder to resume was begun with.
+        ValueError: a module cannot be imported; the arguments are wrong, and the message is tyro's, without its
+            decoration; or they are others than those that the folder to resume was begun with.
         SystemExit: with code 0, after help was printed.
     """
+    plugins.name_modules(_modules(arguments))
     stderr = io.StringIO()
     try:
         with contextlib.redirect_stderr(stderr):
@@ -42,6 +45,12 @@ def parse(commands: Sequence[Command], arguments: Sequence[str]) -> tuple[Comman
         config = regrouped(command.config, options)
         command.check(config, defaults)
     return command, config
+
+
+def _modules(arguments: Sequence[str]) -> list[str]:
+    """What stands after each --import."""
+    after = [value for option, value in pairwise(arguments) if option == "--import"]
+    return after + [argument.removeprefix("--import=") for argument in arguments if argument.startswith("--import=")]
 
 
 def _cli(

@@ -7,7 +7,7 @@ Names are imported when first used, so that listing the data sets needs no torch
 
 from typing import TYPE_CHECKING, Any
 
-from scq.data.registry import DatasetInfo, datasets, load
+from scq.data.registry import DatasetInfo, datasets, load, register, unregister
 from scq.solvers.lazy import offered
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _LAZY = {
     "to_float": "scq.data.batching",
 }
 
-__all__ = ["Dataset", "DatasetInfo", "ImageData", "batches", "datasets", "load", "to_float"]
+__all__ = ["Dataset", "DatasetInfo", "ImageData", "batches", "datasets", "load", "register", "to_float", "unregister"]
 
 
 def __getattr__(name: str) -> Any:

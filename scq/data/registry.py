@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scq.extras import need
-from scq.solvers.suggestions import among
+from scq.solvers.entries import Registry
 
 if TYPE_CHECKING:
     from scq.data.image_data import ImageData
@@ -146,9 +146,19 @@ def _refuse(root: None) -> "ImageData":
     raise ValueError(f"data is {GIVEN!r}, must be passed from Python, as it was to train(config, data=...)")
 
 
+REGISTRY = Registry("data", DatasetInfo, "scq.datasets", _ENTRIES)
+
+
+register = REGISTRY.register
+"""Adds a data set, of a :class:`DatasetInfo`, so that ``load(info.name)`` finds it."""
+
+unregister = REGISTRY.unregister
+"""Takes a data set out again by its name, for tests and notebooks."""
+
+
 def datasets() -> tuple[DatasetInfo, ...]:
-    """Every data set that ``load`` knows."""
-    return _ENTRIES
+    """Every data set that ``load`` knows: ours, those of installed packages, and those that were registered."""
+    return REGISTRY.entries()
 
 
 def get(name: str) -> DatasetInfo:
@@ -157,10 +167,7 @@ def get(name: str) -> DatasetInfo:
     Raises:
         ValueError: when there is none; the message lists the known names.
     """
-    for entry in (*_ENTRIES, _GIVEN):
-        if entry.name == name:
-            return entry
-    raise ValueError(f"data is {name!r}, {among(name, [entry.name for entry in _ENTRIES])}")
+    return _GIVEN if name == GIVEN else REGISTRY.get(name)
 
 
 def load(name: str, root: str | os.PathLike[str] | None = None, **settings: Any) -> "ImageData":

@@ -6,7 +6,7 @@ used, so that listing the models needs no torch.
 
 from typing import TYPE_CHECKING, Any
 
-from scq.models.registry import ModelInfo, entries, get
+from scq.models.registry import ModelInfo, entries, get, register, unregister
 from scq.solvers.lazy import offered
 
 if TYPE_CHECKING:
@@ -20,7 +20,17 @@ _LAZY = {
     "Objective": "scq.models.base",
 }
 
-__all__ = ["Autoencoder", "AutoencoderOutput", "Model", "ModelInfo", "Objective", "entries", "get"]
+__all__ = [
+    "Autoencoder",
+    "AutoencoderOutput",
+    "Model",
+    "ModelInfo",
+    "Objective",
+    "entries",
+    "get",
+    "register",
+    "unregister",
+]
 
 
 def __getattr__(name: str) -> Any:

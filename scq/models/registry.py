@@ -4,7 +4,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scq.solvers.suggestions import among
+from scq.solvers.entries import Registry
 
 if TYPE_CHECKING:
     from scq.models.base import Model
@@ -49,7 +49,7 @@ class ModelInfo:
         return {name: getattr(config, name) for name in names}
 
 
-ENTRIES = (
+_ENTRIES = (
     ModelInfo(
         name="vqvae",
         title="the standard VQ-VAE for 32 x 32 pictures: convolutions of stride 2 and residual blocks",
@@ -61,10 +61,19 @@ ENTRIES = (
     ),
 )
 
+REGISTRY = Registry("model", ModelInfo, "scq.models", _ENTRIES)
+
+
+register = REGISTRY.register
+"""Adds a model, of a :class:`ModelInfo`, so that ``TrainConfig(model=info.name)`` takes it."""
+
+unregister = REGISTRY.unregister
+"""Takes a model out again by its name, for tests and notebooks."""
+
 
 def entries() -> tuple[ModelInfo, ...]:
-    """Every model that can be trained by name."""
-    return ENTRIES
+    """Every model that can be trained by name: ours, those of installed packages, and those that were registered."""
+    return REGISTRY.entries()
 
 
 def get(name: str) -> ModelInfo:
@@ -73,7 +82,4 @@ def get(name: str) -> ModelInfo:
     Raises:
         ValueError: when there is none; the message lists the known names.
     """
-    for entry in ENTRIES:
-        if entry.name == name:
-            return entry
-    raise ValueError(f"model is {name!r}, {among(name, [entry.name for entry in ENTRIES])}")
+    return REGISTRY.get(name)

@@ -7,7 +7,7 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from scq.quantizers.registry import Parts, QuantizerInfo, entries, get, quantizer, settings
+from scq.quantizers.registry import Parts, QuantizerInfo, entries, get, quantizer, register, settings, unregister
 from scq.solvers.lazy import offered
 
 if TYPE_CHECKING:
@@ -54,9 +54,11 @@ __all__ = [
     "gradients",
     "perplexity",
     "quantizer",
+    "register",
     "regularizers",
     "scalars",
     "settings",
+    "unregister",
 ]
 
 

@@ -1,6 +1,6 @@
 """What the registry says of a quantizer: one frozen entry each, imported when its quantizer is made."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,11 @@ class QuantizerInfo:
         parts: what it is made of; None when it has no parts.
         citation: whom to cite.
         defaults: options that it has where nothing else is asked for.
-        layer: ``"module:class"`` below ``scq.quantizers``; as default the one that the assignment has.
+        layer: ``"module:class"`` below ``scq.quantizers``; as default the one that the assignment has. In place of
+            parts, of a quantizer of one's own: a function that makes a :class:`scq.quantizers.Quantizer` from the
+            sizes, channel_dim and the settings that it takes.
+        takes: of a quantizer without parts, the settings of a training run that it takes beside dim; ``codebook_size``
+            among them where it has codewords.
     """
 
     name: str
@@ -50,7 +54,19 @@ class QuantizerInfo:
     parts: Parts | None = None
     citation: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    layer: str = ""
+    layer: str | Callable[..., Any] = ""
+    takes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.parts is None and not self.layer:
+            raise ValueError(f"quantizer {self.name!r} has neither parts nor a layer, must have one of them")
+        if self.parts is not None and self.takes:
+            raise ValueError(f"takes is {self.takes}, must be empty where there are parts, which know what they take")
+
+    @property
+    def has_codewords(self) -> bool:
+        """Whether there is a codebook whose size can be asked for."""
+        return self.parts is not None or "codebook_size" in self.takes
 
     @property
     def convex(self) -> bool:
@@ -70,7 +86,7 @@ class QuantizerInfo:
 
     def _names(self, kind: str) -> tuple[str, ...]:
         if self.parts is None:
-            return ()
+            return tuple(name for name in self.takes if name != "codebook_size") if kind == "settings" else ()
         codebook, assignment, _, terms = self.parts.members()
         return tuple(dict.fromkeys(name for part in (assignment, *terms, codebook) for name in getattr(part, kind)))
 
@@ -83,7 +99,7 @@ class QuantizerInfo:
         """
         options = {**self.defaults, **options}
         if self.parts is None:
-            return imported(self.layer)(codebook_size, dim, **options)
+            return self._own(codebook_size, dim, options)
         for option, value in options.items():
             if option not in self.options:
                 raise TypeError(
@@ -93,6 +109,15 @@ class QuantizerInfo:
         own = {name: value for name, value in options.items() if name in LAYER}
         options["codebook_size"] = codebook_size
         codebook, assignment, gradient = (part.make(options) for part in parts)
-        layer = imported(self.layer or parts[1].layer)
+        layer = imported(self.layer or parts[1].layer)  # pyrefly: ignore
         size = codebook_size if codebook.size is None else codebook.size
         return layer.of(size, dim, codebook, assignment, gradient, [term.make(options) for term in terms], **own)
+
+    def _own(self, codebook_size: int, dim: int, options: Mapping[str, Any]) -> "Quantizer":
+        from scq.quantizers.base import Quantizer
+
+        maker = imported(self.layer) if isinstance(self.layer, str) else self.layer
+        made = maker(codebook_size, dim, **options)
+        if not isinstance(made, Quantizer):
+            raise TypeError(f"quantizer {self.name!r} is a {type(made).__name__}, must be a scq.quantizers.Quantizer")
+        return made

@@ -6,25 +6,33 @@ from typing import TYPE_CHECKING, Any
 from scq.quantizers.catalog import ENTRIES
 from scq.quantizers.entry import Parts, QuantizerInfo
 from scq.quantizers.parts import ASSIGNMENTS, CODEBOOKS, GRADIENTS, REGULARIZERS, TERMS, Part
-from scq.solvers.suggestions import among, did_you_mean
+from scq.solvers.entries import Registry
+from scq.solvers.suggestions import among
 
 if TYPE_CHECKING:
     from scq.quantizers.base import Quantizer
 
-__all__ = ["Parts", "QuantizerInfo", "entries", "get", "quantizer", "settings"]
+__all__ = ["Parts", "QuantizerInfo", "entries", "get", "quantizer", "register", "settings", "unregister"]
 
-_ENTRIES = {entry.name: entry for entry in ENTRIES}
+REGISTRY = Registry("quantizer", QuantizerInfo, "scq.quantizers", ENTRIES, "; or parts as in linear+nearest+rotation")
+
+register = REGISTRY.register
+"""Adds a quantizer, of a :class:`QuantizerInfo`, so that ``scq.quantizer(info.name, ...)`` makes it."""
+
+unregister = REGISTRY.unregister
+"""Takes a quantizer out again by its name, for tests and notebooks."""
 
 
 def entries() -> tuple[QuantizerInfo, ...]:
-    """Every quantizer that can be made by name."""
-    return tuple(_ENTRIES.values())
+    """Every quantizer that can be made by name: ours, those of installed packages, and those that were registered."""
+    return REGISTRY.entries()
 
 
 def settings() -> frozenset[str]:
     """Every setting of a training run that some quantizer takes, by itself or put together from parts."""
     tables = (CODEBOOKS, ASSIGNMENTS, TERMS, REGULARIZERS)
-    return frozenset(name for table in tables for part in table.values() for name in part.settings)
+    of_parts = {name for table in tables for part in table.values() for name in part.settings}
+    return frozenset(of_parts.union(*(entry.settings for entry in REGISTRY.entries())))
 
 
 def get(name: str) -> QuantizerInfo:
@@ -40,12 +48,7 @@ def get(name: str) -> QuantizerInfo:
     """
     if "+" in name:
         return _of_parts(name)
-    if name not in _ENTRIES:
-        raise ValueError(
-            f"quantizer is {name!r}, must be one of: {', '.join(_ENTRIES)}; or parts as in linear+nearest+rotation"
-            f"{did_you_mean(name, _ENTRIES)}"
-        )
-    return _ENTRIES[name]
+    return REGISTRY.get(name)
 
 
 def quantizer(name: str, codebook_size: int, dim: int, **options: Any) -> "Quantizer":

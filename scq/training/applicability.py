@@ -6,13 +6,14 @@ annotation says it.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from scq.data import registry as datasets
 from scq.models import registry as models
 from scq.quantizers import registry as quantizers
+from scq.solvers.suggestions import among
 from scq.training.kinds import annotated
 from scq.training.settings import hints
 
@@ -36,9 +37,13 @@ class Applies:
         self.to, self.where, self.given = to, where, given
 
 
-@functools.cache
 def rules(kind: type) -> Mapping[str, tuple[Applies, ...]]:
     """What the settings of a class apply to, by name; those that apply everywhere are not there."""
+    return _rules(kind, quantizers.REGISTRY.revision, models.REGISTRY.revision)
+
+
+@functools.cache
+def _rules(kind: type, *revisions: int) -> Mapping[str, tuple[Applies, ...]]:
     taken_by_some = {_SETTLED.get(name, name) for name in quantizers.settings()} if "quantizer" in hints(kind) else ()
     of_models = {name for entry in models.entries() for name in entry.taken} if "model" in hints(kind) else ()
     of_data = {name for entry in datasets.datasets() for name in entry.settings} if "data" in hints(kind) else ()
@@ -83,6 +88,16 @@ def taken(quantizer: str) -> set[str]:
     return {_SETTLED.get(name, name) for name in quantizers.get(quantizer).settings}
 
 
+def check_taken(kind: type, what: str, names: Collection[str]) -> None:
+    """
+    Raises:
+        ValueError: an entry, perhaps of somebody else, takes what is no setting of that class.
+    """
+    for name in names:
+        if _SETTLED.get(name, name) not in hints(kind):
+            raise ValueError(f"{what} takes {name!r}, {among(name, sorted(hints(kind)), 'must take settings among')}")
+
+
 def _of_quantizers(name: str) -> Applies:
     takers = ", ".join(repr(entry.name) for entry in quantizers.entries() if name in taken(entry.name))
     return Applies(f"to quantizer {takers} alone", lambda config: name in taken(config.quantizer), "quantizer")
@@ -93,7 +108,7 @@ def in_a_folder(config: Any) -> bool:
 
 
 def has_codebook(config: Any) -> bool:
-    return quantizers.get(config.quantizer).parts is not None
+    return quantizers.get(config.quantizer).has_codewords
 
 
 def convex(config: Any) -> bool:
@@ -110,7 +125,6 @@ def relaxes(config: Any) -> bool:
     return relaxed or (config.gap and convex(config))
 
 
-CONVEX = ", ".join(repr(entry.name) for entry in quantizers.entries() if entry.convex)
 RELAXED = Applies(
     "to quantizer 'scq_relaxed', to backend 'relaxed', and where gap is measured",
     relaxes,

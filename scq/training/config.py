@@ -25,12 +25,14 @@ class CommonConfig(
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        model, dataset = models.get(self.model), datasets.get(self.data)
+        model, quantizer, dataset = models.get(self.model), quantizers.get(self.quantizer), datasets.get(self.data)
+        applicability.check_taken(CommonConfig, f"model {self.model!r}", model.taken)
+        applicability.check_taken(CommonConfig, f"quantizer {self.quantizer!r}", quantizer.settings)
         if dataset.kind not in ("", model.kind):
             raise ValueError(
                 f"data is {self.data!r}, which are {dataset.kind}; must be {model.kind}, as model {self.model!r} takes"
             )
-        if self.gap and not backends.get(self.backend).exact and quantizers.get(self.quantizer).convex:
+        if self.gap and not backends.get(self.backend).exact and quantizer.convex:
             raise ValueError(
                 f"backend is {self.backend!r}, must be exact when gap is measured; to train with the "
                 "relaxation use quantizer='scq_relaxed'"

@@ -9,13 +9,16 @@ from typing import Any
 import torch
 
 from scq.extras import versions
+from scq.solvers import plugins
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, processor, threads, device and revision of the code."""
+    """Versions, what was brought along by others, processor, threads, device and revision of the code."""
     return {
         "python": platform.python_version(),
         "packages": versions(),
+        "plugins": plugins.packages(),
+        "imported": plugins.named(),
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),

@@ -12,7 +12,7 @@ from scq.models import registry as models
 from scq.quantizers import registry as quantizers
 from scq.quantizers.checks import OnFailure
 from scq.solvers import registry as backends
-from scq.training.applicability import CONVEX, RELAXED, Applies, convex, has_codebook, in_a_folder, solves
+from scq.training.applicability import RELAXED, Applies, convex, has_codebook, in_a_folder, solves
 from scq.training.kinds import Count, Positive, Share, Weight, Whole, Within
 from scq.training.settings import Settings, check_folder_name
 
@@ -196,7 +196,7 @@ class RunSettings(Settings):
     pictures, and a histogram of the codes of held-out examples; 0: none."""
     checkpoint_every: Count = 100
     """Steps between two checkpoints, from which a run that was stopped goes on."""
-    dump_every: Annotated[Whole, Applies(f"to quantizer {CONVEX} alone", convex, "quantizer")] = 0
+    dump_every: Annotated[Whole, Applies("to soft convex quantizers alone", convex, "quantizer")] = 0
     """Steps between two problems that are written to the run's folder problems, for scq compare --latents; 0: none."""
     out: Path = Path("runs")
     """Folder for the runs' folders."""

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from shlex import quote
 
+from scq.solvers import plugins
 from scq.training.terminal import say
 
 WHOLE: ContextVar[str | None] = ContextVar("the command that goes on with the whole", default=None)
@@ -14,7 +15,8 @@ WHOLE: ContextVar[str | None] = ContextVar("the command that goes on with the wh
 
 def command(name: str, folder: Path) -> str:
     """What is typed to go on with a folder."""
-    return f"scq {name} --resume {quote(str(folder))}"
+    own = "".join(f" --import {module}" for module in plugins.named())
+    return f"scq {name} --resume {quote(str(folder))}{own}"
 
 
 @contextmanager

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scq.solvers import plugins
 from scq.training.checkpoint import Checkpoints
 from scq.training.config import CommonConfig, TrainConfig
-from scq.training.folder import CONFIG, METRICS, TEST, WEIGHTS, new_folder, write_bytes, write_json
+from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST, WEIGHTS, new_folder, write_bytes, write_json
+from scq.training.kinds import conforming
 from scq.training.reading import parse_json, read_text
 from scq.training.resuming import WHOLE, command, interruptible
 from scq.training.settings import from_mapping
@@ -67,7 +69,24 @@ class Run:
             settings = from_mapping(CommonConfig, parse_json(read_text(path), "the file"))
             return settings.of(settings.quantizer)  # earlier versions took settings that changed nothing
         except (AttributeError, TypeError, ValueError) as error:
-            raise ValueError(f"'{path}' is not the configuration of a run of this version: {error}") from error
+            raise ValueError(
+                f"'{path}' is not the configuration of a run of this version: {error}{self._brought_along()}"
+            ) from error
+
+    def _brought_along(self) -> str:
+        """What it was trained with and this process has not: backends, quantizers, data and models of others. Nothing
+        is imported because a file says so."""
+        path = self.folder / ENVIRONMENT
+        if not path.is_file():
+            return ""
+        where = f"'{path}'"
+        content = conforming(where, parse_json(read_text(path), where), dict)
+        modules = conforming(f"{where} imported", content.get("imported", ()), tuple[str, ...])
+        packages = conforming(f"{where} plugins", content.get("plugins", {}), dict)
+        lacking = [f"--import {name}" for name in modules if name not in plugins.named()]
+        here = plugins.packages()
+        lacking += [f"the package {name} {version}" for name, version in packages.items() if name not in here]
+        return f"; it was trained with {', '.join(lacking)}, which this process has not" if lacking else ""
 
     def write_config(self, config: TrainConfig) -> None:
         """Writes the settings, so that :attr:`config` gives them back."""

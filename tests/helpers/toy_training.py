@@ -6,10 +6,10 @@ from pathlib import Path
 
 from toy_model import INFO, POINTS
 
-from scq.data import registry as datasets
-from scq.models import registry
+from scq import data, models
 from scq.training import TrainConfig, train
 
 if __name__ == "__main__":
-    registry.ENTRIES, datasets._ENTRIES = (*registry.ENTRIES, INFO), (*datasets._ENTRIES, POINTS)
+    models.register(INFO)
+    data.register(POINTS)
     train(TrainConfig(out=Path(sys.argv[1]), **json.loads(sys.argv[2])), progress=False)

@@ -12,9 +12,8 @@ import torch
 from safetensors.torch import load_file
 from toy_model import INFO, POINTS, Toy, read
 
-from scq.data import registry as datasets
+from scq import data, models
 from scq.data.batching import Batches
-from scq.models import registry
 from scq.training import TrainConfig, build_model, load_run, resume, train
 from scq.training.dumps import dumped
 from scq.training.folder import write_json
@@ -23,9 +22,12 @@ from scq.training.run import Run
 
 
 @pytest.fixture(autouse=True)
-def _registered(monkeypatch):
-    monkeypatch.setattr(registry, "ENTRIES", (*registry.ENTRIES, INFO))
-    monkeypatch.setattr(datasets, "_ENTRIES", (*datasets._ENTRIES, POINTS))
+def _registered():
+    models.register(INFO)
+    data.register(POINTS)
+    yield
+    models.unregister(INFO.name)
+    data.unregister(POINTS.name)
 
 
 def settings(tmp_path, **changes):

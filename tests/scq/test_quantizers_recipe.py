@@ -13,8 +13,9 @@ from scq.quantizers import (
     get,
     gradients,
     quantizer,
-    registry,
+    register,
     regularizers,
+    unregister,
 )
 from scq.quantizers.parts import CODEBOOKS, Part
 from scq.training import TrainConfig, build_model
@@ -139,11 +140,12 @@ def test_what_a_backend_cannot_be_asked_is_refused_when_the_layer_is_made(
         SoftConvexQuantizer(K, F, **options)  # pyrefly: ignore
 
 
-def test_a_new_quantizer_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_quantizer_is_one_entry(request: pytest.FixtureRequest) -> None:
     """Its options, its settings in training, its table and its training follow."""
     parts = Parts("spherical", "softmax", "straight_through", ("quantization_error", "entropy"))
     entry = QuantizerInfo("cosine", "softmax of cosines", parts, "nobody yet", defaults={"temperature": 0.5})
-    monkeypatch.setitem(registry._ENTRIES, entry.name, entry)
+    register(entry)
+    request.addfinalizer(lambda: unregister(entry.name))
     assert set(entry.settings) == {"temperature", "quantization_weight", "regularizer_weight", "init"}
     layer = quantizer("cosine", K, F, regularizer_weight=0.2)
     assert layer.assignment.temperature == 0.5 and layer.regularizers[1].weight == 0.2

@@ -195,7 +195,7 @@ def _left(folder: Path) -> tuple[object, ...]:
     [
         ({"relaxation_steps": 5, "gap": False}, "relaxation_steps is 5, but applies to quantizer 'scq_relaxed'"),
         ({"quantizer": "vq", "lam": 0.5}, r"lam is 0.5, but applies to quantizer 'scq', .*\(quantizer is 'vq'\)"),
-        ({"quantizer": "vq", "dump_every": 1}, "dump_every is 1, but applies to quantizer 'scq'"),
+        ({"quantizer": "vq", "dump_every": 1}, "dump_every is 1, but applies to soft convex quantizers alone"),
         ({"quantizer": "none", "codebook_size": 9}, "codebook_size is 9, but applies to quantizers with codewords"),
         ({"data": "cifar10", "size": 64}, r"size is 64, but applies to data 'photos', .* \(data is 'cifar10'\)"),
         ({"residual_layers": 0, "residual_width": 9}, "residual_width is 9, but applies to residual blocks"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from scq.solvers import plugins
 from scq.training.model import pick_device
 from scq.validation.studies.engines.base import Workers
 
@@ -35,7 +36,9 @@ class Cluster(Workers):
             ray.init(
                 num_cpus=None if os.environ.get("RAY_ADDRESS") else width, log_to_driver=False, include_dashboard=False
             )
-        needs = {"num_gpus": 1} if pick_device(device).type == "cuda" else {"num_cpus": 1}
+        needs: dict[str, Any] = {"num_gpus": 1} if pick_device(device).type == "cuda" else {"num_cpus": 1}
+        if plugins.named():  # a cluster that was there before has not this process's variables
+            needs["runtime_env"] = {"env_vars": {plugins.VARIABLE: ",".join(plugins.named())}}
         # A run that ends its process is reported as failed, not tried again.
         self._remote = ray.remote(max_retries=0, **needs)(_call)
         resources = ray.cluster_resources()
