@@ -67,7 +67,7 @@ def pull_back_recorded(
     with torch.enable_grad():
         # Views, since one input may be made of another: each has its own part of the derivative alone.
         inputs = [x.view_as(x) if x.requires_grad else x for x in (latents, codebook, lam, anchor)]
-        places = Support.of(active)
+        places = Support.within(active)
         support = Support(index.gather(1, places.index), places.valid)
         p = weights_on_support(*inputs, support, places.gather(values))
         outputs, upstream = [], []

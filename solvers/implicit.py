@@ -215,7 +215,7 @@ def pull_back_by_tensors(
         d_values, d_combined: what the loss says of the values and of values @ codebook.
     """
     (N, F), K = latents.shape, codebook.shape[0]
-    support = Support.of(active)
+    support = Support.within(active)
     wide, wide_lam = codebook.double(), lam.double()
     book = lifted(wide)
     d_latents, d_codebook, d_lam = torch.zeros_like(latents), torch.zeros_like(wide), wide_lam * 0.0

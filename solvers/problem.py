@@ -4,12 +4,12 @@ import math
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from scq.solvers.deferred import check
 from scq.solvers.finite import finite_rows
 from scq.solvers.nearest import nearest_codeword
-from scq.solvers.transforms import inspect
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _SIMPLEX_SLACK = 1e-3
@@ -38,7 +38,9 @@ class Problem:
     Raises:
         TypeError: an argument of the wrong type or dtype.
         ValueError: an argument of the wrong shape, device or value. The message names the argument, what it was and
-            what it must be.
+            what it must be. Values that are not on the CPU are looked at without waiting for their device: by a solve
+            that raises for failures, or when the next problem on that device is made, and the message names the step
+            of a training run. Until then no solution of a codebook that is not finite is finite itself.
 
     Source: arXiv 2310.03004, Eq. 7; the factors 1/2 leave the minimiser as it is.
     """
@@ -47,6 +49,10 @@ class Problem:
     codebook: Float[Tensor, "K F"]
     lam: Float[Tensor, ""]
     anchor: Int[Tensor, " N"] | Float[Tensor, "N K"]
+    number: float | None
+    """lam, where it was given as a number."""
+    sound: Bool[Tensor, ""] | None
+    """Whether the codebook is finite; None where that is known: on the CPU it is."""
 
     def __init__(
         self, latents: Tensor, codebook: Tensor, lam: float | Tensor = 0.1, anchor: Tensor | None = None
@@ -64,9 +70,11 @@ class Problem:
                 f"codebook has shape {tuple(codebook.shape)}, must be (K, {latents.shape[1]}) to go with latents "
                 f"of shape {tuple(latents.shape)}"
             )
-        inspect(_check_finite, codebook)
+        finite = finite_rows(codebook)
+        check(_check_finite, finite)
         self.latents, self.codebook = latents, codebook
-        self.lam = _check_lam(lam, latents)
+        self.sound = None if latents.device.type == "cpu" else finite.all()
+        self.lam, self.number = _check_lam(lam, latents), None if isinstance(lam, Tensor) else float(lam)
         self.finite = finite_rows(latents)
         self.anchor = self._nearest() if anchor is None else self._check_anchor(anchor)
 
@@ -105,7 +113,8 @@ class Problem:
         if anchor.dim() == 1 and not anchor.dtype.is_floating_point and anchor.dtype != torch.bool:
             if anchor.shape[0] != N:
                 raise ValueError(f"anchor has shape {tuple(anchor.shape)}, must be ({N},) codeword numbers")
-            inspect(partial(_check_numbers, K), anchor)
+            if N:
+                check(partial(_check_numbers, K), torch.stack(anchor.aminmax()))
             return anchor.long()
         if anchor.dim() != 2 or anchor.dtype not in _FLOATS:
             raise TypeError(
@@ -116,7 +125,9 @@ class Problem:
             raise ValueError(f"anchor has shape {tuple(anchor.shape)}, must be ({N}, {K}) points of the simplex")
         if anchor.dtype != self.latents.dtype:
             raise TypeError(f"anchor has dtype {anchor.dtype}, must have that of latents, {self.latents.dtype}")
-        inspect(_check_simplex, anchor)
+        wide = anchor.detach().double()
+        off = torch.maximum((wide.sum(1) - 1).abs(), (-wide).amax(1))
+        check(partial(_check_simplex, anchor.dtype), off)
         return anchor
 
 
@@ -129,25 +140,21 @@ class Unchecked(Problem):
         self.anchor = self._nearest()
 
 
-def _check_finite(codebook: Tensor) -> None:
-    if not torch.isfinite(codebook).all():
-        rows = (~torch.isfinite(codebook)).any(1).nonzero().flatten().tolist()
+def _check_finite(finite: Bool[Tensor, " K"]) -> None:
+    if not finite.all():
+        rows = (~finite).nonzero().flatten().tolist()
         raise ValueError(f"codebook has NaN or infinity in codeword {rows[0]} ({len(rows)} in all), must be finite")
 
 
-def _check_numbers(K: int, anchor: Tensor) -> None:
-    if anchor.numel() and not (anchor.ge(0) & anchor.lt(K)).all():
-        raise ValueError(
-            f"anchor has codeword numbers from {int(anchor.min())} to {int(anchor.max())}, must be from 0 to {K - 1}"
-        )
+def _check_numbers(K: int, ends: Tensor) -> None:
+    least, most = ends.tolist()
+    if least < 0 or most >= K:
+        raise ValueError(f"anchor has codeword numbers from {least} to {most}, must be from 0 to {K - 1}")
 
 
-@torch.no_grad()
-def _check_simplex(anchor: Tensor) -> None:
-    wide = anchor.double()
-    off = torch.maximum((wide.sum(1) - 1).abs(), (-wide).amax(1))
+def _check_simplex(dtype: torch.dtype, off: Tensor) -> None:
     # Not `off > slack`: a NaN must be refused too.
-    bad = ~(off <= max(_SIMPLEX_SLACK, torch.finfo(anchor.dtype).eps))
+    bad = ~(off <= max(_SIMPLEX_SLACK, torch.finfo(dtype).eps))
     if bad.any():
         row = int(bad.nonzero()[0])
         raise ValueError(
@@ -157,7 +164,7 @@ def _check_simplex(anchor: Tensor) -> None:
 
 
 def _check_value(lam: Tensor) -> None:
-    _check_positive(float(lam.detach()))
+    _check_positive(float(lam))
 
 
 def _check_positive(value: float) -> None:
@@ -182,7 +189,7 @@ def _check_lam(lam: float | Tensor, latents: Tensor) -> Tensor:
             raise ValueError(f"lam has shape {tuple(lam.shape)} and dtype {lam.dtype}, must be a 0-dimensional float")
         if lam.device != latents.device:
             raise ValueError(f"lam is on {lam.device}, must be where latents are, {latents.device}")
-        inspect(_check_value, lam)
+        check(_check_value, lam)
         return lam
     _check_positive(float(lam))
     # A number is kept in float64: rounding 0.1 to the latents' half precision would change the problem. It is filled in

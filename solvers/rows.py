@@ -36,9 +36,11 @@ def solve_rows(
         return solve_rows_in_graph(latents, codebook, lam, valid, settings)
     if valid is None:
         return Solved.of(settings.solve(Problem(latents, codebook, lam)))
-    if transformed():
-        # Something is solved at padded positions too: below vmap, how many are valid differs among samples.
-        solved = solve_rows(torch.where(valid[:, None], latents, codebook[0]), codebook, lam, None, settings)
+    if transformed() or latents.device.type != "cpu":
+        # Something is solved at padded positions too, a codeword, which costs least: how many are valid differs among
+        # the samples of vmap, and a device would be waited for.
+        filled = torch.where(valid[:, None], latents, codebook[0].detach())
+        solved = solve_rows(filled, codebook, lam, None, settings)
         return solved.each(partial(blanked, valid=valid))
     return Solved.of(settings.solve(Problem(latents[valid], codebook, lam))).each(partial(spread, valid=valid))
 

@@ -10,8 +10,10 @@ import torch
 
 from scq.solvers.attempt import Attempt, compact, judge, normalise
 from scq.solvers.clock import Clock
+from scq.solvers.deferred import settle
 from scq.solvers.errors import BackendError
-from scq.solvers.implicit import differentiate, lam_is_tiny, unresolved
+from scq.solvers.failing import anchors, asked, perhaps_unresolved, shielded
+from scq.solvers.implicit import differentiate, unresolved
 from scq.solvers.instance import Instance, Result
 from scq.solvers.once import once
 from scq.solvers.problem import Problem
@@ -22,7 +24,6 @@ from scq.solvers.status import Status, failed_of
 from scq.solvers.suggestions import did_you_mean
 from scq.solvers.through import through_transforms
 from scq.solvers.transforms import transformed
-from scq.solvers.weights import Weights
 
 
 def solve(
@@ -53,6 +54,9 @@ def solve(
             (``accuracy``) for the latents' dtype. Of exact backends alone.
         max_iter: bound of the iterations of every column; by default the backend's own. Of exact backends alone.
         throw: raise when any column failed, after all were treated; otherwise return, with the failures in ``status``.
+            Elsewhere than on the CPU the host waits for the device once to know, and otherwise for what a backend asks
+            alone; unasked, of a lam below 2e-12 of the longest codeword's square every column of several codewords has
+            failed, since its derivative may be unresolved.
         gradient: ``"implicit"`` (the shared implicit differentiation), ``"native"`` (the backend's own derivative) or
             ``"none"``; by default the first that the backend offers.
         as_given: hand an exact backend the problem as it stands, neither centred nor scaled: what a package's own users
@@ -89,21 +93,33 @@ def solve(
         solved = through_transforms(problem, info, dtype, gradient, again, options)
         found = solved.weights, solved.status, solved.iterations
         return Solution(problem, info.name, *found, clock.stop(), solved.reconstruction)
+    on_host = problem.latents.device.type == "cpu"
     with torch.autocast(problem.latents.device.type, enabled=False):
         instance = normalise(problem, dtype, centred=info.exact and not as_given)
         native = gradient == "native" and torch.is_grad_enabled()
         if native and info.package is not None:
             instance = _differentiable_once(instance, info)
         attempt = Attempt(info, run, tol, max_iter, options)
+        if native and not on_host:
+            instance, failing = shielded(instance)
         with torch.set_grad_enabled(native):
-            result = attempt(instance if native else instance.detach())
+            try:
+                result = attempt(instance if native else instance.detach())
+            except BackendError:
+                # A codebook that is not finite may be what it could not solve.
+                settle(problem.latents.device, wait=True)
+                raise
             status = judge(problem, info, result, tol)
             failed = failed_of(status)
             weights = compact(result)
-            # Asked together, since each question waits for the device.
-            some, tiny = torch.stack([failed.any(), lam_is_tiny(instance.detach())]).tolist()
+            some, tiny = asked(problem, instance, failed, throw)
+            if tiny is None and gradient == "implicit":
+                singular = perhaps_unresolved(instance, weights) & ~failed
+                status, failed = torch.where(singular, int(Status.SINGULAR), status), failed | singular
+            if native and not on_host:
+                failing.append(failed)
             if some:
-                if native and not bool(failed.all()):
+                if native and on_host and not bool(failed.all()):
                     # No history through a failed column: its derivative may be NaN, and the codebook's is a sum.
                     good = (~failed).nonzero().flatten()
                     second = Attempt(info, run, tol, max_iter, options)
@@ -111,16 +127,15 @@ def solve(
                     if second.errors:
                         first = next(iter(second.errors.values()))
                         raise BackendError(f"backend {info.name!r} raised for columns that it had solved: {first}")
-                    weights = _anchors(problem, weights.values.dtype).replaced(good, again)
+                    weights = anchors(problem, weights.values.dtype).replaced(good, again)
                 else:
-                    bad = failed.nonzero().flatten()
-                    weights = weights.replaced(bad, _anchors(problem, weights.values.dtype).rows(bad))
+                    weights = weights.instead(failed, anchors(problem, weights.values.dtype))
             if tiny and gradient == "implicit":
                 # Whether or not anyone records: a layer gives in training what it gives in evaluation.
                 singular = unresolved(instance.detach(), weights) & ~failed
                 status, failed = torch.where(singular, int(Status.SINGULAR), status), failed | singular
-                bad = singular.nonzero().flatten()
-                weights = weights.replaced(bad, _anchors(problem, weights.values.dtype).rows(bad))
+                weights = weights.instead(singular, anchors(problem, weights.values.dtype))
+                some = bool(failed.any())
         combined = None
         if gradient == "implicit" and torch.is_grad_enabled():
             with torch.no_grad():
@@ -141,8 +156,11 @@ def solve(
         errors=attempt.errors,
         history=_history(problem, result),
     )
-    if throw and bool(failed.any()):
-        raise failure(solution)
+    if throw:
+        # The answers are there: the host has waited for them.
+        settle(problem.latents.device, wait=True)
+        if some:
+            raise failure(solution)
     return solution
 
 
@@ -171,14 +189,6 @@ def _differentiable_once(instance: Instance, info: BackendInfo) -> Instance:
     latents, codebook, lam = once(message, instance.latents, instance.codebook, instance.lam)
     instance = replace(instance, latents=latents, codebook=codebook, lam=lam)
     return replace(instance, anchor=once(message, instance.anchor)[0]) if instance.anchor.dim() == 2 else instance
-
-
-def _anchors(problem: Problem, dtype: torch.dtype) -> Weights:
-    """The anchors as weights."""
-    anchor, K = problem.anchor.detach(), problem.codebook.shape[0]
-    if anchor.dim() == 2:
-        return Weights.dense_of(anchor.to(dtype))
-    return Weights(torch.ones(anchor.shape[0], 1, dtype=dtype, device=anchor.device), anchor[:, None], K)
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -31,9 +31,21 @@ class Support:
         return Support(index, torch.arange(size, device=mask.device) < counts[:, None])
 
     @staticmethod
+    def within(mask: Bool[Tensor, "N S"]) -> "Support":
+        """The places that ``mask`` marks among few, as :meth:`of` has them; on a device where they are, since the host
+        would wait to know how many there are."""
+        if mask.device.type == "cpu":
+            return Support.of(mask)
+        return Support(torch.arange(mask.shape[1], device=mask.device).expand_as(mask), mask)
+
+    @staticmethod
     def join(parts: "list[Support]") -> "Support":
         """The supports of several groups of columns, one group after the other."""
         return Support(join([part.index for part in parts]), join([part.valid for part in parts]))
+
+    def rows(self, rows: "Int[Tensor, ' n']") -> "Support":
+        """That of some of the columns."""
+        return Support(self.index[rows], self.valid[rows])
 
     def gather(self, dense: Float[Tensor, "N K"]) -> Float[Tensor, "N S"]:
         """The entries of ``dense`` on the support, 0 in unused places."""

@@ -72,6 +72,19 @@ class Weights:
 
         return Weights(exchanged(self.values, by.values), exchanged(self.index, by.index), self.codewords)
 
+    def instead(self, columns: Bool[Tensor, " N"], by: "Weights") -> "Weights":
+        """The same with ``by`` in the columns that are marked, however many; compact when both are."""
+        if self.index is None or by.index is None:
+            dense = torch.where(columns[:, None], by.dense().to(self.values.dtype), self.dense())
+            return Weights.dense_of(dense)
+        width = max(self.values.shape[1], by.values.shape[1])
+
+        def exchanged(old: Tensor, new: Tensor) -> Tensor:
+            old, new = (pad(x, (0, width - x.shape[1])) for x in (old, new))
+            return torch.where(columns[:, None], new.to(old.dtype), old)
+
+        return Weights(exchanged(self.values, by.values), exchanged(self.index, by.index), self.codewords)
+
     def dense(self) -> Float[Tensor, "N K"]:
         """(N, K), differentiable with respect to the values."""
         if self.index is None:
