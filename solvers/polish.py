@@ -23,8 +23,9 @@ takes are few; close to it from the 20th round on, where rounding errors may be 
 _ROUNDS_AT_ONCE = 4
 """Rounds between two looks of the host at what is finished, where looking means waiting for a device."""
 
-_CHUNK_ELEMENTS = 2**21
-"""Entries of the largest arrays of a chunk, (n, K), (n, S, F) and (n, S, S): 16 MB each in float64."""
+_CHUNK_ELEMENTS, _ON_DEVICE = 2**21, 2**24
+"""Entries of the largest arrays of a chunk, (n, K), (n, S, F) and (n, S, S): 16 MB each in float64, and on a device,
+where each chunk is launched and waited for anew, 128 MB."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Polished:
 def polish(
     problem: Instance,
     guess: Float[Tensor, "N K"],
-    active: Bool[Tensor, "N K"],
+    active: Bool[Tensor, "N K"] | Support,
     tol: float,
     max_rounds: Int[Tensor, " N"],
     rounds_at_once: int | None = None,
@@ -66,16 +67,17 @@ def polish(
     Args:
         problem: the instance, in any dtype; all arithmetic here is float64.
         guess: (N, K) weights near the solution, >= 0, with positive weight on some active codeword.
-        active: (N, K) the guessed support.
+        active: the guessed support.
         tol: the relative KKT residual to reach.
         max_rounds: (N,) how many linear solves each column may take.
         rounds_at_once: rounds between two looks of the host at what is finished; by default 1 on the host and a few on
             a device, which looking keeps waiting.
     """
-    rows = max(1, _CHUNK_ELEMENTS // problem.codebook.shape[0])
+    rows = max(1, _entries(guess.device) // problem.codebook.shape[0])
+    support = active if isinstance(active, Support) else Support.of(active)
     columns = torch.arange(problem.latents.shape[0], device=guess.device)
     parts = [
-        _Chunk(problem.select(part), guess[part], active[part], rounds_at_once).run(tol, max_rounds[part])
+        _Chunk(problem.select(part), guess[part], support.rows(part), rounds_at_once).run(tol, max_rounds[part])
         for part in columns.split(rows)
     ]
     return Polished(
@@ -86,14 +88,17 @@ def polish(
     )
 
 
+def _entries(device: torch.device) -> int:
+    return _CHUNK_ELEMENTS if device.type == "cpu" else _ON_DEVICE
+
+
 class _Chunk:
     """The iteration's state for some columns. ``index``, ``valid`` and ``p`` are (n, S) and packed to the left."""
 
-    def __init__(self, problem: Instance, guess: Tensor, active: Tensor, rounds_at_once: int | None) -> None:
+    def __init__(self, problem: Instance, guess: Tensor, support: Support, rounds_at_once: int | None) -> None:
         self.problem = problem.to(torch.float64)
         # Unused places point at a codeword of zeros.
         self.padded = torch.nn.functional.pad(self.problem.codebook, (0, 0, 0, 1))
-        support = Support.of(active)
         self.index, self.valid = support.index, support.valid
         self.p = support.gather(guess).double()
         self.p /= self.p.sum(1, keepdim=True)
@@ -106,25 +111,25 @@ class _Chunk:
         n = limit.shape[0]
         rounds = torch.zeros_like(limit)
         residual = torch.full((n,), torch.inf, dtype=torch.float64, device=limit.device)
-        pending = (rounds < limit).nonzero().flatten()
-        done = 0
+        pending, width, done = torch.arange(n, device=limit.device), self.index.shape[1], 0
         while pending.numel():
-            some = _Some(self, pending)
+            some = _Some(self, pending, width)
             for number in range(self.rounds_at_once):
                 running = ~some.finished & (rounds[pending] < limit[pending])
                 rounds[pending] += running
                 some.round(number, running, bold=done < _BOLD_ROUNDS, tol=tol * _SHARES[done >= 20])
                 done += 1
             residual[pending] = some.residual
-            self._store(pending, some.index, some.valid, some.p)
-            pending = pending[~some.finished & (rounds[pending] < limit[pending])]
+            goes_on = ~some.finished & (rounds[pending] < limit[pending])
+            # All that the host must know, in one question.
+            left, width = torch.stack([goes_on.sum(), some.valid.sum(1).amax()]).tolist()
+            self._store(pending, some.index, some.valid, some.p, width)
+            pending = pending[goes_on.long().argsort(descending=True, stable=True)[:left]]
         return Polished(Support(self.index, self.valid), self.p, residual, rounds)
 
-    def _store(self, rows: Tensor, index: Tensor, valid: Tensor, p: Tensor) -> None:
-        """Writes supports back, packed to the left, in wider arrays when they no longer fit."""
-        order = valid.long().argsort(dim=1, descending=True, stable=True)
-        size = int(valid.sum(1).max()) if rows.numel() else 0
-        order = order[:, :size]
+    def _store(self, rows: Tensor, index: Tensor, valid: Tensor, p: Tensor, size: int) -> None:
+        """Writes supports of at most that size back, packed to the left, in wider arrays when they no longer fit."""
+        order = valid.long().argsort(dim=1, descending=True, stable=True)[:, :size]
         extra = size - self.index.shape[1]
         if extra > 0:
             self.index, self.valid, self.p = (
@@ -142,10 +147,10 @@ class _Some:
     """The unfinished columns of a chunk for a few rounds, in which the host learns nothing of them: nothing is packed,
     and each round's entering codewords have places of their own, behind the others."""
 
-    def __init__(self, chunk: _Chunk, rows: Tensor) -> None:
+    def __init__(self, chunk: _Chunk, rows: Tensor, width: int) -> None:
         self.problem, self.padded, self.selective = chunk.problem.select(rows), chunk.padded, chunk.selective
         index, valid = chunk.index[rows], chunk.valid[rows]
-        self.width = int(valid.sum(1).max())
+        self.width = width
         self.entering = min(_ENTERING, self.problem.codebook.shape[0])
         spare = chunk.rounds_at_once * self.entering
         self.index, self.valid, self.p = (
@@ -170,7 +175,7 @@ class _Some:
         valid, p = self.valid, self.p
         solved = torch.empty_like(p)
         size = p.shape[1]
-        step = max(1, _CHUNK_ELEMENTS // max(1, size * max(size, self.problem.codebook.shape[1])))
+        step = max(1, _entries(p.device) // max(1, size * max(size, self.problem.codebook.shape[1])))
         for part in torch.arange(p.shape[0], device=p.device).split(step):
             index = self.index[part]
             codewords = self.padded[torch.where(valid[part], index, self.padded.shape[0] - 1)]

@@ -28,6 +28,7 @@ from scq.solvers.instance import Instance, Result
 from scq.solvers.methods import interior_point
 from scq.solvers.polish import polish
 from scq.solvers.status import Status
+from scq.solvers.support import Support
 from scq.solvers.weights import Weights
 
 _COLUMNS_PER_CHUNK = 64, 512
@@ -105,8 +106,9 @@ def solve_by_tensors(
     for rows in torch.arange(problem.latents.shape[0], device=max_iter.device).split(max(1, _CHUNK_ELEMENTS // K)):
         columns = problem.select(rows)
         vertex = torch.nn.functional.one_hot(columns.anchor, K)
+        support = Support(columns.anchor[:, None], torch.ones_like(columns.anchor[:, None], dtype=torch.bool))
         rounds = max_iter[rows].clamp_max(_LINEAR_SOLVES)
-        parts.append(polish(columns, vertex.to(columns.latents.dtype), vertex.bool(), tol, rounds, rounds_at_once))
+        parts.append(polish(columns, vertex.to(columns.latents.dtype), support, tol, rounds, rounds_at_once))
     weights = Weights.join([Weights(part.values, part.support.index, K) for part in parts])
     return weights, torch.cat([part.rounds for part in parts]), torch.cat([part.residual for part in parts])
 

@@ -177,15 +177,18 @@ class _Columns:
         scale = torch.maximum((mu.amax(1) + self.nu).abs(), self.nu.abs()).clamp_min(self.floor)
         sound = torch.isfinite(gap)
         stays = sound & (gap > _GAP * scale)
-        if bool(stays.all()):
+        # All that the host must know, in one question.
+        left = int(stays.sum())
+        if left == stays.shape[0]:
             self._p, self._mu = p, mu
             return
         # A column that broke down keeps its last sound iterate, and the polish takes it from there.
         p = torch.where(sound[:, None], p, self._p)
         mu = torch.where(sound[:, None], mu, self._mu)
-        leaves = self.running[~stays]
-        self.p[leaves], self.mu[leaves] = p[~stays], mu[~stays]
-        self.running, self.nu, self._p, self._mu = self.running[stays], self.nu[stays], p[stays], mu[stays]
+        stay, leave = stays.long().argsort(descending=True, stable=True).tensor_split((left,))
+        leaves = self.running[leave]
+        self.p[leaves], self.mu[leaves] = p[leave], mu[leave]
+        self.running, self.nu, self._p, self._mu = self.running[stay], self.nu[stay], p[stay], mu[stay]
 
     def finish(self) -> None:
         """Writes the columns that are still running, when the iterations have run out."""
