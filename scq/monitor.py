@@ -15,6 +15,7 @@ from scq.quantizers.layout import positions
 from scq.quantizers.passes import within_backward
 from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.sides import gap_of_layer
+from scq.solvers.deferred import settle
 from scq.solvers.transforms import transformed
 from scq.training.config import CommonConfig
 
@@ -127,6 +128,7 @@ class Monitor:
         # In one transfer: each costs a wait for the device.
         values = torch.stack([value.double() for value in info.values()]).tolist() if info else []
         numbers = dict(zip(info, values, strict=True))
+        settle(x.device, wait=True)
         some = positions(x, layer.channel_dim).numel() if mask is None else mask.any()
         if self._gap and isinstance(layer, SoftConvexQuantizer) and some:
             gap = self._gap_of(layer, x, mask, numbers["lam"], self._losses.get(name))

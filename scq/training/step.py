@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from scq.diagnostics import gap_of
 from scq.models.base import Model, Objective
 from scq.quantizers import processes, registry
+from scq.solvers.deferred import of_step, settle
 from scq.training.config import TrainConfig
 from scq.training.dumps import dump
 from scq.training.pooled import PooledNumbers
@@ -70,13 +71,21 @@ class Step:
 
         Returns:
             The numbers of the log, of the whole batch, the same in all processes; empty when they are not wanted.
+
+        Raises:
+            ValueError: of a soft convex quantizer, a codebook that is not finite. Nobody waits for the device, so that
+                it may be that of an earlier step, which is named.
         """
         rank, world = processes.number()
-        parts = batch.chunk(world)[rank].to(self._device).chunk(self._config.accumulate)
+        parts = batch.chunk(world)[rank].to(self._device, non_blocking=True).chunk(self._config.accumulate)
         numbers, self.aside = {}, 0.0
         self._model.quantizer.diagnose = logged
-        for name in self._optimizers:
-            numbers |= self._descend(name, parts, step, logged)
+        with of_step(step):
+            for name in self._optimizers:
+                numbers |= self._descend(name, parts, step, logged)
+        if logged:
+            # Numbers have been read: no check is left open that would have to be waited for.
+            settle(parts[0].device, wait=True)
         if logged and self._accelerator.scaler is not None:
             numbers["train/loss_scale"] = self._accelerator.scaler.get_scale()
         return numbers

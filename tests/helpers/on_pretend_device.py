@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pretend_training
 import torch
 from pretend_device import DEVICE, PRETEND, Counts, counted
 from torch import Tensor
@@ -164,6 +165,14 @@ def quantize(entry: quantizers.QuantizerInfo, layout: str, dtype: torch.dtype, *
     return {"differs": differing(results[1], results[0], 1e-2 if dtype == torch.bfloat16 else 1e-4), **costs}
 
 
+def in_all_layouts(entry: quantizers.QuantizerInfo) -> dict[str, Any]:
+    return {
+        f"{layout}, {name}": tried(quantize, entry, layout, dtype)
+        for layout in ("channels last", "channels second", "masked")
+        for name, dtype in DTYPES.items()
+    }
+
+
 def main() -> None:
     torch.set_num_threads(1)
     own = [info for info in solvers.backends() if info.package is None]
@@ -181,16 +190,18 @@ def main() -> None:
             for case in (*cases, *["exact projection"] * (not info.exact))
         },
         "residuals": {case: tried(residuals, case) for case in (*DTYPES, "compact", "off the simplex")},
-        "quantizers": {
-            entry.name: {
-                f"{layout}, {name}": tried(quantize, entry, layout, dtype)
-                for layout in ("channels last", "channels second", "masked")
-                for name, dtype in DTYPES.items()
-            }
-            for entry in quantizers.entries()
+        "quantizers": {entry.name: in_all_layouts(entry) for entry in quantizers.entries()},
+        "training": {
+            name: tried(pretend_training.steps, name, spent, differing) for name in ("scq", "scq_relaxed", "vq")
         },
+        "looking": tried(pretend_training.gap, spent, differing),
+        "refused": pretend_training.refused(),
+        "tiny": pretend_training.tiny(),
         "started": tried(quantize, quantizers.get("vq"), "channels last", torch.float32, init="kmeans"),
     }
+    with pretend_training.fused():
+        found["fused"] = {entry.name: in_all_layouts(entry) for entry in pretend_training.exact()}
+        found["fused training"] = tried(pretend_training.steps, "scq", spent, differing)
     print(json.dumps(found))
 
 
