@@ -9,7 +9,7 @@ from folders import row, write_comparison, write_complete
 from scq import data
 from scq.validation import StudyConfig, report, study
 from scq.validation.page import figures
-from scq.validation.paired.plots.sections import SECTIONS
+from scq.validation.paired.plots.sections import MADE, SECTIONS
 from scq.validation.studies.questions import swap, usage
 
 _PLAN = """
@@ -36,9 +36,9 @@ gap = false
 def gap_page(folder: Path) -> Path:
     """Of paired runs with everything."""
     with pytest.MonkeyPatch.context() as patch:
-        drawn = ("held_out", "gap")
-        sections = {name: entries[:1] if name in drawn else () for name, entries in SECTIONS.items()}
-        patch.setattr("scq.validation.page.figures.SECTIONS", sections)
+        for name, entries in (("MADE", MADE), ("SECTIONS", SECTIONS)):
+            few = {section: own[:1] if section in ("held_out", "gap") else () for section, own in entries.items()}
+            patch.setattr(f"scq.validation.page.figures.{name}", few)
         patch.setattr("scq.validation.page.figures.problems", lambda rows: [])
         return report(write_complete(folder), progress=False)
 

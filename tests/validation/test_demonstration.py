@@ -26,8 +26,7 @@ def test_the_demonstration_ends_with_the_report_of_a_new_folder(
     monkeypatch.setitem(demonstration._TRAINING, True, TRAINING | {"dim": 4, "codebook_size": 8})
     monkeypatch.setitem(demonstration._COMPARISON, True, COMPARISON)
     # Drawing takes seconds and is tested with the report.
-    monkeypatch.setattr("scq.validation.page.figures.SECTIONS", dict.fromkeys(("held_out", "training", "gap"), ()))
-    monkeypatch.setattr("scq.validation.page.figures.problems", lambda rows: [])
+    monkeypatch.setattr("scq.validation.page.reporting.draw_all", lambda *_: {})
     monkeypatch.setattr("scq.validation.page.reporting.render", lambda *_, **values: values["headline"])
     (tmp_path / "demo").mkdir()
 

@@ -1,5 +1,7 @@
 """The test metrics: what they are called, and how their numbers are shown."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -17,10 +19,12 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric("psnr", "PSNR, dB", digits=4),
+        Metric("hard_psnr", "PSNR of hard decoding, dB", digits=4),
         Metric("ssim", "SSIM"),
         Metric("mse", "MSE, 10⁻³", scale=1e3),
         Metric("hard_mse", "MSE of hard decoding, 10⁻³", scale=1e3),
         Metric("hard_perplexity", "hard perplexity"),
+        Metric("hard_bits", "entropy of the hard code, bits a latent"),
         Metric("soft_perplexity", "soft perplexity"),
         Metric("active_codes", "codewords used"),
         Metric("support_size", "support a latent"),
@@ -28,3 +32,20 @@ METRICS = {
         Metric("converged_share", "converged, %", scale=100.0),
     )
 }
+
+
+def completed(test: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Test metrics, and those that follow from them where they are there: ``hard_psnr`` = -10 log10(hard_mse) dB, of
+    pictures in [0, 1] as ``psnr`` is, and ``hard_bits`` = log2(hard_perplexity), what an ideal entropy coder needs for
+    a latent's hard code."""
+    found = dict(test)
+    if finite(test.get("psnr")) and (mse := finite(test.get("hard_mse"))):
+        found["hard_psnr"] = -10 * math.log10(mse)
+    if perplexity := finite(test.get("hard_perplexity")):
+        found["hard_bits"] = math.log2(perplexity)
+    return found
+
+
+def finite(value: float | None) -> float | None:
+    """A number, or None: a run that diverged has none, and JSON has null for it."""
+    return value if value is not None and math.isfinite(value) else None

@@ -1,8 +1,9 @@
 """HTML from the templates of this package. Everything that is put into a page is escaped."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -16,6 +17,18 @@ def render(template: str, **values: Any) -> str:
         jinja2.UndefinedError: the template wants a value that was not given.
     """
     return _environment().get_template(template).render(**values)
+
+
+class Heading(NamedTuple):
+    """A heading of a page, and its name in addresses."""
+
+    name: str
+    title: str
+
+
+def headings(content: str) -> list[Heading]:
+    """The sections of a page, for its table of contents: the ``h2`` with an id, in order; their titles are HTML."""
+    return [Heading(*found) for found in re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', content, re.DOTALL)]
 
 
 def plainly(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -34,10 +47,12 @@ def _plain(value: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("scq.validation"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["headings"] = headings
+    return environment

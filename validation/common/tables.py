@@ -42,6 +42,12 @@ class Table:
         rows = ((text(self.headings[i]), *(row[i] for row in self.rows)) for i in range(1, len(self.headings)))
         return table(self.caption, headings, rows)
 
+    @property
+    def without_holes(self) -> "Table":
+        """Without the rows that have nothing but dashes after their first cell."""
+        kept = (row for row in self.rows if any(cell.text != NOTHING for cell in row[1:]))
+        return table(self.caption, self.headings, kept)
+
     def show(self, console: Console) -> None:
         """Prints the table, whatever the width of the terminal."""
         rows = [[cell.text for cell in row] for row in self.rows]

@@ -4,15 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from scq.validation.common.plots.panel import Panel
 from scq.validation.common.plots.style import figure, save, style
 from scq.validation.comparison.plots import backends, iterations
 from scq.validation.comparison.plots.problem import Problem, problems
 from scq.validation.comparison.rows import Row
-from scq.validation.paired.plots import gap_map, held_out
-from scq.validation.paired.plots.sections import SECTIONS
+from scq.validation.paired.plots.sections import MADE, SECTIONS, Caption
 from scq.validation.paired.record import Record
 
 Draw = Callable[[Sequence[Row], Problem, Axes], bool]
@@ -27,28 +25,21 @@ _OF_PROBLEMS: tuple[tuple[str, Draw, Answer], ...] = (
 )
 """For each problem of a comparison: name, what draws, and the caption, a question and its answer."""
 
-_WIDE: tuple[tuple[str, str, Callable[[Record], Figure | None], Callable[[Record], str]], ...] = (
-    (
-        "pictures",
-        "reconstructions",
-        held_out.reconstructions,
-        lambda record: "Held-out pictures, spread evenly over the test set, and their reconstructions.",
-    ),
-    ("gap_pictures", "gap_pictures", gap_map.over_pictures, gap_map.over_pictures_caption),
-)
-"""Figures of their own layout: section, name, what draws, and the caption."""
-
 
 def draw_all(record: Record, folder: Path) -> dict[str, list[Panel]]:
     """Draws what the record has data for, by section of the report, and writes PNG and PDF into ``folder``."""
-    panels: dict[str, list[Panel]] = {section: [] for section in (*SECTIONS, "backends", *(wide[0] for wide in _WIDE))}
+    panels: dict[str, list[Panel]] = {section: [] for section in (*MADE, *SECTIONS, "backends")}
     with style():
+        for section, entries in MADE.items():
+            for name, caption, make in entries:
+                drawing = make(record)
+                if drawing is not None:
+                    panels[section].append(Panel(name, _said(caption, record), save(drawing, folder, name)))
         for section, entries in SECTIONS.items():
             for name, caption, draw in entries:
                 drawing, axes = figure()
                 if draw(record, axes):
-                    said = caption if isinstance(caption, str) else caption(record)
-                    panels[section].append(Panel(name, said, save(drawing, folder, name)))
+                    panels[section].append(Panel(name, _said(caption, record), save(drawing, folder, name)))
         for problem in problems(record.rows):
             for kind, draw, answer in _OF_PROBLEMS:
                 drawing, axes = figure(large=True)
@@ -56,8 +47,8 @@ def draw_all(record: Record, folder: Path) -> dict[str, list[Panel]]:
                     name = f"backends_{problem.name}_{kind}"
                     caption = answer(record.rows, problem)
                     panels["backends"].append(Panel(name, caption, save(drawing, folder, name)))
-        for section, name, draw, caption in _WIDE:
-            drawing = draw(record)
-            if drawing is not None:
-                panels[section].append(Panel(name, caption(record), save(drawing, folder, name)))
     return panels
+
+
+def _said(caption: Caption, record: Record) -> str:
+    return caption if isinstance(caption, str) else caption(record)

@@ -9,14 +9,23 @@ from scq.validation.common.files import write_text
 from scq.validation.common.rendering import plainly, render
 from scq.validation.comparison.row_table import notes, row_table
 from scq.validation.comparison.shifted_means import means_table
+from scq.validation.page.basis import basis
 from scq.validation.page.figures import draw_all
 from scq.validation.page.limitations import limitations
-from scq.validation.page.sentences import backend_sentence, gap_sentence, headline, swap_sentence
-from scq.validation.paired.methods import METHODS
+from scq.validation.page.sentences import (
+    backend_sentence,
+    gap_sentence,
+    hard_sentence,
+    headline,
+    seed_sentence,
+    swap_sentence,
+)
 from scq.validation.paired.record import Record, read_record
 from scq.validation.paired.tables import gap_table, metrics_table, swap_table
 from scq.validation.studies.page import study_page
 from scq.validation.studies.results.record import is_study, read_study
+
+_TITLE = "Exact and relaxed soft convex quantization"
 
 _PRIVATE = ("out", "name", "data_root", "quantizer", "latents", "resume")
 """Settings that are paths of a machine, or differ between the runs."""
@@ -56,17 +65,24 @@ def _page(record: Record, figures: Path) -> str:
 
 
 def _values(record: Record) -> dict[str, Any]:
+    sentences = [backend_sentence(record)]
+    if record.runs:
+        sentences = [headline(record), hard_sentence(record), seed_sentence(record), gap_sentence(record), *sentences]
     return {
-        "headline": headline(record) if record.runs else backend_sentence(record),
-        "gap_sentence": gap_sentence(record),
+        "title": _TITLE if record.runs else "Solver backends compared",
+        "headline": sentences[0],
+        "beside": [sentence for sentence in sentences[1:] if sentence],
+        "basis": basis(record),
+        "paired": _paired(record),
         "swap_sentence": swap_sentence(record),
-        "backend_sentence": backend_sentence(record),
         "limitations": limitations(record),
         "missing": record.missing,
-        "errors": {METHODS[name].title: error for name, error in record.errors.items()},
         "data": record.data,
-        "metrics": metrics_table(record.tests, record.speeds and record.speeds.forward) if record.tests else None,
-        "swap": swap_table(record.swap) if record.swap else None,
+        # A column for each method: there are fewer of them than of metrics, and a narrow page takes them.
+        "metrics": metrics_table(record.tests, record.speeds and record.speeds.forward).transposed().without_holes
+        if record.tests
+        else None,
+        "swap": swap_table(record.swap).transposed().without_holes if record.swap else None,
         "gap": gap_table(record),
         "rows": row_table(record.rows) if record.rows else None,
         "means": means_table(record.rows, record.comparison["config"]["time_limit"]) if record.rows else None,
@@ -75,6 +91,13 @@ def _values(record: Record) -> dict[str, Any]:
         "comparison_settings": _shown(record.comparison.get("config", {})),
         "environment": plainly(record.environment),
     }
+
+
+def _paired(record: Record) -> str:
+    """What the methods have in common."""
+    if len(record.tests) < 2:
+        return ""
+    return "The same autoencoder, trained from the same seed on the same batches; only the quantizer differs."
 
 
 def _shown(settings: Mapping[str, Any]) -> dict[str, str]:

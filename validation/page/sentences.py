@@ -4,7 +4,9 @@ import math
 from collections.abc import Mapping
 
 from scq.solvers import registry
+from scq.validation.common.metrics import finite
 from scq.validation.comparison.rows import Outcome, told_apart
+from scq.validation.paired.methods import METHODS
 from scq.validation.paired.record import Record
 from scq.validation.paired.tables import last
 
@@ -27,6 +29,34 @@ def headline(record: Record) -> str:
         if name in psnr
     ]
     return f"On {subject}, exact SCQ reaches {exact:.2f} dB PSNR{': ' if parts else ''}{_list(parts)}."
+
+
+def hard_sentence(record: Record) -> str | None:
+    """What is left by the largest weight alone, and the rate of that; soft weights carry more bits."""
+    psnr = {name: value for name, test in record.tests.items() if (value := finite(test.get("hard_psnr"))) is not None}
+    if not psnr:
+        return None
+    size = record.settings["codebook_size"]
+    parts = []
+    for name, value in psnr.items():
+        entropy = finite(record.tests[name].get("hard_bits"))
+        coded = f" ({entropy:.2f} bits by entropy)" if entropy is not None else ""
+        parts.append(f"{METHODS[name].title} {value:.2f} dB{coded}")
+    soft = any(METHODS[name].convex for name in psnr)
+    return (
+        f"Decoded by the largest weight alone, at {math.log2(size):.3g} bits a latent (K {size}): {_list(parts)}."
+        + (" Weights as trained carry more bits than that." if soft else "")
+    )
+
+
+def seed_sentence(record: Record) -> str | None:
+    """What one seed says, and what it does not."""
+    if not record.tests:
+        return None
+    return (
+        f"One seed ({record.settings['seed']}): the spread between seeds was not measured, and a few tenths of a "
+        "decibel may be chance."
+    )
 
 
 def gap_sentence(record: Record) -> str | None:
@@ -97,9 +127,8 @@ def backend_sentence(record: Record) -> str | None:
 
 
 def _psnr(test: Mapping[str, float | None]) -> float | None:
-    """None where it is no number: a run that diverged has none, and nothing is said of it."""
-    value = test.get("psnr")
-    return value if value is not None and math.isfinite(value) else None
+    """None where it is no number: of a run that diverged nothing is said."""
+    return finite(test.get("psnr"))
 
 
 def _difference(decibels: float) -> str:

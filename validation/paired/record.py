@@ -11,6 +11,7 @@ from scq.training.config import CommonConfig
 from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST
 from scq.training.run import Run
 from scq.validation.common.files import read_json, written_by_us
+from scq.validation.common.metrics import completed
 from scq.validation.comparison.comparing import JSON as COMPARISON
 from scq.validation.comparison.comparing import ROUNDS
 from scq.validation.comparison.rows import Row, read_rows
@@ -92,8 +93,8 @@ class Record:
 
     @property
     def tests(self) -> dict[str, Mapping[str, float | None]]:
-        """The test metrics of the finished runs."""
-        return {name: run.test for name, run in self.runs.items() if run.test}
+        """The test metrics of the finished runs, and those that follow from them."""
+        return {name: completed(run.test) for name, run in self.runs.items() if run.test}
 
     @property
     def missing(self) -> list[str]:

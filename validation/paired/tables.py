@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from scq.validation.common.measuring.timing import Repeated, cell
-from scq.validation.common.metrics import METRICS
+from scq.validation.common.metrics import METRICS, completed
 from scq.validation.common.tables import Cell, Table, number, table, text
 from scq.validation.paired.methods import METHODS
 from scq.validation.paired.record import Record, RunRecord
@@ -61,7 +61,8 @@ def swap_table(swap: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _cells(test: Mapping[str, float | None], solver: str) -> list[Cell]:
-    cells = {metric.name: number(test.get(metric.name), metric.digits, metric.scale) for metric in METRICS.values()}
+    found = completed(test)
+    cells = {metric.name: number(found.get(metric.name), metric.digits, metric.scale) for metric in METRICS.values()}
     if solver == "relaxed":
         cells["converged_share"] = number(None)  # it has no tolerance to converge to
     return list(cells.values())

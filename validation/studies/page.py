@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from scq.validation.common.rendering import plainly, render
+from scq.validation.common.seeds import over_seeds
 from scq.validation.studies.cells import VALIDATION_SHARE
 from scq.validation.studies.plots.figures import draw_study
 from scq.validation.studies.questions import answers
@@ -17,7 +18,10 @@ def study_page(record: StudyRecord, figures: Path) -> str:
     """The page; its figures are written into ``figures``."""
     return render(
         "study.html.j2",
+        kicker="Study: arms tuned alike" if "tuning" in record.plan else "Study",
         headline=headline(record),
+        basis=_basis(record),
+        spread=_spread(record),
         data={name: entry["description"] for name, entry in record.data.items()},
         missing=record.missing,
         results=result_tables(record),
@@ -32,6 +36,27 @@ def study_page(record: StudyRecord, figures: Path) -> str:
         common=plainly({name: value for name, value in record.train.items() if name not in _SET_BY_STUDY}),
         environment=plainly(record.environment),
     )
+
+
+def _basis(record: StudyRecord) -> dict[str, str]:
+    """What the numbers rest on, in a line at the top."""
+    train, plan = record.train, record.plan
+    done = sum(row["state"] == "done" for row in record.rows)
+    return {
+        "seeds": str(plan["seeds"]),
+        "data": ", ".join(record.datasets),
+        "arms": str(len(plan["arms"])),
+        "runs": f"{done:,} of {record.planned:,}",
+        "training": f"{train['steps']:,} steps of {train['batch_size']}",
+        "codebook": ", ".join(f"K {size}" for size in sorted({summary.size for summary in record.summaries}))
+        or f"F {train['dim']}",
+    }
+
+
+def _spread(record: StudyRecord) -> str:
+    """What numbers in the tables are."""
+    untuned = ", which nothing was tuned on" if "tuning" in record.plan else ""
+    return f"Numbers are {over_seeds(summary.seeds for summary in record.summaries)}{untuned}."
 
 
 def limitations(record: StudyRecord) -> list[str]:
@@ -51,7 +76,9 @@ def limitations(record: StudyRecord) -> list[str]:
         "order the quantizers differently.",
         f"Learning rate and weight were {tuned}. What was not on the grid, as temperatures, decays, lam and "
         "neighbours, has its default for all.",
-        f"Seeds: {plan['seeds']}. A standard deviation of so few is rough.",
+        "One seed: the spread between seeds was not measured, and a small difference may be chance."
+        if plan["seeds"] == 1
+        else f"Seeds: {plan['seeds']}. A standard deviation of so few is rough.",
         "The comparison is at equal K, not at equal rate: soft weights carry more than log2 K bits a latent. The error "
         "that hard decoding adds stands beside for that reason."
         + (" fsq's grid has about K codewords, not exactly K." if "fsq" in quantizers else ""),

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from scq.validation.common.plots.inline import Inline
+
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure in the page: the name of its PNG and PDF, what it shows, and itself as the address of an SVG."""
+    """A figure in the page: the name of its PNG and PDF, what it shows, and itself."""
 
     name: str
     caption: str
-    source: str
+    drawing: Inline

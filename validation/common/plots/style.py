@@ -1,7 +1,5 @@
 """How every figure looks, and how it is written. No pyplot: nothing here is global, and nothing stays open."""
 
-import base64
-import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,6 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from scq.validation.common.plots.inline import Inline, inlined
 
 SIZE = (4.7, 3.15)
 """Inches. One panel a figure, so that a narrow screen shows each at full width."""
@@ -102,14 +102,12 @@ def smooth(values: Sequence[float] | np.ndarray, window: int = 5) -> np.ndarray:
     return np.convolve(values, kernel, "same") / np.convolve(np.ones_like(values), kernel, "same")
 
 
-def save(drawing: Figure, folder: Path, name: str) -> str:
-    """Writes ``name.png`` and ``name.pdf`` and returns the figure for a page, as the address of an inlined SVG."""
+def save(drawing: Figure, folder: Path, name: str) -> Inline:
+    """Writes ``name.png`` and ``name.pdf`` and returns the figure for a page."""
     if not drawing.legends and len(drawing.axes) == 1:
         # The legend's room is free.
         left, bottom, width, _ = drawing.axes[0].get_position().bounds
         drawing.axes[0].set_position((left, bottom, width, 0.96 - bottom))
     drawing.savefig(folder / f"{name}.png", dpi=200)
     drawing.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-    buffer = io.BytesIO()
-    drawing.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return inlined(drawing, name)

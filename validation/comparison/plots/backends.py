@@ -85,10 +85,11 @@ def _scatter(rows: Sequence[Row], axes: Axes, error: Callable[[Row], float | Non
                 continue
             point = (time * 1e6, max(value, FLOOR))
             face = colour if row.dtype == "float64" else "white"
-            look = {"color": colour, "markerfacecolor": face, "markeredgewidth": 1.4, "zorder": 3}
+            look = {"color": colour, "markerfacecolor": face, "markeredgewidth": 1.4, "zorder": 3, "gid": backend}
+            look |= {"label": f"_{row.label}"}
             if row.timing is not None:
                 ends = (row.timing.minimum * 1e6, row.timing.maximum * 1e6)
-                axes.plot(ends, (point[1], point[1]), color=colour, linewidth=1.1, zorder=2)
+                axes.plot(ends, (point[1], point[1]), color=colour, linewidth=1.1, zorder=2, gid=backend)
             if row.variant:
                 axes.plot(*point, marker, markersize=4.5, alpha=0.8, **look)
                 others.append(point)
@@ -97,7 +98,9 @@ def _scatter(rows: Sequence[Row], axes: Axes, error: Callable[[Row], float | Non
                 with_our_settings.append(point)
             points.append(point)
         if with_our_settings:
-            axes.plot(*zip(*with_our_settings, strict=True), color=colour, linewidth=0.9, alpha=0.5, zorder=2)
+            axes.plot(
+                *zip(*with_our_settings, strict=True), color=colour, linewidth=0.9, alpha=0.5, zorder=2, gid=backend
+            )
         for point in others:
             if with_our_settings:
                 axes.plot(
@@ -107,6 +110,7 @@ def _scatter(rows: Sequence[Row], axes: Axes, error: Callable[[Row], float | Non
                     linewidth=1.0,
                     alpha=0.7,
                     zorder=2,
+                    gid=backend,
                 )
         if with_our_settings or others:
             names.append((backend, (with_our_settings or others)[0], colour))

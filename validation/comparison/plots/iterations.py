@@ -21,8 +21,17 @@ def convergence(rows: Sequence[Row], problem: Problem, axes: Axes) -> bool:
             continue
         counts, medians, largest = zip(*curves[backend].curve, strict=True)
         medians, largest = ([max(value, FLOOR) for value in values] for values in (medians, largest))
-        axes.plot(counts, medians, color=colour, marker=marker, markersize=4.5, linewidth=1.4)
-        axes.plot(counts, largest, color=colour, linewidth=0.9, alpha=0.4)
+        axes.plot(
+            counts,
+            medians,
+            color=colour,
+            marker=marker,
+            markersize=4.5,
+            linewidth=1.4,
+            label=f"_{backend}",
+            gid=backend,
+        )
+        axes.plot(counts, largest, color=colour, linewidth=0.9, alpha=0.4, gid=backend)
         names.append((backend, (counts[-1], medians[-1]), colour))
         points += zip(counts, medians, strict=True)
     if not points:
@@ -93,7 +102,8 @@ def _over_training(rows: Sequence[Row], axes: Axes, value: Callable[[Row], float
     for backend, line in _lines(rows, value).items():
         colour, marker = looks(rows)[backend]
         line = [(step, max(y, FLOOR)) for step, y in line]
-        axes.plot(*zip(*line, strict=True), color=colour, marker=marker, markersize=4.5, linewidth=1.4)
+        look = {"color": colour, "marker": marker, "markersize": 4.5, "linewidth": 1.4}
+        axes.plot(*zip(*line, strict=True), label=f"_{backend}", gid=backend, **look)
         names.append((backend, line[-1], colour))
         points += line
     if len({step for step, _ in points}) < 2:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
+from scq.validation.common.plots.inline import key
 from scq.validation.common.plots.style import INK
 
 Point = tuple[float | int, float | int]
@@ -51,6 +52,7 @@ def label(axes: Axes, names: Sequence[tuple[str, Point, str]], points: Sequence[
             name, point, xytext=(dx, dy), textcoords="offset points", va="center", color=ink, fontsize=9
         )
         text.set_path_effects([_HALO])
+        text.set_gid(key(name))
 
 
 def _box(left: float, middle: float, width: float) -> tuple[float, float, float, float]:

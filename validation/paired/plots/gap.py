@@ -102,7 +102,7 @@ def _differences(
                 values = values / run.series(divided_by)[1]
             colour = METHODS[trained].colour
             label = ", ".join(part for part in (title, _FROM[trained]) if part)
-            axes.plot(steps, scale * values, color=colour, linewidth=0.8, alpha=0.25)
+            axes.plot(steps, scale * values, color=colour, linewidth=0.8, alpha=0.25, gid=label)
             axes.plot(steps, scale * smooth(values), color=colour, linestyle=dashes, label=label)
             drawn = True
     return _finish(axes, drawn)

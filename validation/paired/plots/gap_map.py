@@ -57,8 +57,8 @@ def over_pictures(record: Record) -> Figure | None:
     highest = float(np.nanquantile(gap_map.distance, 0.99))
     for column, number in enumerate(gap_map.shown):
         top, below = grid[0, column], grid[1, column]
-        top.imshow(gap_map.pictures[column], interpolation="nearest")
-        image = below.imshow(gap_map.distance[number], vmin=0, vmax=highest, cmap="magma", interpolation="nearest")
+        top.imshow(gap_map.pictures[column], interpolation="none")
+        image = below.imshow(gap_map.distance[number], vmin=0, vmax=highest, cmap="magma", interpolation="none")
         top.set_axis_off()
         below.set_axis_off()
     bar = drawing.add_axes((1 - room, 0.04, 0.012, 0.43))

@@ -14,6 +14,13 @@ def training_mse(record: Record, axes: Axes) -> bool:
     return drawn
 
 
+def training_mse_caption(record: Record) -> str:
+    return (
+        "Reconstruction error of the training batch, at scale [0, 1]; faint as logged, strong smoothed over five lines "
+        "of the log." + (" All methods see the same batches." if len(record.runs) > 1 else "")
+    )
+
+
 def training_perplexity(record: Record, axes: Axes) -> bool:
     axes.set_ylabel("hard perplexity, codewords")
     return _methods(record, axes, "quantizer/hard_perplexity", smoothed=True)
@@ -95,7 +102,7 @@ def _line(axes: Axes, method: MethodInfo, run: RunRecord, name: str, scale: floa
         return False
     values = values * scale
     if smoothed:
-        axes.plot(steps, values, color=method.colour, linewidth=0.8, alpha=0.25)
+        axes.plot(steps, values, color=method.colour, linewidth=0.8, alpha=0.25, gid=method.title)
         values = smooth(values)
     axes.plot(steps, values, color=method.colour, linestyle=method.dashes, label=method.title)
     return True

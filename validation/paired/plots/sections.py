@@ -1,8 +1,9 @@
-"""The figures of the report, by section: name, caption, and the function that draws."""
+"""The figures of the report."""
 
 from collections.abc import Callable
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from scq.validation.paired.plots import gap, gap_map, held_out, over_training
 from scq.validation.paired.record import Record
@@ -10,23 +11,16 @@ from scq.validation.paired.record import Record
 Draw = Callable[[Record, Axes], bool]
 """Draws into a panel; False when the record has nothing for it."""
 
+Make = Callable[[Record], Figure | None]
+"""Makes a figure of its own layout; None when the record has nothing for it."""
+
 Caption = str | Callable[[Record], str]
 """What a figure shows; a function where it also says what came out."""
 
-SECTIONS: dict[str, tuple[tuple[str, Caption, Draw], ...]] = {
+MADE: dict[str, tuple[tuple[str, Caption, Make], ...]] = {
     "held_out": (
-        (
-            "test_psnr",
-            "Peak signal-to-noise ratio over all held-out pictures. The axis does not start at zero.",
-            held_out.psnr,
-        ),
+        ("test_psnr", held_out.psnr_caption, held_out.psnr),
         ("test_ssim", "Structural similarity, mean over held-out pictures.", held_out.ssim),
-        (
-            "test_mse",
-            "Mean squared error at scale [0, 1], with the weights as trained and with the largest alone (hard "
-            "decoding).",
-            held_out.mse,
-        ),
         (
             "test_perplexity",
             "Use of the codebook over all held-out latents: perplexity of the largest weight's codeword "
@@ -34,16 +28,27 @@ SECTIONS: dict[str, tuple[tuple[str, Caption, Draw], ...]] = {
             held_out.perplexity,
         ),
         ("test_speed", held_out.speed_caption, held_out.speed),
+        ("training_step", held_out.step_time_caption, held_out.step_time),
     ),
+    "pictures": (
+        (
+            "reconstructions",
+            "Held-out pictures, spread evenly over the test set, and their reconstructions.",
+            held_out.reconstructions,
+        ),
+    ),
+    "gap_pictures": (("gap_pictures", gap_map.over_pictures_caption, gap_map.over_pictures),),
+}
+"""The figures of their own layout, by section: name, caption, and the function that makes them."""
+
+SECTIONS: dict[str, tuple[tuple[str, Caption, Draw], ...]] = {
     "training": (
         (
             "training_mse",
-            "Reconstruction error of the training batch, at scale [0, 1]; faint as logged, strong smoothed "
-            "over five lines of the log. All methods see the same batches.",
+            over_training.training_mse_caption,
             over_training.training_mse,
         ),
         ("training_perplexity", "Use of the codebook in the training batch.", over_training.training_perplexity),
-        ("training_step", held_out.step_time_caption, held_out.step_time),
     ),
     "gap": (
         ("gap_weights", "Distance between the exact and the relaxed weights of the same latents.", gap.weights),
@@ -112,3 +117,4 @@ SECTIONS: dict[str, tuple[tuple[str, Caption, Draw], ...]] = {
         ),
     ),
 }
+"""The panels over the steps or over latents, by section: name, caption, and the function that draws."""

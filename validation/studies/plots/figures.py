@@ -7,10 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scq.validation.common.plots.look import look
 from scq.validation.common.plots.panel import Panel
 from scq.validation.common.plots.style import SOFT, log_axis, save, steps_axis, style
+from scq.validation.common.seeds import over_seeds
 from scq.validation.studies.plots.arms import dots
-from scq.validation.studies.plots.series import look
 from scq.validation.studies.results.record import StressRun, StudyRecord
 from scq.validation.studies.results.summary import COLLAPSED_BELOW
 from scq.validation.studies.results.tables import SHOWN
@@ -41,10 +42,10 @@ def draw_study(record: StudyRecord, folder: Path) -> dict[str, list[Panel]]:
             for name, caption in _CAPTIONS.items():
                 drawing = dots(here, SHOWN[name])
                 if drawing is not None:
-                    how = (
-                        "Median, and smallest to largest," if name == "forward_ratio" else "Mean and standard deviation"
-                    )
-                    full = f"{data}: {caption[0].lower()}{caption[1:]}. {how} over seeds."
+                    how = over_seeds(s.seeds for s in here)
+                    if name == "forward_ratio":
+                        how = "median, and smallest to largest, of all repeats"
+                    full = f"{data}: {caption[0].lower()}{caption[1:]}; {how}."
                     panels["results"].append(Panel(f"{data}_{name}", full, save(drawing, folder, f"{data}_{name}")))
         if record.stress:
             caption = (

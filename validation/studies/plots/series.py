@@ -9,33 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike
 
+from scq.validation.common.plots.dots import WIDTH
+from scq.validation.common.plots.look import look
 from scq.validation.common.plots.style import log_axis
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5A5A5A")
-"""Okabe and Ito's, but for the yellow, which white paper swallows."""
-
-_DASHES = ("solid", (0, (4.0, 1.5)), (0, (1.2, 1.2)))
-_MARKERS = ("o", "s", "^", "D")
-WIDTH = 6.4
 _TICKS = 8
-
-
-@dataclass(frozen=True)
-class Look:
-    """How one of many is drawn, told by more than its colour."""
-
-    colour: str
-    dashes: str | tuple[int, tuple[float, ...]]
-    marker: str
-
-
-def look(number: int) -> Look:
-    """The look of the first, second, ... of many."""
-    return Look(
-        _COLOURS[number % len(_COLOURS)],
-        _DASHES[number // len(_COLOURS) % len(_DASHES)],
-        _MARKERS[number % len(_MARKERS)],
-    )
 
 
 @dataclass(frozen=True)
@@ -92,10 +70,19 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, marked: bool = True) -> Fi
                 at, means, ends, color=shown.colour, linestyle=shown.dashes, marker=shown.marker, label=one.label
             )
             for x_value, values in zip(one.x, one.y, strict=True):
-                axes.plot([x_value] * len(values), values, shown.marker, color=shown.colour, markersize=2.5, alpha=0.35)
+                axes.plot(
+                    [x_value] * len(values),
+                    values,
+                    shown.marker,
+                    color=shown.colour,
+                    markersize=2.5,
+                    alpha=0.35,
+                    gid=one.label,
+                )
         else:
             axes.plot(at, means, color=shown.colour, linestyle=shown.dashes, label=one.label)
-            axes.fill_between(at, means - deviations, means + deviations, color=shown.colour, alpha=0.15, linewidth=0)
+            band = axes.fill_between(at, means - deviations, means + deviations, color=shown.colour, alpha=0.15)
+            band.set(linewidth=0, gid=one.label)
     _finish(drawing, axes, x, y)
     x_values = sorted({x_value for one in series for x_value in one.x})
     if x.log and len(x_values) <= _TICKS:

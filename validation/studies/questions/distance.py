@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scq.validation.common.seeds import over_seeds
 from scq.validation.common.tables import Table, number, table, text
 from scq.validation.studies.plots.series import Axis, Series, lines
 from scq.validation.studies.questions.answer import Answer, spread
@@ -48,7 +49,8 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
         if series:
             full = (
                 f"{data}: {caption[0].lower()}{caption[1:]} (m = {record.train['relaxation_steps']}), on the batches "
-                f"of the models {' and '.join(one.label for one in series)}. Mean and standard deviation over seeds."
+                f"of the models {' and '.join(one.label for one in series)}; "
+                f"{over_seeds(len(values) for one in series for values in one.y)}."
             )
             reply.draw(name, full, lines(series, Axis("optimiser step"), Axis(title, log=log), marked=False))
     for arm in arms:
@@ -96,7 +98,8 @@ def _table(arm: str, data: str, points: list[tuple[Row, Mapping[str, Any]]]) -> 
         values = (_at(points, steps, name) for name in _BY_M)
         means = (number(float(np.mean(measured)) if measured else None) for measured in values)
         rows.append([text("projection" if steps is None else steps), *means])
-    caption = f"{data}, trained {arm}: the relaxation on held-out latents at each m, means over seeds"
+    how = over_seeds([len({row["seed"] for row, _ in points})], "means")
+    caption = f"{data}, trained {arm}: the relaxation on held-out latents at each m, {how}"
     return table(caption, ("m", *_BY_M.values()), rows)
 
 

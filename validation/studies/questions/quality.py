@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from scq.validation.common.metrics import METRICS
+from scq.validation.common.seeds import over_seeds
 from scq.validation.studies.plots.arms import dots
 from scq.validation.studies.questions.answer import Answer, differences, shown, spread
 from scq.validation.studies.results.record import StudyRecord
@@ -26,7 +27,10 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
         reply.sentences += _sentences(record, data, of_exact, others)
         reply.tables.append(centre_table(record, data))
         for name in _SHOWN:
-            caption = f"{data}: {METRICS[name].title} of held-out pictures at the centre of the study."
+            how = over_seeds(summary.seeds for summary in here)
+            caption = (
+                f"{data}: {METRICS[name].title.split(',')[0]} of held-out pictures at the centre of the study; {how}."
+            )
             reply.draw(f"{data}_{name}", caption, dots(here, METRICS[name]))
     return reply if reply.sentences else None
 

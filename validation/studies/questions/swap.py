@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scq.validation.common.metrics import METRICS, Metric
+from scq.validation.common.seeds import over_seeds
 from scq.validation.common.tables import Cell, number, table, text
 from scq.validation.studies.questions.answer import Answer, spread
 from scq.validation.studies.results.record import StudyRecord
@@ -16,6 +17,7 @@ _METRICS = ("psnr", "ssim", "mse", "hard_mse", "hard_perplexity", "active_codes"
 def answer(record: StudyRecord, figures: Path) -> Answer | None:
     reply = Answer("swap", "Swap test: what does a model that was trained with one solver do with the other?", figures)
     rows: list[list[Cell]] = []
+    seeds: list[int] = []
     for data in record.datasets:
         for arm in record.arms("scq", "scq_relaxed", "scq_annealed"):
             summary = record.centre(arm, data)
@@ -24,6 +26,7 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
                 continue
             other = runs[0]["measures"]["swap"]["solver"]
             pairs = {name: _pairs(runs, name) for name in _METRICS}
+            seeds += [len(pairs[name]) for name in _METRICS]
             if pairs["psnr"]:
                 change = spread([swapped - unswapped for unswapped, swapped in pairs["psnr"]], "dB", sign="+")
                 reply.sentences.append(f"{data}: the PSNR of {arm} changes by {change} with the {other} solver.")
@@ -33,9 +36,8 @@ def answer(record: StudyRecord, figures: Path) -> Answer | None:
     if not rows:
         return None
     headings = ("data", "trained", "tested with", *(METRICS[name].title for name in _METRICS))
-    reply.tables.append(
-        table("Held-out pictures with the solver of training and with the other, means over seeds", headings, rows)
-    )
+    caption = f"Held-out pictures with the solver of training and with the other, {over_seeds(seeds, 'means')}"
+    reply.tables.append(table(caption, headings, rows))
     return reply
 
 

@@ -1,5 +1,6 @@
 """What a study says in words, computed from its numbers."""
 
+from scq.validation.common.seeds import over_seeds
 from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.results.summary import Summary
 
@@ -10,7 +11,8 @@ def headline(record: StudyRecord) -> str:
     start = f"{done} of {record.planned} runs are done"
     best = [part for place in _places(record) if (part := _best(record, *place))]
     if best:
-        return f"{start}. Lowest MSE, means over seeds: {'; '.join(best)}."
+        how = over_seeds((summary.seeds for summary in record.summaries), "means")
+        return f"{start}. Lowest MSE, {how}: {'; '.join(best)}."
     return f"{start}; no final run with a codebook is among them."
 
 

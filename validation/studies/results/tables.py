@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from scq.validation.common.measuring.timing import cell
 from scq.validation.common.metrics import METRICS, Metric
+from scq.validation.common.seeds import over_seeds
 from scq.validation.common.tables import NOTHING, Cell, Table, count, number, table, text
 from scq.validation.studies.cells import Varied
 from scq.validation.studies.results.record import StudyRecord
@@ -36,7 +37,7 @@ def result_tables(record: StudyRecord) -> list[Table]:
     shown = [metric for metric in SHOWN.values() if metric.name != "forward_ratio" or _timed(record)]
     return [
         table(
-            f"{data}: held-out pictures, mean ± standard deviation over seeds",
+            f"{data}: held-out pictures, {over_seeds(s.seeds for s in record.summaries if s.data == data)}",
             ("arm", "K", "away from the centre", "seeds", *(metric.title for metric in shown)),
             [_line(summary, shown) for summary in record.summaries if summary.data == data],
         )
@@ -50,13 +51,13 @@ def _timed(record: StudyRecord) -> bool:
 
 def centre_table(record: StudyRecord, data: str) -> Table:
     """A line for each arm at the centre of a data set, with what is asked of all of them."""
+    here = [summary for summary in record.summaries if summary.data == data and not summary.varied]
     return table(
-        f"{data}: held-out pictures at the centre, mean ± standard deviation over seeds",
+        f"{data}: held-out pictures at the centre, {over_seeds(summary.seeds for summary in here)}",
         ("arm", *(metric.title for metric in _AT_THE_CENTRE)),
         [
             [text(summary.arm), *(_spread(summary.numbers.get(metric.name), metric) for metric in _AT_THE_CENTRE)]
-            for summary in record.summaries
-            if summary.data == data and not summary.varied
+            for summary in here
         ],
     )
 
