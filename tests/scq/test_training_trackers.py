@@ -12,11 +12,10 @@ from PIL import Image
 from same_runs import assert_same
 from small_runs import config, few_photos
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from toy_model import INFO, POINTS, read
+from toy_model import INFO, POINTS
 
-from scq import data
-from scq.data import registry as datasets
-from scq.models import Autoencoder, registry
+from scq import data, models
+from scq.models import Autoencoder
 from scq.training import TrainConfig, resume, trackers, train
 from scq.training.run import Run
 from scq.training.samples import Samples
@@ -144,10 +143,19 @@ def test_a_run_that_goes_on_shows_each_step_once(tmp_path, monkeypatch):
         assert [event.step for event in kind] == [1, 2, 3, 4, 5, 6]
 
 
-def test_data_that_is_no_pictures_has_a_histogram_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "ENTRIES", (*registry.ENTRIES, INFO))
-    monkeypatch.setattr(data, "load", lambda name, root=None: read(None))
-    monkeypatch.setattr(datasets, "_ENTRIES", (*datasets._ENTRIES, POINTS))
+@pytest.fixture
+def toy(monkeypatch):
+    """A model of points, by name."""
+    monkeypatch.undo()  # the data is read
+    models.register(INFO)
+    data.register(POINTS)
+    yield
+    models.unregister(INFO.name)
+    data.unregister(POINTS.name)
+
+
+@pytest.mark.usefixtures("toy")
+def test_data_that_is_no_pictures_has_a_histogram_alone(tmp_path):
     sizes = {"codebook_size": 6, "dim": 2, "width": 8, "batch_size": 8, "steps": 2}
     settings = TrainConfig(model="toy", data="points", device="cpu", out=tmp_path, samples_every=1, **sizes)
     shown = events(train(settings, progress=False).folder)
