@@ -61,9 +61,10 @@ def test_commands_on_the_page_are_understood(
     for where, words in commands(page):
         for word in words:
             if word.startswith("runs/"):  # what an earlier command on the page has left
-                Path(word).mkdir(parents=True, exist_ok=True)
-                Run(Path(word)).write_config(TrainConfig())
-                write_json(Path(word) / COMPARISON, {"config": dataclasses.asdict(CompareConfig())})
+                folder = Path(word).parent if Path(word).suffix else Path(word)
+                folder.mkdir(parents=True, exist_ok=True)
+                Run(folder).write_config(TrainConfig())
+                write_json(folder / COMPARISON, {"config": dataclasses.asdict(CompareConfig())})
         try:
             with importable():
                 check_command(words)

@@ -32,11 +32,22 @@ def _peers(config: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class CompareConfig(Settings):
-    """The settings of a comparison of backends: every backend on every problem in every dtype, a process each."""
+class BackendSettings(Settings):
+    """What is compared."""
 
     backends: tuple[str, ...] = ()
     """Backends to compare; none named means every registered one."""
+    presets: Annotated[tuple[Preset, ...], Applies("to exact backends alone", _exact, "backends")] = ()
+    """Tolerances to ask of every exact backend, as bounds of the relative KKT residual: low 1e-4, mid 1e-6, high 1e-9.
+    None named means what each backend promises."""
+    variants: bool = True
+    """Also measure the backends of other packages as their own users run them."""
+
+
+@dataclass(frozen=True)
+class ProblemSettings(Settings):
+    """What they solve."""
+
     families: tuple[Family, ...] = ("random", "hull")
     """Kinds of made-up problems. random: codewords and latents N(0, 1). hull: codewords N(0, 0.09), latents near convex
     combinations of few of them, as in a trained model."""
@@ -47,23 +58,46 @@ class CompareConfig(Settings):
     """N F K of the made-up problems: columns, features, codewords. The family latents takes F and K from its file."""
     dtypes: tuple[DType, ...] = ("float64", "float32")
     """Types of the latents and the codebook."""
-    presets: Annotated[tuple[Preset, ...], Applies("to exact backends alone", _exact, "backends")] = ()
-    """Tolerances to ask of every exact backend, as bounds of the relative KKT residual: low 1e-4, mid 1e-6, high 1e-9.
-    None named means what each backend promises."""
-    variants: bool = True
-    """Also measure the backends of other packages as their own users run them."""
     lam: Positive = 0.1
     """Regularisation weight; a dumped problem has its own."""
+    seed: Whole = 0
+    """Of the made-up problems and of the choice among stored latents."""
+
+
+@dataclass(frozen=True)
+class TimingSettings(Settings):
+    """How long is measured."""
+
     repeats: Count = 5
     """Timed repeats in each of two rounds; fewer when they would take a quarter of the time limit."""
     peer_columns: Annotated[Count, Applies("to backends of other packages alone", _peers, "backends")] = 32
     """Columns that a backend of another package solves: most are slow, and times are reported a column."""
     time_limit: Positive = 60.0
     """Seconds for one backend on one problem, start of its process included. What was measured until then is kept."""
-    seed: Whole = 0
-    """Of the made-up problems and of the choice among stored latents."""
+
+
+@dataclass(frozen=True)
+class OutputSettings(Settings):
+    """Where the results go."""
+
     out: Path = Path("runs")
     """Folder in which the new folder is made."""
+    name: str | None = None
+    """Name of the new folder; one that exists gets a number after it."""
+    resume: Path | None = None
+    """Folder of an earlier call to go on with."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.name is not None:
+            check_folder_name(self.name)
+        _check_resume(self.resume)
+
+
+@dataclass(frozen=True)
+class CompareConfig(OutputSettings, TimingSettings, ProblemSettings, BackendSettings):
+    """The settings of a comparison of backends: every backend on every problem in every dtype, a process each."""
+
     name: str = "compare"
     """Name of the new folder; one that exists gets a number after it."""
     resume: Path | None = None
@@ -84,8 +118,6 @@ class CompareConfig(Settings):
             raise ValueError("families is empty and latents is not given, must have at least one of the two")
         if not self.sizes or any(min(size) < 1 for size in self.sizes):
             raise ValueError(f"sizes is {self.sizes}, must be one or more (N, F, K), each at least 1")
-        check_folder_name(self.name)
-        _check_resume(self.resume)
         refuse_ignored(self)
 
 
@@ -127,56 +159,53 @@ class GapConfig(Settings):
 
 
 @dataclass(frozen=True)
-class StudyConfig(Settings):
-    """The settings of a study: a plan, and where it runs. The plan says what is compared, on what, and how often."""
+class PlanSettings(Settings):
+    """What is asked."""
 
     plan: str = "relaxation"
     """relaxation (what does the relaxation cost?), quantizers (which quantizer when?), or the path of a TOML file with
     a plan of your own."""
     quick: bool = False
     """The short version of the plan, which its file has under [quick]."""
+
+
+@dataclass(frozen=True)
+class WorkerSettings(Settings):
+    """Where the runs are made, and how many at a time."""
+
     jobs: Count | None = None
     """Runs at a time; by default as many as there are cores, each with one thread, or one on a GPU."""
     engine: Engine = "local"
     """local: processes on this machine. ray: a Ray cluster, of many machines that see the same folders."""
     minutes: Positive | None = None
     """Starts no further run after so many minutes; resume goes on with the rest."""
-    resume: Path | None = None
-    """Folder of an earlier call to go on with, with its plan: its finished runs are kept as they are, the others are
-    trained. Jobs, engine, minutes, device and data_root may be others."""
     data_root: Path | None = None
     """Folder of the data; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
     device: str = "auto"
     """auto (a GPU when there is one), cpu, cuda, cuda:1, ..."""
-    out: Path = Path("runs")
-    """Folder in which the new folder is made."""
-    name: str | None = None
-    """Name of the new folder, by default the plan's; one that exists gets a number after it."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_resume(self.resume)
-        if self.name is not None:
-            check_folder_name(self.name)
 
 
 @dataclass(frozen=True)
-class DemoConfig(Settings):
+class StudyConfig(OutputSettings, WorkerSettings, PlanSettings):
+    """The settings of a study: a plan, and where it runs. The plan says what is compared, on what, and how often."""
+
+    name: str | None = None
+    """Name of the new folder, by default the plan's; one that exists gets a number after it."""
+    resume: Path | None = None
+    """Folder of an earlier call to go on with, with its plan: its finished runs are kept as they are, the others are
+    trained. Jobs, engine, minutes, device and data_root may be others."""
+
+
+@dataclass(frozen=True)
+class DemoConfig(OutputSettings):
     """The settings of the demonstration: paired training runs, the backends on what came out, and the report."""
 
-    quick: bool = False
-    """About a minute instead of at most ten, with models that have learned little."""
-    out: Path = Path("runs")
-    """Folder in which the new folder is made."""
     name: str = "demo"
     """Name of the new folder; one that exists gets a number after it."""
     resume: Path | None = None
     """Folder of an earlier demonstration to go on with: what is finished is kept."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_folder_name(self.name)
-        _check_resume(self.resume)
+    quick: bool = False
+    """About a minute instead of at most ten, with models that have learned little."""
 
 
 def _check_resume(resume: Path | None) -> None:

@@ -4,8 +4,8 @@ Configurations import no torch; what a command runs is imported when it runs.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from scq.training.applicability import Applies, refuse_ignored
 from scq.training.config import CommonConfig, TrainConfig
 from scq.training.settings import Settings, refuse_others
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
+from scq.validation.paired.methods import METHODS
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Command:
     """The configuration that a folder was begun with, to resume it; None where an earlier version did not write it."""
     may_change: tuple[str, ...] = ()
     """Settings that may be others when a folder is resumed."""
+    fixed: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Settings of a training run that the command sets itself, each to these values in turn, and not its user."""
 
     def defaults(self, config: Any) -> Any:
         """What the options that are not given shall be, once ``config`` is known; None leaves them as they are."""
@@ -155,16 +158,14 @@ def _held_out(test: Mapping[str, float]) -> str:
 
 
 def _of_the_run(config: TrainCommandConfig) -> TrainConfig:
-    return TrainConfig(**{field.name: getattr(config, field.name) for field in fields(TrainConfig)})
+    return TrainConfig(**{one.name: getattr(config, one.name) for one in fields(TrainConfig)})
 
 
 def _before_train(folder: Path) -> TrainCommandConfig:
     from scq.training.run import Run
 
     settings = Run(folder).config
-    return TrainCommandConfig(
-        **{field.name: getattr(settings, field.name) for field in fields(settings)}, resume=folder
-    )
+    return TrainCommandConfig(**{one.name: getattr(settings, one.name) for one in fields(settings)}, resume=folder)
 
 
 def _before_compare(folder: Path) -> CompareConfig:
@@ -256,6 +257,7 @@ COMMANDS = (
         _gap,
         _before("gap", GapConfig),
         ("methods", "device", "data_root"),
+        {"quantizer": [method.quantizer for method in METHODS.values()], "validation_share": [0.0]},
     ),
     Command(
         "study",

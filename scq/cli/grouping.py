@@ -4,17 +4,20 @@ import ast
 import dataclasses
 import functools
 import inspect
-from collections.abc import Collection, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise, product
+from pathlib import Path
 from textwrap import dedent
 from typing import Annotated, Any
 
 import tyro
 
+from scq.data import registry as datasets
+from scq.models import registry as models
 from scq.training.applicability import rules
-from scq.training.config import PARTS, CommonConfig
+from scq.training.config import CommonConfig
 from scq.training.kinds import annotated
-from scq.training.settings import hints
+from scq.training.settings import Settings, hints
 
 _IMPORTS = tyro.conf.UseAppendAction[
     Annotated[
@@ -28,6 +31,16 @@ _IMPORTS = tyro.conf.UseAppendAction[
     ]
 ]
 """Of every command; looked at before the others, which may name what comes of it."""
+
+
+_CONFIG = Annotated[
+    Path | None,
+    tyro.conf.arg(
+        name="config",
+        help="TOML file with settings by their names, as the run.toml of every run; options beside it go first.",
+    ),
+]
+"""Of every command that makes a folder; read before the others, whose defaults it has."""
 
 
 def grouped(config: type, hidden: Collection[str] = ()) -> type:
@@ -45,17 +58,34 @@ def grouped(config: type, hidden: Collection[str] = ()) -> type:
         else:
             group = dataclasses.make_dataclass(part.__name__, own, namespace={"__doc__": part.__doc__})
             fields.append((_title(part), group, dataclasses.field(default_factory=group)))
+    if takes_file(config):
+        fields.append(("settings_file", _CONFIG, dataclasses.field(default=None)))
     fields.append(("imports", _IMPORTS, dataclasses.field(default=())))
     return dataclasses.make_dataclass(config.__name__, fields, namespace={"__doc__": config.__doc__})
 
 
-def regrouped(kind: type, settings: Any) -> Any:
+def takes_file(config: type) -> bool:
+    """Whether the settings may come from a file."""
+    return issubclass(config, Settings) and "out" in settings_of(config)
+
+
+def settings_of(config: type) -> dict[str, Any]:
+    """The kinds of all settings by their names, wherever in the config they are."""
+    return {name: hints(owner)[name] for _, owner, names in _groups(config) for name in names}
+
+
+def regrouped(kind: type, settings: Any, **others: Any) -> Any:
     """Settings in the groups of another class: as ``kind`` of :func:`grouped` has them for tyro, or the other way.
+
+    Args:
+        kind: the class.
+        settings: of the other class.
+        **others: settings that are others than there.
 
     Raises:
         TypeError, ValueError: as the class does.
     """
-    flat = {"imports": ()} | _flat(settings)
+    flat = {"imports": (), "settings_file": None} | _flat(settings) | others
 
     def made(one: type) -> Any:
         return one(
@@ -68,21 +98,28 @@ def regrouped(kind: type, settings: Any) -> Any:
     return made(kind)
 
 
-def without_use(arguments: Sequence[str]) -> set[str]:
-    """The settings that the help leaves out: of no use to the quantizer, the model and the data that stand beside
-    ``--help``."""
-    if not {"-h", "--help"} & set(arguments):
-        return set()  # what is given all the same is refused with the reason
-    options = pairwise(arguments)
-    chosen = {name: value for option, value in options if (name := option[2:]) in ("quantizer", "model", "data")}
+def without_use(chosen: Mapping[str, Any], fixed: Mapping[str, Sequence[Any]]) -> set[str]:
+    """The settings of a training run that the help leaves out: of no use to what was chosen beside it, or set by the
+    command.
+
+    Args:
+        chosen: settings by name, as far as they decide what others apply to.
+        fixed: settings that the command sets itself, each to these values in turn.
+    """
+    kinds = [entry.kind for entry in models.entries() if entry.name == chosen.get("model")]
+    fitting = [{"data": entry.name} for entry in datasets.datasets() if entry.kind in kinds]
     try:
-        config = CommonConfig(**chosen)  # pyrefly: ignore
-    except ValueError:
-        return set()  # one that there is not
-    return {
+        configs = [
+            CommonConfig(**(fitting or [{}])[0] | dict(chosen) | dict(zip(fixed, values, strict=True)))
+            for values in product(*fixed.values())
+        ]
+    except (TypeError, ValueError):
+        return set(fixed)  # what is given is refused with the reason
+    known = {*chosen, *fixed}
+    return {*fixed} | {
         name
         for name, own in rules(CommonConfig).items()
-        if any(chosen.keys() & set(rule.given) and not rule.where(config) for rule in own)
+        if all(any(known & {*rule.given} and not rule.where(config) for rule in own) for config in configs)
     }
 
 
@@ -99,7 +136,9 @@ def options_of(config: type) -> list[str]:
 def _groups(config: type) -> Iterator[tuple[type | None, type, list[str]]]:
     """Part, the class that has its settings, and their names; None for those that are in no part."""
     left = dict(hints(config))
-    parts = [(part, list(hints(part))) for part in PARTS if issubclass(config, part)]
+    # A dataclass has the fields of its last base first; what a config is made of is called so.
+    made_of = (one for one in reversed(config.__mro__) if one.__name__.endswith("Settings") and one is not Settings)
+    parts = [(part, list(hints(part))) for part in made_of]
     for _, names in parts:
         for name in names:
             del left[name]

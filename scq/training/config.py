@@ -14,6 +14,7 @@ from scq.training import applicability, parts
 @dataclass(frozen=True)
 class CommonConfig(
     # A dataclass has the fields of its last base first.
+    parts.OutputSettings,
     parts.RunSettings,
     parts.OptimiserSettings,
     parts.ModelSettings,
@@ -59,10 +60,6 @@ class CommonConfig(
         given |= {"quantizer": quantizer} | own
         ignored = applicability.ignored(CommonConfig(**given))
         return TrainConfig(**given | {name: getattr(CommonConfig, name) for name in ignored if name not in own})
-
-
-PARTS = CommonConfig.__bases__[::-1]
-"""In the order of their settings."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-CONFIG, METRICS, CHECKPOINTS = "config.json", "metrics.jsonl", "checkpoints"
+CONFIG, CONFIG_TOML, METRICS, CHECKPOINTS = "config.json", "run.toml", "metrics.jsonl", "checkpoints"
 WEIGHTS, TEST, ENVIRONMENT = "model.safetensors", "test.json", "environment.json"
 
 

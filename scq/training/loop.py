@@ -62,8 +62,8 @@ def train(config: TrainConfig, progress: bool = True, data: Dataset | tuple[Tens
     use on that step's batch and, when asked for, the gap to the relaxation (:func:`scq.diagnostics.gap_of`).
 
     The run's folder is new: ``config.out / name``, with a number after it when there is one already. It holds
-    config.json, environment.json, metrics.jsonl (each line on disk at once), tensorboard/ (the same numbers, and every
-    ``samples_every`` steps what the model makes of held-out examples), model.safetensors and test.json; with
+    config.json, run.toml, environment.json, metrics.jsonl (each line on disk at once), tensorboard/ (the same numbers,
+    and every ``samples_every`` steps what the model makes of held-out examples), model.safetensors and test.json; with
     ``config.dump_every`` also problems/, what the solver was given (of several processes the first one's); until the
     end checkpoints/, from which :func:`resume` goes on. At Ctrl-C the step is ended and saved, with the weights so far
     as model.safetensors, and KeyboardInterrupt is raised; a second Ctrl-C does not wait.

@@ -174,7 +174,7 @@ class OptimiserSettings(Settings):
 
 @dataclass(frozen=True)
 class RunSettings(Settings):
-    """Where a run computes, and what it measures and keeps."""
+    """Where a run computes, and what it measures."""
 
     device: str = "auto"
     """auto (a GPU when there is one), cpu, cuda, cuda:1, ..."""
@@ -182,6 +182,12 @@ class RunSettings(Settings):
     """Measure the gap between exact and relaxed at every line of the log (soft convex quantizers only)."""
     log_every: Count = 20
     """Steps between two lines of the log."""
+
+
+@dataclass(frozen=True)
+class OutputSettings(Settings):
+    """What a run leaves, and where."""
+
     trackers: tuple[Tracker, ...] = ("tensorboard",)
     """Where the numbers of the log go too: tensorboard, wandb, trackio, mlflow."""
     samples_every: Annotated[

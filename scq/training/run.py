@@ -8,14 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import scq
 from scq.solvers import plugins
 from scq.training.checkpoint import Checkpoints
 from scq.training.config import CommonConfig, TrainConfig
-from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST, WEIGHTS, new_folder, write_bytes, write_json
+from scq.training.folder import (
+    CONFIG,
+    CONFIG_TOML,
+    ENVIRONMENT,
+    METRICS,
+    TEST,
+    WEIGHTS,
+    new_folder,
+    write_bytes,
+    write_json,
+)
 from scq.training.kinds import conforming
 from scq.training.reading import parse_json, read_text
 from scq.training.resuming import WHOLE, command, interruptible
 from scq.training.settings import from_mapping
+from scq.training.toml import as_toml
 
 if TYPE_CHECKING:
     from torch import nn
@@ -89,7 +101,8 @@ class Run:
         return f"; it was trained with {', '.join(lacking)}, which this process has not" if lacking else ""
 
     def write_config(self, config: TrainConfig) -> None:
-        """Writes the settings, so that :attr:`config` gives them back."""
+        """Writes the settings, so that :attr:`config` gives them back, and once more for ``scq train --config``."""
+        write_bytes(self.folder / CONFIG_TOML, as_toml(config, scq.__version__).encode(), lasting=True)
         write_json(self.folder / CONFIG, dataclasses.asdict(config), lasting=True)
 
     @property

@@ -1,13 +1,15 @@
 """A model of bare tensors with two losses that take turns: a critic learns to tell points from their reconstructions,
 and a linear autoencoder to reconstruct so that it cannot."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, softplus
 
+from scq import data, models
 from scq.data.dataset import Dataset
 from scq.data.registry import DatasetInfo
 from scq.models import Model, ModelInfo, Objective
@@ -65,3 +67,15 @@ def read(root: None) -> Dataset:
 
 INFO = ModelInfo("toy", "a toy", "toy_model:Toy", kind="tensors", settings=("width",))
 POINTS = DatasetInfo("points", "points", "toy_model:read", "", packaged=True, kind="tensors")
+
+
+@contextmanager
+def registered() -> Iterator[None]:
+    """The model and its data by their names."""
+    models.register(INFO)
+    data.register(POINTS)
+    try:
+        yield
+    finally:
+        models.unregister(INFO.name)
+        data.unregister(POINTS.name)

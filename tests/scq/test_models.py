@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from toy_model import INFO, POINTS, Toy, read
+from toy_model import Toy, read, registered
 
-from scq import data, models
 from scq.data.batching import Batches
 from scq.training import TrainConfig, build_model, load_run, resume, train
 from scq.training.dumps import dumped
@@ -23,11 +22,8 @@ from scq.training.run import Run
 
 @pytest.fixture(autouse=True)
 def _registered():
-    models.register(INFO)
-    data.register(POINTS)
-    yield
-    models.unregister(INFO.name)
-    data.unregister(POINTS.name)
+    with registered():
+        yield
 
 
 def settings(tmp_path, **changes):

@@ -32,6 +32,7 @@ def test_a_run_leaves_a_complete_folder(tmp_path, quantizer, photos):
     files = {path.name for path in result.folder.iterdir()}
     assert files == {
         "config.json",
+        "run.toml",
         "environment.json",
         "metrics.jsonl",
         "tensorboard",

@@ -12,9 +12,9 @@ from PIL import Image
 from same_runs import assert_same
 from small_runs import config, few_photos
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from toy_model import INFO, POINTS
+from toy_model import read, registered
 
-from scq import data, models
+from scq import data
 from scq.models import Autoencoder
 from scq.training import TrainConfig, resume, trackers, train
 from scq.training.run import Run
@@ -73,6 +73,7 @@ def test_without_trackers_the_log_is_all_there_is(tmp_path):
     folder = train(config(tmp_path, quantizer="vq", trackers=()), progress=False).folder
     assert {path.name for path in folder.iterdir()} == {
         "config.json",
+        "run.toml",
         "environment.json",
         "metrics.jsonl",
         "model.safetensors",
@@ -143,22 +144,12 @@ def test_a_run_that_goes_on_shows_each_step_once(tmp_path, monkeypatch):
         assert [event.step for event in kind] == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.fixture
-def toy(monkeypatch):
-    """A model of points, by name."""
-    monkeypatch.undo()  # the data is read
-    models.register(INFO)
-    data.register(POINTS)
-    yield
-    models.unregister(INFO.name)
-    data.unregister(POINTS.name)
-
-
-@pytest.mark.usefixtures("toy")
-def test_data_that_is_no_pictures_has_a_histogram_alone(tmp_path):
+def test_data_that_is_no_pictures_has_a_histogram_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda name, root=None: read(None))
     sizes = {"codebook_size": 6, "dim": 2, "width": 8, "batch_size": 8, "steps": 2}
-    settings = TrainConfig(model="toy", data="points", device="cpu", out=tmp_path, samples_every=1, **sizes)
-    shown = events(train(settings, progress=False).folder)
+    with registered():
+        settings = TrainConfig(model="toy", data="points", device="cpu", out=tmp_path, samples_every=1, **sizes)
+        shown = events(train(settings, progress=False).folder)
     assert shown.Tags()["images"] == []
     assert sum(counted(shown.Histograms("samples/codes")[-1]).values()) == 12  # a code for each point
 
