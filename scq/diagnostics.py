@@ -1,6 +1,6 @@
 """The gap: the same latents quantized exactly and by the relaxation, and what the difference does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,10 +11,13 @@ from torch.nn.functional import mse_loss
 from scq import solvers
 from scq.models.base import Model, Objective
 from scq.programme import Programme
+from scq.quantizers.base import Quantizer
+from scq.quantizers.calls import Call, evaluated
 from scq.quantizers.layout import positions
 from scq.quantizers.means import mean_square
 from scq.quantizers.soft_convex import SoftConvexQuantizer
-from scq.sides import at_latents, gap, gap_of_layer
+from scq.quantizers.stacked import places
+from scq.sides import at_latents, gap, gap_of_calls, gap_of_layer
 from scq.solvers.registry import DEFAULT_BACKEND, get
 from scq.training.config import CommonConfig
 
@@ -25,6 +28,7 @@ def gap_of(
     config: CommonConfig,
     *,
     output: Objective | None = None,
+    calls: Sequence[Call] | None = None,
     **relaxation: Any,
 ) -> dict[str, float]:
     r"""The gap of a model on a batch: everything that a training step uses, by the exact solve and by the relaxation.
@@ -44,25 +48,40 @@ def gap_of(
         config: the settings of its run.
         output: what the model made of the batch, where it is there already: in a training step, whose lam it has.
             Otherwise the batch is encoded.
+        calls: of several quantizers in one, what they did then (:func:`scq.quantizers.calls.recorded`), where
+            ``output`` is given. Otherwise the latents are quantized once more, as in evaluation.
         **relaxation: ``steps`` or ``projection`` of the relaxation, in place of the run's.
 
     Returns:
         The numbers of :func:`measure_gap`; of each number that the model's loss has by name, as mse,
-        decoded_mse_exact, _relaxed and _difference.
+        decoded_mse_exact, _relaxed and _difference. Of residual and grouped quantizers, that of each stage or group
+        while the others are held, as ``weights_l2/0``, and ``weights_l2`` of all: the mean, of seconds the sum, of KKT
+        residuals the largest.
 
     Raises:
-        TypeError: the model's quantizer is not a soft convex one.
+        TypeError: the model's quantizer is no soft convex one, nor are all those in it.
         ValueError: the model's loss needs something of the data, which it has not met.
 
     Source: arXiv 2310.03004, Eq. 7 against Algorithm 2.
     """
-    quantizer = _soft(model)
+    quantizer = _convex(model)
     if output is None or output.latents is None or output.quantized is None:
         with torch.no_grad():
             x, lam = model.encode(batch), None
     else:
-        x, lam = output.latents, float(output.quantized.info["lam"])
-    return gap_of_layer(quantizer, x, config, lambda quantized: model.loss(quantized, batch), lam=lam, **relaxation)
+        x, lam = output.latents, output.quantized.info["lam"]
+
+    def loss(quantized: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        return model.loss(quantized, batch)
+
+    if isinstance(quantizer, SoftConvexQuantizer):
+        lam = None if lam is None else float(lam)
+        return gap_of_layer(quantizer, x, config, loss, lam=lam, **relaxation)
+    if output is None or output.quantized is None or calls is None:
+        calls, quantized = evaluated(quantizer, x)
+    else:
+        quantized = output.quantized
+    return gap_of_calls(calls, quantized.quantized, config, loss, **relaxation)
 
 
 @torch.no_grad()
@@ -170,8 +189,18 @@ def measure_gap(
     return gap(Programme(latents.detach(), codebook.detach(), lam, exact, relaxed), loss)
 
 
-def _soft(model: Model) -> SoftConvexQuantizer:
-    if not isinstance(model.quantizer, SoftConvexQuantizer):
-        kind = type(model.quantizer).__name__
-        raise TypeError(f"model has a {kind}, must have a SoftConvexQuantizer: others have no gap")
+def _convex(model: Model) -> Quantizer:
+    found = [place.layer for place in places(model.quantizer)] or [model.quantizer]
+    for layer in found:
+        if not isinstance(layer, SoftConvexQuantizer):
+            kind = type(layer).__name__
+            raise TypeError(f"model has a {kind}, must have a SoftConvexQuantizer: others have no gap")
     return model.quantizer
+
+
+def _soft(model: Model) -> SoftConvexQuantizer:
+    quantizer = _convex(model)
+    if not isinstance(quantizer, SoftConvexQuantizer):
+        kind = type(quantizer).__name__
+        raise TypeError(f"model has a {kind}, must have one SoftConvexQuantizer: several have no gap at a latent")
+    return quantizer

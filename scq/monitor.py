@@ -1,6 +1,6 @@
 """What the quantizers of a model do while it is trained, in whatever loop."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -8,13 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.hooks import RemovableHandle
 
 from scq.quantizers.base import Quantizer, QuantizerOutput
+from scq.quantizers.calls import Call, Recorder, scalars
 from scq.quantizers.checks import at_least_one
-from scq.quantizers.layout import positions
 from scq.quantizers.passes import within_backward
 from scq.quantizers.soft_convex import SoftConvexQuantizer
-from scq.sides import gap_of_layer
+from scq.quantizers.stacked import places
+from scq.sides import gap_of_calls
 from scq.solvers.deferred import settle
 from scq.solvers.transforms import transformed
 from scq.training.config import CommonConfig
@@ -34,6 +36,10 @@ class Monitor:
     residuals, and of soft convex ones the gap between exact and relaxed, the numbers of :func:`scq.measure_gap`, as
     ``gap/...``. Training goes on bit for bit as without it: gradients, parameters, buffers and random states are the
     same, and a pass that is not recorded computes nothing more.
+
+    Of residual and grouped quantizers each number is there for each stage or group, by the index of its codes as in
+    ``kkt_relative/0``, and for all, as ``kkt_relative``: of KKT residuals the largest, of failed columns the sum,
+    otherwise the mean. The gap of each is measured while the others are held.
 
     A pass counts where the model is in training mode and the layer is called: with gradient accumulation, several a
     step. What a backward computes again (:mod:`torch.utils.checkpoint`) and what torch.func's transforms compute does
@@ -70,21 +76,23 @@ class Monitor:
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model is a {type(model).__name__}, must be a torch.nn.Module")
-        layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, Quantizer)}
+        layers = _outermost(model)
         if not layers:
             raise ValueError(f"model is a {type(model).__name__} without a quantizer of scq, must have one")
         self._model, self._every, self._callback, self._gap = model, at_least_one("every", every), callback, gap
         self._losses = _losses(layers, loss)
         self._passes = dict.fromkeys(layers, 0)
-        self._recorded: dict[str, bool] = {}
+        self._recorded: dict[str, list[bool]] = {}
         self._measuring = False
         self.history: dict[str, dict[int, float]] = {}
-        self._handles = []
+        self._handles: list[Recorder | RemovableHandle] = []
         for name, layer in layers.items():
-            before, after = self._hooks(name, layer)
+            recorder = Recorder(layer)
+            self._handles.append(recorder)
+            before, after = self._hooks(name, layer, recorder)
             self._handles.append(layer.register_forward_pre_hook(before))
             # Called where the layer raises, too: what was turned on is turned off.
-            self._handles.append(layer.register_forward_hook(after, with_kwargs=True, always_call=True))
+            self._handles.append(layer.register_forward_hook(after, always_call=True))
 
     def remove(self) -> None:
         """Takes its hooks off the model. The history stays."""
@@ -100,38 +108,40 @@ class Monitor:
     ) -> None:
         self.remove()
 
-    def _hooks(self, name: str, own: Quantizer) -> tuple[Callable[..., None], Callable[..., None]]:
+    def _hooks(self, name: str, own: Quantizer, recorder: Recorder) -> tuple[Callable[..., None], Callable[..., None]]:
+        diagnosed = [place.layer for place in places(own)]
+
         @torch.compiler.disable
         def before(layer: Any, args: Any) -> None:
             # A copy of the model has copies of the hooks.
             if layer is not own or not self._model.training or self._measuring or within_backward() or transformed():
                 return
             if self._passes[name] % self._every == 0:
-                self._recorded[name] = layer.diagnose
-                layer.diagnose = True
+                self._recorded[name] = [each.diagnose for each in diagnosed]
+                own.diagnose = True
+                recorder.begin()
             self._passes[name] += 1
 
         @torch.compiler.disable
-        def after(layer: Any, args: Any, options: Any, output: Any) -> None:
+        def after(layer: Any, args: Any, output: Any) -> None:
             if layer is not own or name not in self._recorded or self._measuring:
                 return
-            layer.diagnose = self._recorded.pop(name)
+            for each, diagnose in zip(diagnosed, self._recorded.pop(name), strict=True):
+                each.diagnose = diagnose
+            calls = recorder.end()
             if isinstance(output, QuantizerOutput):
-                self._record(name, layer, output, *args, **options)
+                self._record(name, output, calls)
 
         return before, after
 
-    def _record(
-        self, name: str, layer: Quantizer, output: QuantizerOutput, x: Tensor, mask: Tensor | None = None
-    ) -> None:
-        info = output.info
+    def _record(self, name: str, output: QuantizerOutput, calls: Sequence[Call]) -> None:
+        info = scalars(output.info)
         # In one transfer: each costs a wait for the device.
         values = torch.stack([value.double() for value in info.values()]).tolist() if info else []
         numbers = dict(zip(info, values, strict=True))
-        settle(x.device, wait=True)
-        some = positions(x, layer.channel_dim).numel() if mask is None else mask.any()
-        if self._gap and isinstance(layer, SoftConvexQuantizer) and some:
-            gap = self._gap_of(layer, x, mask, numbers["lam"], self._losses.get(name))
+        settle(output.quantized.device, wait=True)
+        if self._gap:
+            gap = self._gap_of(calls, output.quantized, self._losses.get(name))
             numbers.update((f"gap/{number}", value) for number, value in gap.items())
         numbers = {f"{name}/{number}" if name else number: value for number, value in numbers.items()}
         step = self._passes[name] - 1
@@ -140,9 +150,7 @@ class Monitor:
         if self._callback is not None:
             self._callback(step, numbers)
 
-    def _gap_of(
-        self, layer: SoftConvexQuantizer, x: Tensor, mask: Tensor | None, lam: float, loss: LossOfQuantized | None
-    ) -> dict[str, float]:
+    def _gap_of(self, calls: Sequence[Call], x: Tensor, loss: LossOfQuantized | None) -> dict[str, float]:
         kind = x.device.type
         autocast, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
 
@@ -159,16 +167,26 @@ class Monitor:
         try:
             # What torch.utils.checkpoint does with tensors saved for the backward is not for the backward in here.
             with saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor):
-                of_latents = None if loss is None else of_quantized
-                return gap_of_layer(layer, x, CommonConfig(), of_latents, lam=lam, mask=mask)
+                return gap_of_calls(calls, x, CommonConfig(), None if loss is None else of_quantized)
         finally:
             self._measuring = False
+
+
+def _outermost(model: nn.Module) -> dict[str, Quantizer]:
+    """The quantizers of a model by name, but for those that others consist of."""
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, Quantizer)}
+    inner = {id(part) for layer in layers.values() for part in layer.modules() if part is not layer}
+    return {name: layer for name, layer in layers.items() if id(layer) not in inner}
 
 
 def _losses(
     layers: Mapping[str, Quantizer], loss: LossOfQuantized | Mapping[str, LossOfQuantized] | None
 ) -> Mapping[str, LossOfQuantized]:
-    convex = [name for name, layer in layers.items() if isinstance(layer, SoftConvexQuantizer)]
+    convex = [
+        name
+        for name, layer in layers.items()
+        if any(isinstance(place.layer, SoftConvexQuantizer) for place in places(layer))
+    ]
     if loss is None:
         return {}
     if not isinstance(loss, Mapping):

@@ -1,6 +1,7 @@
 """The two sides of the gap: one programme solved exactly and by the relaxation, and how far they are apart."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch.nn.functional import cosine_similarity
 from scq import solvers
 from scq.programme import Programme, Side
 from scq.quantizers.assignments import SoftConvex
+from scq.quantizers.calls import Call, together
 from scq.quantizers.layout import check_mask, from_rows
 from scq.quantizers.means import mean_square
 from scq.quantizers.soft_convex import SoftConvexQuantizer
@@ -23,6 +25,9 @@ from scq.training.config import CommonConfig
 
 Loss = Callable[[Tensor, solvers.Solution], tuple[Tensor, dict[str, Tensor]]]
 """From latents and their solution to the loss, and numbers of what was decoded, where anything was."""
+
+LossOfQuantized = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
+"""From quantized latents to the loss, and detached numbers by name."""
 
 
 def gap(programme: Programme, loss: Loss) -> dict[str, float]:
@@ -41,7 +46,7 @@ def gap_of_layer(
     quantizer: SoftConvexQuantizer,
     x: Float[Tensor, "..."],
     config: CommonConfig,
-    loss: Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]] | None = None,
+    loss: LossOfQuantized | None = None,
     *,
     lam: float | None = None,
     mask: Bool[Tensor, "..."] | None = None,
@@ -79,6 +84,39 @@ def gap_of_layer(
         return value + quantizer.loss_of(z, assigned), numbers
 
     return gap(programme, of_solution)
+
+
+def gap_of_calls(
+    calls: Iterable[Call],
+    quantized: Float[Tensor, "..."],
+    config: CommonConfig,
+    loss: LossOfQuantized | None = None,
+    **relaxation: Any,
+) -> dict[str, float]:
+    """The gap of the soft convex quantizers in a layer, each for itself, while what the others return is held.
+
+    Args:
+        calls: what they did in a pass.
+        quantized: what the layer returned.
+        config: has the solver that a layer does not have.
+        loss: of what the layer returns, as for :func:`gap_of_layer`.
+        **relaxation: as for :func:`gap_of_layer`.
+
+    Returns:
+        The numbers of :func:`gap_of_layer`; of several quantizers as :func:`scq.quantizers.calls.together` has them.
+    """
+    gaps = {}
+    for call in calls:
+        layer = call.place.layer
+        if isinstance(layer, SoftConvexQuantizer):
+            of_own = loss if loss is None else functools.partial(_within, loss, call, quantized)
+            told = {"lam": call.lam(), "mask": call.mask, **relaxation}
+            gaps[call.place.index] = {} if call.empty else gap_of_layer(layer, call.x, config, of_own, **told)
+    return together(gaps)
+
+
+def _within(loss: LossOfQuantized, call: Call, quantized: Tensor, own: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    return loss(call.within(quantized, own))
 
 
 @dataclass(frozen=True)

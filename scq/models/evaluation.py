@@ -8,8 +8,8 @@ from torch import Tensor
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from scq.data import to_float
-from scq.quantizers.composed import ComposedQuantizer
-from scq.quantizers.usage import Usage
+from scq.quantizers.calls import StackedUsage, scalars
+from scq.quantizers.stacked import places
 
 if TYPE_CHECKING:
     from scq.models.vqvae import Autoencoder
@@ -31,7 +31,7 @@ def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size:
             11 x 11 Gaussian window, borders reflected and counted): of the reconstruction.
         hard_mse: the same error when only the argmax codeword of each latent is kept.
         hard_perplexity, soft_perplexity, active_codes, support_size, tightness: over all pictures, as
-            :meth:`scq.quantizers.usage.Usage.compute` defines them.
+            :meth:`scq.quantizers.usage.Usage.compute` defines them; the means over stages and groups.
         converged_share: of the solver, over all latents.
         What does not apply is NaN: for the plain autoencoder all that needs a codebook, and the solver's share for
         every quantizer that has no solver.
@@ -48,8 +48,8 @@ def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size:
     # Numbers of this process alone: it need not be one of several that evaluate, and would wait for the others.
     psnr = PeakSignalNoiseRatio(data_range=1.0, sync_on_compute=False).to(device)
     ssim = StructuralSimilarityIndexMeasure(data_range=1.0, sync_on_compute=False).to(device)
-    quantizer = model.quantizer if isinstance(model.quantizer, ComposedQuantizer) else None
-    usage = Usage(quantizer.codebook_size) if quantizer else None
+    quantizer = model.quantizer if any(places(model.quantizer)) else None
+    usage = StackedUsage(quantizer) if quantizer else None
     square, hard_square, converged = 0.0, 0.0, 0.0
     training = model.training
     model.eval()
@@ -66,7 +66,7 @@ def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size:
                 usage.update(quantized.indices, quantized.weights)
                 hard = _clip(model.decode(quantizer.decode(quantized.indices)))
                 hard_square += float((hard - target).square().sum())
-                converged += float(quantized.info.get("converged_share", torch.nan)) * len(batch)
+                converged += float(scalars(quantized.info).get("converged_share", torch.nan)) * len(batch)
     finally:
         model.train(training)
     numbers = {

@@ -126,7 +126,7 @@ class Autoencoder(Model):
         """Pictures from quantized latents."""
         return self.decoder(quantized)
 
-    def decode_codes(self, codes: Int[Tensor, "B h w"]) -> Float[Tensor, "B channels H W"]:
+    def decode_codes(self, codes: Int[Tensor, "B h w *parts"]) -> Float[Tensor, "B channels H W"]:
         """Pictures, about in [-0.5, 0.5], from the hard codes of :meth:`encode_to_codes`."""
         return self.decode(self.quantizer.decode(codes))
 

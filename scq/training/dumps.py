@@ -3,11 +3,9 @@
 from pathlib import Path
 
 from safetensors.torch import save
-from torch import Tensor
 
-from scq.quantizers.base import Quantizer
+from scq.quantizers.calls import Call
 from scq.quantizers.layout import to_rows
-from scq.quantizers.soft_convex import SoftConvexQuantizer
 from scq.solvers.clock import now
 from scq.training.folder import write_bytes
 
@@ -18,8 +16,9 @@ _COLUMNS = 4096
 """Latents of a batch that are kept, evenly spaced: 256 kB at 16 channels."""
 
 
-def dump(folder: Path, step: int, quantizer: Quantizer, latents: Tensor, lam: float) -> float:
-    """Writes this step's problem to ``folder/problems/step-000100.safetensors``.
+def dump(folder: Path, step: int, call: Call) -> float:
+    """Writes the problem of a quantizer at this step to ``folder/problems/step-000100.safetensors``; that of a stage or
+    group, by the index of its codes, to ``step-000100-0.safetensors``.
 
     The file has ``latents`` (N, F), of a large batch 4,096 evenly spaced ones, and ``codebook`` (K, F); its metadata
     ``lam`` and ``step``. It appears as a whole or not at all.
@@ -27,9 +26,8 @@ def dump(folder: Path, step: int, quantizer: Quantizer, latents: Tensor, lam: fl
     Args:
         folder: the run's.
         step: the optimiser step, whose update has not been made.
-        quantizer: a soft convex one, whose codebook it is.
-        latents: as the quantizer gets them; a codebook that normalises them does so before they are written.
-        lam: with which it solved them.
+        call: of a soft convex quantizer. Latents that its mask leaves out are not written; a codebook that normalises
+            them does so before they are.
 
     Returns:
         The seconds that it took, which are none of the training's.
@@ -37,16 +35,18 @@ def dump(folder: Path, step: int, quantizer: Quantizer, latents: Tensor, lam: fl
     Raises:
         OSError: it cannot be written.
     """
-    assert isinstance(quantizer, SoftConvexQuantizer)
-    start = now(latents.device)
-    rows = to_rows(latents.detach(), quantizer.dim, quantizer.channel_dim)
+    start, quantizer = now(call.x.device), call.place.layer
+    rows = to_rows(call.x.detach(), quantizer.dim, quantizer.channel_dim)
+    if call.mask is not None:
+        rows = rows[call.mask.flatten()]
     rows = quantizer.embedding.enter(rows[:: -(-rows.shape[0] // _COLUMNS)])
     tensors = {"latents": rows.cpu().contiguous(), "codebook": quantizer.codebook.detach().cpu().contiguous()}
-    path = folder / PROBLEMS / f"step-{step:06d}.safetensors"
+    name = "-".join([f"step-{step:06d}", *map(str, call.place.index)])
+    path = folder / PROBLEMS / f"{name}.safetensors"
     path.parent.mkdir(exist_ok=True)
     # Not by save_file, whose error of a full disk is no OSError.
-    write_bytes(path, save(tensors, {"lam": repr(lam), "step": str(step)}))
-    return now(latents.device) - start
+    write_bytes(path, save(tensors, {"lam": repr(call.lam()), "step": str(step)}))
+    return now(call.x.device) - start
 
 
 def dumped(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from scq import models
 from scq.models.base import Model
 from scq.programme import relaxation_options
-from scq.quantizers import registry
+from scq.quantizers import Grouped, Quantizer, Residual, registry
 from scq.quantizers.earlier import renamed
 from scq.training.applicability import RELAXATION
 from scq.training.config import TrainConfig
@@ -45,9 +45,16 @@ def build_model(config: TrainConfig) -> Model:
     if options.get("backend") == RELAXATION:
         options["backend_options"] = relaxation_options(config)
     codebook_seed, model_seed, _ = seeds(config.seed)
+
+    def one(_: int) -> Quantizer:
+        return entry.make(config.codebook_size, config.dim // config.groups, channel_dim=made.channel_dim, **options)
+
+    def staged(_: int) -> Quantizer:
+        return one(0) if config.stages == 1 else Residual(one, config.stages, config.stage_dropout)
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(codebook_seed)
-        quantizer = entry.make(config.codebook_size, config.dim, channel_dim=made.channel_dim, **options)
+        quantizer = staged(0) if config.groups == 1 else Grouped(staged, config.groups)
         torch.manual_seed(model_seed)
         return made(quantizer, dim=config.dim, **model.options(config, model.settings))
 

@@ -56,6 +56,12 @@ class QuantizerSettings(Settings):
     """Number of codewords; the grid of fsq has about as many."""
     dim: Count = 16
     """Channels of a latent."""
+    groups: Annotated[Count, Applies("to quantizers with codewords", has_codebook, "quantizer")] = 1
+    """Groups of channels, each quantized for itself: a latent has a code of each, with a codebook of its own."""
+    stages: Annotated[Count, Applies("to quantizers with codewords", has_codebook, "quantizer")] = 1
+    """Residual stages, each of which quantizes what those before it left, with a codebook of its own."""
+    stage_dropout: Annotated[Share, Applies("to several stages", lambda config: config.stages > 1, "stages")] = 0.0
+    """Share of the examples of a step for which the number of stages is drawn, from 1 to all."""
     init: Init = "kmeans"
     """Where the codebook starts; kmeans takes it from the first batch of latents."""
     lam: Positive = 0.1
@@ -87,6 +93,8 @@ class QuantizerSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         quantizers.get(self.quantizer)
+        if self.dim % self.groups:
+            raise ValueError(f"dim is {self.dim}, must be a multiple of groups, {self.groups}")
 
 
 @dataclass(frozen=True)

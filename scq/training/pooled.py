@@ -1,12 +1,15 @@
 """The numbers of a step whose batch was computed in parts, by this process and by others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
 from scq.models.base import Objective
 from scq.quantizers import processes
+from scq.quantizers.base import Quantizer
+from scq.quantizers.calls import scalars
+from scq.quantizers.stacked import Place, places
 from scq.quantizers.usage import counts, perplexity
 
 _LARGEST = ("kkt/", "gap/kkt_", "gap/primal_")
@@ -24,12 +27,12 @@ class PooledNumbers:
     a median, and of cosines and ratios of the gap, it is the mean of what the parts have.
 
     Args:
-        codebook_size: K; None without a codebook.
+        quantizer: that quantizes the parts.
     """
 
-    def __init__(self, codebook_size: int | None) -> None:
+    def __init__(self, quantizer: Quantizer) -> None:
         self._parts: list[dict[str, Tensor]] = []
-        self._codebook_size = codebook_size
+        self._places = list(places(quantizer))
         # Sums, not the parts' weights: those need not fit the memory together.
         self._hard: list[Tensor] = []
         self._soft: list[Tensor] = []
@@ -44,15 +47,17 @@ class PooledNumbers:
         """
         quantized, device = output.quantized, output.loss.device
         tensors = {f"train/{name}": output.loss} | {f"train/{key}": value for key, value in output.numbers.items()}
-        for key, value in quantized.info.items() if quantized else ():
+        for key, value in scalars(quantized.info).items() if quantized else ():
             tensors[f"kkt/{key[4:]}" if key.startswith("kkt_") else f"quantizer/{key}"] = value
         tensors |= {key: torch.tensor(value, dtype=torch.float64, device=device) for key, value in gap.items()}
         self._parts.append({key: value.detach().double() for key, value in tensors.items()})
-        if quantized and self._codebook_size is not None:
-            self._hard.append(counts(quantized.indices, self._codebook_size))
+        if quantized and self._places:
+            self._hard.append(torch.stack([_uses(quantized.indices, place) for place in self._places]))
             if quantized.weights is not None:
-                rows = quantized.weights.detach().reshape(-1, self._codebook_size)
-                self._soft.append(rows.sum(0, dtype=torch.float64))
+                own = [quantized.weights.detach()[(..., *place.index, slice(None))] for place in self._places]
+                self._soft.append(
+                    torch.stack([one.reshape(-1, one.shape[-1]).sum(0, dtype=torch.float64) for one in own])
+                )
 
     def compute(self) -> dict[str, float]:
         """The numbers by name. All processes must call it at the same step."""
@@ -74,8 +79,21 @@ class PooledNumbers:
         usage = {}
         if self._hard:
             hard = processes.total(torch.stack(self._hard).sum(0))
-            usage["quantizer/hard_perplexity"] = perplexity(hard)
-            usage["quantizer/active_codes"] = (hard > 0).sum().double()
+            usage["hard_perplexity"] = self._of_codebooks([perplexity(used) for used in hard])
+            usage["active_codes"] = self._of_codebooks((hard > 0).sum(1).double())
         if self._soft:
-            usage["quantizer/soft_perplexity"] = perplexity(processes.total(torch.stack(self._soft).sum(0)))
-        return usage
+            soft = processes.total(torch.stack(self._soft).sum(0))
+            usage["soft_perplexity"] = self._of_codebooks([perplexity(mass) for mass in soft])
+        return {f"quantizer/{name}": value for name, value in scalars(usage).items()}
+
+    def _of_codebooks(self, values: Iterable[Tensor]) -> Tensor:
+        """By the indices of their places."""
+        found = dict(zip((place.index for place in self._places), values, strict=True))
+        shape = [1 + max(numbers) for numbers in zip(*found, strict=True)]
+        return torch.stack([found[index] for index in sorted(found)]).reshape(shape)
+
+
+def _uses(indices: Tensor, place: Place) -> Tensor:
+    """How often each codeword is chosen; -1 stands where a stage was dropped."""
+    own = indices[(..., *place.index)]
+    return counts(own.clamp_min(0), place.layer.codebook_size, own >= 0)

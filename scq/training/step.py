@@ -1,6 +1,6 @@
 """One optimiser step on one batch, in as many parts and processes as it takes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from accelerate import Accelerator
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from scq.diagnostics import gap_of
 from scq.models.base import Model, Objective
 from scq.quantizers import processes, registry
+from scq.quantizers.calls import Call, recorded
 from scq.solvers.deferred import of_step, settle
 from scq.training.config import TrainConfig
 from scq.training.dumps import dump
@@ -92,18 +93,19 @@ class Step:
 
     def _descend(self, name: str, parts: tuple[Tensor, ...], step: int, logged: bool) -> dict[str, float]:
         """The update of one optimiser."""
-        pooled = PooledNumbers(getattr(self._model.quantizer, "codebook_size", None))
+        pooled = PooledNumbers(self._model.quantizer)
         optimizer, norm, seconds, measured = self._optimizers[name], None, 0.0, False
         for number, part in enumerate(parts):
             with self._accelerator.accumulate(self._wrapped):
-                output = self._wrapped(part, name)
+                with recorded(self._model.quantizer) as calls:
+                    output = self._wrapped(part, name)
                 self._accelerator.backward(output.loss)
-                if number == 0:
-                    self.aside += self._dump(step, output)
+                if number == 0 and output.quantized is not None:
+                    self.aside += self._dump(step, calls)
                 if logged:
                     # Before the update: the gap belongs to the codebook that quantized this batch.
                     measured = self._convex and self._config.gap and output.quantized is not None
-                    gap = gap_of(self._model, part, self._config, output=output) if measured else {}
+                    gap = gap_of(self._model, part, self._config, output=output, calls=calls) if measured else {}
                     seconds += gap.pop("seconds", 0.0)
                     pooled.add(name, output, {f"gap/{key}": value for key, value in gap.items()})
                 # Of all but the last part, accelerate makes the next three do nothing.
@@ -122,14 +124,11 @@ class Step:
             numbers[f"train/{name.removesuffix('loss')}gradient_norm"] = float(norm)
         return numbers | ({"time/gap": seconds} if measured else {})
 
-    def _dump(self, step: int, output: Objective) -> float:
-        """Writes the problem of the first part of the first process, when it is time. Returns the seconds it took."""
+    def _dump(self, step: int, calls: Sequence[Call]) -> float:
+        """Writes the problems of the first part of the first process, when it is time. Returns the seconds it took."""
         every = self._config.dump_every
-        due = every > 0 and step % every == 0 and self._accelerator.is_main_process
-        if not due or not self._convex or output.quantized is None or output.latents is None:
+        if not self._convex or not every or step % every or not self._accelerator.is_main_process:
             return 0.0
         # Before the update, and with the lam of this batch: a schedule has gone on.
         with self._run.writing(step):
-            return dump(
-                self._run.folder, step, self._model.quantizer, output.latents, float(output.quantized.info["lam"])
-            )
+            return sum(dump(self._run.folder, step, call) for call in calls if not call.empty)

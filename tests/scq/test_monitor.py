@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
 import scq
-from scq import Monitor, SoftConvexQuantizer
+from scq import Grouped, Monitor, Residual, SoftConvexQuantizer
 
 
 class InTransformer(nn.Module):
@@ -165,6 +165,44 @@ def test_the_numbers_are_those_of_the_layer_and_of_the_gap() -> None:
     expected["gap/decoded_loss_exact"] = pytest.approx(gap["decoded_mse_exact"] / 0.7, rel=1e-5)
     found = {name: values[0] for name, values in monitor.history.items()}
     assert {name: found[name] for name in expected} == expected
+
+
+def staged() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
+    """Groups of residual codes, with stages that are dropped, and stages that share a codebook."""
+    x = torch.randn(6, 5, 8)
+
+    def make(group: int) -> Residual:
+        return Residual(lambda _: SoftConvexQuantizer(9, 4), 2, dropout=0.5)
+
+    layers = [nn.Linear(8, 8), Grouped(make, 2), nn.Linear(8, 8), Residual(SoftConvexQuantizer(9, 8), 3)]
+
+    def loss(model: nn.Module) -> Tensor:
+        first, grouped, second, shared = model.children()
+        output = grouped(first(x))
+        again = shared(second(output.quantized))
+        return mse_loss(again.quantized, x) + output.loss + again.loss
+
+    return nn.Sequential(*layers), loss
+
+
+@pytest.mark.parametrize("with_losses", [False, True])
+def test_each_stage_and_group_is_recorded_with_its_gap(with_losses: bool) -> None:
+    model, loss_of = staged()
+    other = copy.deepcopy(model)
+    alone = train(model, loss_of, 3)
+    losses = {"1": lambda quantized: other[2](quantized).square().mean(), "3": torch.sum} if with_losses else None
+    with Monitor(other, 2, loss=losses) as monitor:
+        assert same(train(other, loss_of, 3), alone)
+    for name, indices in (("1", ["0/0", "0/1", "1/0", "1/1"]), ("3", ["0", "1", "2"])):
+        for number in ("kkt_relative", "gap/kkt_exact", "gap/weights_l2", "active_codes"):
+            assert list(monitor.history[f"{name}/{number}"]) == [0, 2]
+            values = [monitor.history[f"{name}/{number}/{index}"][2] for index in indices]
+            together = max(values) if "kkt" in number else sum(values) / len(values)
+            assert monitor.history[f"{name}/{number}"][2] == pytest.approx(together)
+        assert max(monitor.history[f"{name}/kkt_relative"].values()) < 1e-4
+        assert (f"{name}/gap/decoded_loss_exact/{indices[-1]}" in monitor.history) == with_losses
+    assert not any(".layers." in name for name in monitor.history)
+    assert not any(layer.diagnose for layer in other.modules() if isinstance(layer, SoftConvexQuantizer))
 
 
 class Counting(TorchDispatchMode):

@@ -45,6 +45,8 @@ BY_QUANTIZER: dict[str, Any] = {
     "relaxation_projection": "exact",
     "on_failure": "raise",
     "codebook_size": 32,
+    "groups": 2,
+    "stages": 2,
     "init": "uniform",
     "quantization_weight": 0.4,
     "commitment_weight": 0.6,
@@ -83,6 +85,7 @@ UNSEEN = {
     "quantizer": "what is varied here",
     "data_root": "test_a_root_of_data_without_one_is_refused",
     "device": "auto and cpu are the same where there is no GPU",
+    "stage_dropout": "test_training_stacked.py has it, with several stages",
     "samples_every": "nothing is trained otherwise; test_training_trackers.py sees what is shown",
     "checkpoint_every": "checkpoints are cleared at the end of a run; test_training_resume.py has them",
 }
@@ -129,7 +132,7 @@ def test_every_setting_is_looked_at() -> None:
     listed = [*BY_QUANTIZER, *BY_TRAINING, *UNSEEN]
     assert sorted(listed) == sorted(field.name for field in dataclasses.fields(TrainConfig))
     of_the_model = {"latents_offset", "width", "residual_width", "residual_layers"}
-    own = {"dump_every", "samples_every", "data_root", "size"}
+    own = {"stage_dropout", "dump_every", "samples_every", "data_root", "size"}
     assert {*BY_QUANTIZER, *of_the_model, *own} == set(rules(TrainConfig))
 
 

@@ -9,6 +9,7 @@ from small_runs import config, few_photos
 from scq import data
 from scq.diagnostics import measure_gap
 from scq.quantizers import SoftConvexQuantizer
+from scq.quantizers.calls import recorded
 from scq.training import train
 from scq.training.dumps import dump, dumped
 from scq.validation.comparison.measuring.latents import problem_files
@@ -35,7 +36,7 @@ def test_a_dump_is_the_problem_that_was_solved_at_its_step(tmp_path):
 
 @pytest.mark.parametrize("quantizer", ["vq", "none"])
 def test_what_has_no_programme_cannot_be_told_to_dump(tmp_path, quantizer):
-    with pytest.raises(ValueError, match="dump_every is 1, but applies to quantizer 'scq'"):
+    with pytest.raises(ValueError, match="dump_every is 1, but applies to soft convex quantizers alone"):
         config(tmp_path, dump_every=1, steps=1, quantizer=quantizer)
 
 
@@ -48,7 +49,9 @@ def test_dumping_changes_nothing_in_the_training(tmp_path):
 def test_a_large_batch_is_thinned_evenly(tmp_path):
     layer = SoftConvexQuantizer(8, 2, channel_dim=1)
     latents = torch.arange(20_000.0).reshape(1, 100, 100, 2).movedim(-1, 1)
-    dump(tmp_path, 7, layer, latents, lam=0.1)
+    with recorded(layer) as calls:
+        layer(latents)
+    dump(tmp_path, 7, *calls)
     (path,) = dumped(tmp_path / "problems")
     kept = load_file(path)["latents"]
     assert kept.shape == (3334, 2)

@@ -9,6 +9,7 @@ from accelerate.tracking import GeneralTracker
 
 from scq.cli import mistakes
 from scq.quantizers import SoftConvexQuantizer
+from scq.quantizers.calls import recorded
 from scq.training.dumps import dump
 from scq.training.log import MetricLog
 from scq.training.run import Run
@@ -51,8 +52,11 @@ def test_a_dump_that_does_not_fit_is_an_error_of_the_disk(tmp_path):
     problems = tmp_path / "problems"
     problems.mkdir()
     (problems / ".step-000003.safetensors.partial").symlink_to("/dev/full")
+    layer = SoftConvexQuantizer(8, 4)
+    with recorded(layer) as calls:
+        layer(torch.randn(5, 4))
     with (
         pytest.raises(OSError, match=r"step 3 could not be written .* No space left on device"),
         Run(tmp_path).writing(3),
     ):
-        dump(tmp_path, 3, SoftConvexQuantizer(8, 4), torch.randn(5, 4), 0.1)
+        dump(tmp_path, 3, *calls)

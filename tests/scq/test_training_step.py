@@ -90,7 +90,7 @@ def test_numbers_of_parts_are_those_of_the_whole_batch(tmp_path):
 
 def test_latents_that_failed_are_counted_in_all_parts():
     layer = SoftConvexQuantizer(8, 4)
-    pooled = PooledNumbers(8)
+    pooled = PooledNumbers(layer)
     for failing in (3, 1):
         x = torch.randn(10, 4)
         x[:failing] = torch.nan

@@ -11,6 +11,7 @@ from torch.nn.functional import mse_loss
 from scq import data, solvers
 from scq.diagnostics import gap_of
 from scq.quantizers import VectorQuantizer
+from scq.quantizers.calls import recorded
 from scq.quantizers.codebooks import Spherical
 from scq.quantizers.regularizers import KNNL2
 from scq.quantizers.soft_convex import SoftConvexQuantizer
@@ -118,7 +119,9 @@ def test_what_is_dumped_is_what_was_solved(tmp_path: Path) -> None:
     """A codebook on the sphere normalises the latents first."""
     layer = SoftConvexQuantizer(8, 4, codebook=Spherical())
     x = 3 * torch.randn(10, 4)
-    dump(tmp_path, 1, layer, x, 0.1)
+    with recorded(layer) as calls:
+        layer(x)
+    dump(tmp_path, 1, *calls)
     found = load_file(tmp_path / PROBLEMS / "step-000001.safetensors")
     solution = solvers.solve(solvers.Problem(found["latents"], found["codebook"], 0.1))
     torch.testing.assert_close(solution.reconstruction, layer(x).quantized)

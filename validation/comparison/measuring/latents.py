@@ -26,11 +26,14 @@ def save_latents(folder: Path, model: Model, images: torch.Tensor) -> Path:
     """Writes the latents of pictures, spread evenly over ``images``, and the codebook: ``folder/latents.safetensors``.
 
     Raises:
-        ValueError: the model has no codebook.
+        ValueError: the model has no codebook, or several.
     """
     quantizer = model.quantizer
     if not isinstance(quantizer, ComposedQuantizer):
-        raise ValueError(f"'{folder}' is a run with {type(quantizer).__name__}, which has no codebook to compare on")
+        raise ValueError(
+            f"'{folder}' is a run with {type(quantizer).__name__}, which has no codebook of its own to compare on; of "
+            "stages and groups compare the problems that dump_every writes"
+        )
     codebook = quantizer.codebook.detach()
     chosen = images[spread(len(images), _PICTURES)]
     latents = model.encode(data.to_float(chosen).to(codebook.device))
