@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from scq.solvers.clip_and_shift import clip_and_shift
 from scq.solvers.errors import OptionError
 from scq.solvers.instance import Instance, Result
 from scq.solvers.status import Status
@@ -50,7 +51,7 @@ def solve(
     if projection == "exact" and steps not in (1, STEPS):
         raise OptionError(f"steps is {steps}, but applies to projection 'alternating' alone (projection is 'exact')")
     Z, C, anchor = problem.latents, problem.codebook, problem.anchor
-    N, K = Z.shape[0], C.shape[0]
+    N = Z.shape[0]
     # The F x F system in float64: it is small, and its condition number is |C|^2 / lam.
     wide = C.double()
     gram = wide.T @ wide + problem.lam.double() * torch.eye(C.shape[1], dtype=torch.float64, device=C.device)
@@ -61,12 +62,7 @@ def solve(
     else:
         # Not C[anchor]: on several threads the order in which its derivative is summed differs from run to run.
         P = ((Z - C.index_select(0, anchor)) @ correction).scatter_add(1, anchor[:, None], Z.new_ones(N, 1))
-    if projection == "exact":
-        P = _project(P)
-    else:
-        for _ in range(steps):
-            P = P.clamp_min(0.0)
-            P = P - (P.sum(1, keepdim=True) - 1) / K
+    P = _project(P) if projection == "exact" else clip_and_shift(P, steps)
     count = 1 if projection == "exact" else steps
     status = torch.full((N,), int(Status.APPROXIMATE), dtype=torch.long, device=Z.device)
     return Result(P, status, torch.full_like(status, count))
