@@ -15,8 +15,9 @@ from scq.solvers.weights import Weights
 WEAK = 1e-6
 """A codeword is weakly active when its weight and its multiplier are both below this."""
 
-_CHUNK_ELEMENTS = 2**17
-"""Entries of a chunk's (rows, K) arrays. 1 MB in float64: the chunk's few arrays stay in the processor's cache."""
+_CHUNK_ELEMENTS, _ON_DEVICE = 2**17, 2**23
+"""Entries of a chunk's (rows, K) arrays. 1 MB in float64: the chunk's few arrays stay in the processor's cache. On a
+device, where each chunk costs its launches anew, 64 MB."""
 
 _CHUNK_COLUMNS = 16
 """Columns of a chunk at least, so that the codebook is not read anew for each of them."""
@@ -96,12 +97,15 @@ def kkt_residuals(problem: Problem, weights: Float[Tensor, "N K"] | Weights) -> 
             )
         weights = Weights.dense_of(weights)
     codebook, lam = problem.codebook.double(), problem.lam.double()
-    rows = max(_CHUNK_COLUMNS, _CHUNK_ELEMENTS // K)
+    entries = _CHUNK_ELEMENTS if problem.latents.device.type == "cpu" else _ON_DEVICE
+    rows = max(_CHUNK_COLUMNS, entries // K)
     with torch.autocast(problem.latents.device.type, enabled=False):
         parts = [
             _chunk(problem, codebook, lam, weights.rows(part).to(torch.float64), part)
             for part in (slice(start, start + rows) for start in range(0, max(N, 1), rows))
         ]
+    if len(parts) == 1:
+        return parts[0]
     return Residuals(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Residuals)})
 
 
@@ -121,42 +125,53 @@ def _chunk(problem: Problem, codebook: Tensor, lam: Tensor, weights: Weights, ro
     excess = p.sum(1) - 1
     primal = torch.maximum(excess.abs(), -p.amin(1))
 
-    gap, moved, shift = nu - lowest, torch.zeros_like(nu), torch.zeros_like(nu)
-    if bool((primal > _ROUNDING).any()):
+    # On a device it is projected unasked, which where p is on the simplex changes nothing.
+    if p.device.type != "cpu" or bool((primal > _ROUNDING).any()):
         onto = _project(p)
         step = onto - p
         shifted = step @ codebook
         g_onto = torch.addmm(g, shifted, codebook.T).addcmul_(step, lam)
         gap = _dot(onto, g_onto) - g_onto.amin(1)
         moved, shift = step.norm(dim=1), shifted.norm(dim=1)
+    else:
+        gap, moved, shift = nu - lowest, 0.0, 0.0
     gap = gap.clamp_min(0.0)
 
     mu = g.sub_(nu[:, None])
     larger = torch.maximum(p, mu)
     least, most = torch.aminmax(mu.mul_(p), dim=1)
 
-    def known(x: Tensor) -> Tensor:
-        return torch.where(finite, x, torch.inf)
-
+    dual, complementarity = (nu - lowest).clamp_min(0.0), torch.maximum(most, -least)
+    bounds = (gap / lam).sqrt() + moved, gap.sqrt() + shift
+    known = torch.where(finite, torch.stack([dual, complementarity, gap, *bounds]), torch.inf)
+    dual, complementarity, gap, weights_bound, reconstruction_bound = known.unbind()
     return Residuals(
         primal=primal,
-        dual=known((nu - lowest).clamp_min(0.0)),
-        complementarity=known(torch.maximum(most, -least)),
-        gap=known(gap),
+        dual=dual,
+        complementarity=complementarity,
+        gap=gap,
         margin=torch.where(finite, larger.amin(1), 0.0),
         scale=torch.maximum(highest, -lowest).clamp_min(1.0),
         weakly_active=(larger < WEAK).sum(1),
-        weights_bound=known((gap / lam).sqrt() + moved),
-        reconstruction_bound=known(gap.sqrt() + shift),
+        weights_bound=weights_bound,
+        reconstruction_bound=reconstruction_bound,
     )
 
 
 def _project(p: Tensor) -> Tensor:
-    """Rows projected on the simplex by Michelot's algorithm: few passes, and no sort, when rows are nearly on it.
+    """Rows projected on the simplex, max(0, p - t): t by Michelot's algorithm, few passes and no sort when rows are
+    nearly on it; on a device, where after each pass the host would have to ask, by sorting.
 
     Source: C. Michelot, "A finite algorithm for finding the projection of a point onto the canonical simplex of R^n",
-    Journal of Optimization Theory and Applications 50 (1986).
+    Journal of Optimization Theory and Applications 50 (1986); Duchi et al., "Efficient projections onto the l1-ball",
+    ICML 2008.
     """
+    if p.device.type != "cpu":
+        ordered = p.sort(dim=1, descending=True).values
+        numbers = torch.arange(1, p.shape[1] + 1, dtype=p.dtype, device=p.device)
+        thresholds = (ordered.cumsum(1) - 1) / numbers
+        size = (ordered > thresholds).sum(1, keepdim=True)
+        return (p - thresholds.gather(1, (size - 1).clamp_min_(0))).clamp_min_(0.0)
     threshold = (p.sum(1, keepdim=True) - 1) / p.shape[1]
     active = torch.ones_like(p, dtype=torch.bool)
     count = active.sum(1, keepdim=True)

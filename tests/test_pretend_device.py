@@ -42,7 +42,7 @@ class Step(NamedTuple):
 # Each number is what is counted today. It may be made smaller; a 0 stays.
 QUANTIZERS = {
     "scq": Step(Cost(2111, 3), Cost(2002, 3), Cost(2167, 3), Cost(2047, 3)),
-    "scq_relaxed": Step(Cost(405, 0), Cost(213, 0), Cost(457, 0), Cost(255, 0)),
+    "scq_relaxed": Step(Cost(268, 0), Cost(181, 0), Cost(320, 0), Cost(223, 0)),
     "scq_annealed": Step(Cost(2116, 3), Cost(2006, 3), Cost(2172, 3), Cost(2051, 3)),
     "vq": Step(Cost(64, 0), Cost(40, 0), Cost(90, 0), Cost(57, 0)),
     "none": Step(Cost(10, 0), Cost(2, 0), Cost(10, 0), Cost(2, 0)),
@@ -66,10 +66,10 @@ FUSED = {
 
 # A step of the training loop, one that is logged with the KKT residuals and the gap, and an evaluation.
 TRAINING = {
-    "scq": (Cost(1694, 2), Cost(3989, 42), Cost(1656, 29)),
-    "scq_relaxed": (Cost(608, 0), Cost(2899, 40), Cost(484, 27)),
+    "scq": (Cost(1694, 2), Cost(3765, 33), Cost(1627, 26)),
+    "scq_relaxed": (Cost(471, 0), Cost(2538, 31), Cost(423, 24)),
     "vq": (Cost(268, 0), Cost(285, 3), Cost(169, 19)),
-    "scq, fused": (Cost(451, 0), Cost(1503, 38), Cost(413, 27)),
+    "scq, fused": (Cost(451, 0), Cost(1279, 29), Cost(384, 24)),
 }
 
 WITHOUT_SOLVER = Step(*[Cost(float("inf"), 0)] * 4)
@@ -85,18 +85,18 @@ SOLVES = {
     "interior_point, bfloat16": (Cost(1900, 10), Cost(98, 0)),
     "interior_point, dense anchor": (Cost(1280, 9), Cost(112, 0)),
     "interior_point, failed column": (Cost(1908, 9), Cost(95, 0)),
-    "relaxed, float32": (Cost(163, 1), Cost(171, 0)),
-    "relaxed, bfloat16": (Cost(171, 1), Cost(177, 0)),
-    "relaxed, dense anchor": (Cost(160, 1), Cost(170, 0)),
-    "relaxed, failed column": (Cost(160, 0), Cost(175, 0)),
+    "relaxed, float32": (Cost(131, 1), Cost(66, 0)),
+    "relaxed, bfloat16": (Cost(139, 1), Cost(72, 0)),
+    "relaxed, dense anchor": (Cost(128, 1), Cost(65, 0)),
+    "relaxed, failed column": (Cost(128, 0), Cost(70, 0)),
     "relaxed, exact projection": (Cost(80, 1), Cost(38, 0)),
 }
 
 RESIDUALS = {
-    "float32": Cost(94, 3),
-    "bfloat16": Cost(102, 4),
-    "compact": Cost(97, 3),
-    "off the simplex": Cost(110, 5),
+    "float32": Cost(65, 0),
+    "bfloat16": Cost(65, 0),
+    "compact": Cost(68, 0),
+    "off the simplex": Cost(65, 0),
 }
 
 
