@@ -7,10 +7,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scq import data, diagnostics, models, quantizers, solvers, training, validation
+    from scq import data, diagnostics, models, perceptual, quantizers, solvers, training, validation
     from scq.diagnostics import measure_gap
     from scq.extras import MissingExtraError
-    from scq.models.vqvae import Autoencoder, AutoencoderOutput
+    from scq.models.autoencoding import AutoencoderOutput
+    from scq.models.vqvae import Autoencoder
     from scq.monitor import Monitor
     from scq.quantizers.base import QuantizerOutput
     from scq.quantizers.grouped import Grouped
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_MODULES = ("data", "diagnostics", "models", "quantizers", "solvers", "training", "validation")
+_MODULES = ("data", "diagnostics", "models", "perceptual", "quantizers", "solvers", "training", "validation")
 _LAZY = {
     "Autoencoder": "scq.models.vqvae",
-    "AutoencoderOutput": "scq.models.vqvae",
+    "AutoencoderOutput": "scq.models.autoencoding",
     "Grouped": "scq.quantizers.grouped",
     "MissingExtraError": "scq.extras",
     "Monitor": "scq.monitor",
@@ -60,6 +61,7 @@ __all__ = [
     "load_run",
     "measure_gap",
     "models",
+    "perceptual",
     "quantizer",
     "quantizers",
     "solvers",

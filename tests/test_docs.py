@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from registry_tables import markdown, markdown_of_quantizers, markdown_of_variants
+from registry_tables import markdown, markdown_of_presets, markdown_of_quantizers, markdown_of_variants
 from small_runs import config, few_photos
 
 from scq import data, solvers
 from scq.quantizers import entries
 from scq.training import train
+from scq.training.presets import presets
 from scq.validation.studies.plans.files import read_plan
 from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.results.tables import centre_table, choice_table, result_tables
@@ -34,6 +35,12 @@ def test_the_table_of_quantizers_is_the_registrys() -> None:
     page = (DOCS / "quantizers.md").read_text()
     stale = "docs/quantizers.md is stale: paste registry_tables.markdown_of_quantizers(...)"
     assert markdown_of_quantizers(entries()) in page, stale
+
+
+def test_the_table_of_presets_is_theirs() -> None:
+    page = (DOCS / "vqgan.md").read_text()
+    stale = "docs/vqgan.md is stale: paste registry_tables.markdown_of_presets(...)"
+    assert markdown_of_presets(presets()) in page, stale
 
 
 @pytest.mark.parametrize(("page", "plan"), [("choosing", "quantizers"), ("study", "relaxation")])

@@ -5,7 +5,7 @@ Configurations import no torch; what a command runs is imported when it runs.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ from tyro.conf import Positional
 
 from scq.training.applicability import Applies, refuse_ignored
 from scq.training.config import CommonConfig, TrainConfig
+from scq.training.presets import without_use
 from scq.training.settings import Settings, refuse_others
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
 from scq.validation.paired.methods import METHODS
@@ -34,6 +35,8 @@ class Command:
     """Settings that may be others when a folder is resumed."""
     fixed: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """Settings of a training run that the command sets itself, each to these values in turn, and not its user."""
+    preset: Callable[[str], Any] = lambda name: None
+    """The configuration of a preset, for the option of that name."""
 
     def defaults(self, config: Any) -> Any:
         """What the options that are not given shall be, once ``config`` is known; None leaves them as they are."""
@@ -81,12 +84,39 @@ class DataConfig(Settings):
 class TrainCommandConfig(TrainConfig):
     """The settings of a training run, or the folder of one to go on with."""
 
+    preset: str | None = None
+    """Published settings in place of the defaults: small (on a CPU), cifar10, imagenet-f16, simvq-128 or lsun-churches;
+    other options change them."""
     resume: Path | None = None
     """Folder of a run that was stopped: goes on from its newest checkpoint, with its settings."""
 
     def __post_init__(self) -> None:
+        _check_preset(self.preset, self.resume)
+        if self.preset is not None:
+            CommonConfig.__post_init__(self)
+            for name, value in without_use(self.preset, self).items():
+                object.__setattr__(self, name, value)
         # With a folder, settings are compared with its own, which are not known here.
         super().__post_init__() if self.resume is None else CommonConfig.__post_init__(self)
+
+
+@dataclass(frozen=True)
+class GapCommandConfig(GapConfig):
+    """The settings of paired training runs, or the folder of some to go on with."""
+
+    preset: str | None = None
+    """Published settings of the runs in place of the defaults, as for scq train."""
+
+    def __post_init__(self) -> None:
+        _check_preset(self.preset, self.resume)
+        if self.preset is not None:
+            object.__setattr__(self, "train", replace(self.train, **without_use(self.preset, self.train)))
+        super().__post_init__()
+
+
+def _check_preset(preset: str | None, resume: Path | None) -> None:
+    if preset is not None and resume is not None:
+        raise ValueError(f"preset is {preset!r}, must not be given with resume: what was begun goes on as it was")
 
 
 @dataclass(frozen=True)
@@ -143,7 +173,7 @@ def _data(config: DataConfig) -> None:
 def _train(config: TrainCommandConfig) -> None:
     from scq.training import resume, train
 
-    result = train(_of_the_run(config)) if config.resume is None else resume(config.resume)
+    result = train(_as(TrainConfig, config)) if config.resume is None else resume(config.resume)
     if not result.test:
         return  # the first process says it
     print(f"{config.steps} steps of {config.quantizer} on {config.data}; {_held_out(result.test)}")
@@ -157,8 +187,9 @@ def _held_out(test: Mapping[str, float]) -> str:
     return "held out: " + ", ".join(f"{name} {value:.4g}" for name, value in [*test.items()][:3])
 
 
-def _of_the_run(config: TrainCommandConfig) -> TrainConfig:
-    return TrainConfig(**{one.name: getattr(config, one.name) for one in fields(TrainConfig)})
+def _as(kind: type, config: Any) -> Any:
+    """The settings without those of the command alone."""
+    return kind(**{one.name: getattr(config, one.name) for one in fields(kind)})
 
 
 def _before_train(folder: Path) -> TrainCommandConfig:
@@ -166,6 +197,25 @@ def _before_train(folder: Path) -> TrainCommandConfig:
 
     settings = Run(folder).config
     return TrainCommandConfig(**{one.name: getattr(settings, one.name) for one in fields(settings)}, resume=folder)
+
+
+def _train_preset(name: str) -> TrainCommandConfig:
+    from scq.training.presets import preset
+
+    return TrainCommandConfig(**vars(preset(name)), preset=name)
+
+
+def _gap_preset(name: str) -> GapCommandConfig:
+    from scq.training.presets import get
+
+    return GapCommandConfig(CommonConfig(**get(name).settings), preset=name)
+
+
+def _before_gap(folder: Path) -> GapCommandConfig | None:
+    from scq.validation.common.resuming import read_settings
+
+    settings = read_settings(folder, "gap", GapConfig)
+    return None if settings is None else GapCommandConfig(**vars(settings))
 
 
 def _before_compare(folder: Path) -> CompareConfig:
@@ -191,10 +241,10 @@ def _compare(config: CompareConfig) -> None:
     print(f"{len(rows)} measurements: " + ", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()))
 
 
-def _gap(config: GapConfig) -> None:
+def _gap(config: GapCommandConfig) -> None:
     from scq.validation import gap
 
-    folder = gap(config)
+    folder = gap(_as(GapConfig, config))
     print(_summary(folder))
     print(f"For the report run: scq report {quote(str(folder))}")
 
@@ -239,7 +289,12 @@ COMMANDS = (
     Command("quantizers", QuantizersConfig, "List the quantizers: what each is made of.", _quantizers),
     Command("data", DataConfig, "List the data sets, or download one: scq data cifar10.", _data),
     Command(
-        "train", TrainCommandConfig, "Train one autoencoder, measuring what the solver does.", _train, _before_train
+        "train",
+        TrainCommandConfig,
+        "Train one autoencoder, measuring what the solver does.",
+        _train,
+        _before_train,
+        preset=_train_preset,
     ),
     Command(
         "compare",
@@ -252,12 +307,13 @@ COMMANDS = (
     ),
     Command(
         "gap",
-        GapConfig,
+        GapCommandConfig,
         "Train with exact and relaxed SCQ, plain VQ and no quantizer, and compare.",
         _gap,
-        _before("gap", GapConfig),
+        _before_gap,
         ("methods", "device", "data_root"),
         {"quantizer": [method.quantizer for method in METHODS.values()], "validation_share": [0.0]},
+        _gap_preset,
     ),
     Command(
         "study",

@@ -42,6 +42,11 @@ def parse(commands: Sequence[Command], arguments: Sequence[str]) -> tuple[Comman
         with contextlib.suppress(SystemExit), contextlib.redirect_stderr(stderr := io.StringIO()), _wide():
             _cli(commands, arguments, *read)
         raise ValueError(_plain(stderr.getvalue(), commands, arguments)) from None
+    preset = getattr(options, "preset", None)
+    if preset is not None and getattr(options, "resume", None) is None:
+        if read:
+            raise ValueError(f"preset is {preset!r}, must not be given with config: both are in place of the defaults")
+        command, options = _cli(commands, arguments, command, command.preset(preset))
     config = regrouped(command.config, options)
     defaults = command.defaults(config)
     if defaults is not None:

@@ -10,22 +10,28 @@ from scq.models.registry import ModelInfo, entries, get, register, unregister
 from scq.solvers.lazy import offered
 
 if TYPE_CHECKING:
+    from scq.models.autoencoding import AutoencoderOutput, PictureModel
     from scq.models.base import Model, Objective
-    from scq.models.vqvae import Autoencoder, AutoencoderOutput
+    from scq.models.vqgan import VQGAN
+    from scq.models.vqvae import Autoencoder
 
 _LAZY = {
     "Autoencoder": "scq.models.vqvae",
-    "AutoencoderOutput": "scq.models.vqvae",
+    "AutoencoderOutput": "scq.models.autoencoding",
     "Model": "scq.models.base",
     "Objective": "scq.models.base",
+    "PictureModel": "scq.models.autoencoding",
+    "VQGAN": "scq.models.vqgan",
 }
 
 __all__ = [
+    "VQGAN",
     "Autoencoder",
     "AutoencoderOutput",
     "Model",
     "ModelInfo",
     "Objective",
+    "PictureModel",
     "entries",
     "get",
     "register",

@@ -19,12 +19,15 @@ class Objective(NamedTuple):
         numbers: detached scalars for the log, by name.
         quantized: the quantizer's output, of the loss that trains it; None of others.
         latents: what the quantizer was given, as ``quantized``.
+        made: what the losses after it are given of this pass, detached, as the reconstruction; None where they need
+            nothing.
     """
 
     loss: Tensor
     numbers: dict[str, Tensor]
     quantized: QuantizerOutput | None = None
     latents: Tensor | None = None
+    made: Tensor | None = None
 
 
 class Model(nn.Module, ABC):
@@ -59,6 +62,17 @@ class Model(nn.Module, ABC):
             batch: the first one.
             **settings: those that its entry lists as ``starting``.
         """
+
+    def before_step(self, step: int, steps: int) -> None:
+        """Before each step of training, in whatever process. By default nothing.
+
+        Args:
+            step: its number, from 1; of a run that goes on, the next one.
+            steps: how many there will be.
+        """
+
+    def after_step(self, step: int) -> None:
+        """After the update of all optimisers. By default nothing."""
 
     def optimizers(self, learning_rate: float) -> Mapping[str, torch.optim.Optimizer]:
         """An optimiser for each of the losses, which take turns in this order. By default Adam of all parameters.
@@ -98,9 +112,16 @@ class Model(nn.Module, ABC):
             A scalar, and detached numbers of the log by name, as "mse".
         """
 
-    def objective(self, batch: Tensor, name: str) -> Objective:
+    def objective(self, batch: Tensor, name: str, made: Tensor | None = None) -> Objective:
         """The loss that the optimiser of that name makes smaller. Gradients that reach parameters of others are left
-        aside. By default there is one."""
+        aside. By default there is one.
+
+        Args:
+            batch: as the model takes it.
+            name: of the loss, as :meth:`optimizers` has it.
+            made: what a loss before it in the same step has made of the same batch (``Objective.made``); not given
+                where none has made anything.
+        """
         latents = self.encode(batch)
         quantized = self.quantizer(latents)
         loss, numbers = self.loss(quantized.quantized, batch)

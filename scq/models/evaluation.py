@@ -1,6 +1,7 @@
 """The numbers of a trained model on pictures that it has not seen."""
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 import torch
 from jaxtyping import UInt8
@@ -8,15 +9,13 @@ from torch import Tensor
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from scq.data import to_float
+from scq.models.autoencoding import PictureModel
 from scq.quantizers.calls import StackedUsage, scalars
 from scq.quantizers.stacked import places
 
-if TYPE_CHECKING:
-    from scq.models.vqvae import Autoencoder
-
 
 @torch.no_grad()
-def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size: int | None = None) -> dict[str, float]:
+def evaluate(model: PictureModel, images: UInt8[Tensor, "N 3 H W"], batch_size: int | None = None) -> dict[str, float]:
     """Reconstructs pictures, softly and by the hard code, and measures the error and the use of the codebook.
 
     Reconstructions are clipped to the range of pictures, [0, 1], before they are measured.
@@ -28,8 +27,9 @@ def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size:
 
     Returns:
         mse, psnr (in dB, of the mean error over all pictures), ssim (mean over pictures, an
-            11 x 11 Gaussian window, borders reflected and counted): of the reconstruction.
-        hard_mse: the same error when only the argmax codeword of each latent is kept.
+            11 x 11 Gaussian window, borders reflected and counted): of the reconstruction; and the means over pictures
+            of the distances that the model names (:meth:`scq.models.PictureModel.distances`).
+        hard_mse, hard_psnr and so on: the same when only the argmax codeword of each latent is kept.
         hard_perplexity, soft_perplexity, active_codes, support_size, tightness: over all pictures, as
             :meth:`scq.quantizers.usage.Usage.compute` defines them; the means over stages and groups.
         converged_share: of the solver, over all latents.
@@ -44,37 +44,28 @@ def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size:
     if not getattr(model.quantizer, "return_weights", True):
         raise ValueError("model.quantizer has return_weights=False, must return its weights to be evaluated")
     batch_size = batch_size or max(1, 250 * 32 * 32 // (images.shape[2] * images.shape[3]))
-    device = next(model.parameters()).device
-    # Numbers of this process alone: it need not be one of several that evaluate, and would wait for the others.
-    psnr = PeakSignalNoiseRatio(data_range=1.0, sync_on_compute=False).to(device)
-    ssim = StructuralSimilarityIndexMeasure(data_range=1.0, sync_on_compute=False).to(device)
+    device, distances = next(model.parameters()).device, model.distances()
     quantizer = model.quantizer if any(places(model.quantizer)) else None
     usage = StackedUsage(quantizer) if quantizer else None
-    square, hard_square, converged = 0.0, 0.0, 0.0
+    soft, hard = _Errors(distances, device), _Errors(distances, device)
+    converged = 0.0
     training = model.training
     model.eval()
     try:
         for batch in images.split(batch_size):
             pictures = to_float(batch.to(device))
             output = model(pictures)
-            target, reconstruction = pictures + 0.5, _clip(output.reconstruction)
-            square += float((reconstruction - target).square().sum())
-            psnr.update(reconstruction, target)
-            ssim.update(reconstruction, target)
+            soft.update(output.reconstruction, pictures)
             if quantizer and usage:
                 quantized = output.quantized
                 usage.update(quantized.indices, quantized.weights)
-                hard = _clip(model.decode(quantizer.decode(quantized.indices)))
-                hard_square += float((hard - target).square().sum())
+                hard.update(model.decode(quantizer.decode(quantized.indices)), pictures)
                 converged += float(scalars(quantized.info).get("converged_share", torch.nan)) * len(batch)
     finally:
         model.train(training)
-    numbers = {
-        "mse": square / images.numel(),
-        "psnr": float(psnr.compute()),
-        "ssim": float(ssim.compute()),
-        "hard_mse": hard_square / images.numel() if quantizer else float("nan"),
-    }
+    numbers = soft.compute()
+    of_hard = hard.compute() if quantizer else dict.fromkeys(numbers, float("nan"))
+    numbers |= {f"hard_{name}": value for name, value in of_hard.items()}
     names = ("hard_perplexity", "soft_perplexity", "active_codes", "support_size", "tightness")
     unused = dict.fromkeys(names, float("nan"))
     numbers |= usage.compute() if usage else unused
@@ -82,5 +73,31 @@ def evaluate(model: "Autoencoder", images: UInt8[Tensor, "N 3 H W"], batch_size:
     return numbers
 
 
-def _clip(reconstruction: Tensor) -> Tensor:
-    return (reconstruction + 0.5).clamp(0, 1)
+class _Errors:
+    """The errors of reconstructions of pictures, batch after batch."""
+
+    def __init__(self, distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]], device: torch.device) -> None:
+        # Numbers of this process alone: it need not be one of several that evaluate, and would wait for the others.
+        self._psnr = PeakSignalNoiseRatio(data_range=1.0, sync_on_compute=False).to(device)
+        self._ssim = StructuralSimilarityIndexMeasure(data_range=1.0, sync_on_compute=False).to(device)
+        self._distances, self._sums = distances, Counter[str]()
+        self._square, self._pixels, self._pictures = 0.0, 0, 0
+
+    def update(self, reconstruction: Tensor, pictures: Tensor) -> None:
+        made, target = (reconstruction + 0.5).clamp(0, 1), pictures + 0.5
+        self._square += float((made - target).square().sum())
+        self._psnr.update(made, target)
+        self._ssim.update(made, target)
+        for name, distance in self._distances.items():
+            self._sums[name] += float(distance(2 * made - 1, 2 * target - 1).sum())
+        self._pixels += target.numel()
+        self._pictures += len(target)
+
+    def compute(self) -> dict[str, float]:
+        """By name."""
+        numbers = {
+            "mse": self._square / self._pixels,
+            "psnr": float(self._psnr.compute()),
+            "ssim": float(self._ssim.compute()),
+        }
+        return numbers | {name: self._sums[name] / self._pictures for name in self._distances}

@@ -59,6 +59,32 @@ _ENTRIES = (
         layers=("residual_layers",),
         citation="van den Oord et al. 2017, arXiv 1711.00937",
     ),
+    ModelInfo(
+        name="vqgan",
+        title="VQGAN: encoder and decoder of diffusers, a perceptual distance, a discriminator of patches",
+        model="scq.models.vqgan:VQGAN",
+        settings=(
+            "width",
+            "multipliers",
+            "residual_layers",
+            "attention",
+            "perceptual",
+            "perceptual_weight",
+            "lpips_weights",
+            "disc_weight",
+            "disc_adaptive",
+            "disc_weight_max",
+            "disc_start_share",
+            "disc_warmup_share",
+            "disc_layers",
+            "disc_width",
+            "generator_term",
+            "ema_decay",
+        ),
+        starting=("latents_offset",),
+        layers=("residual_layers", "disc_layers"),
+        citation="Esser, Rombach and Ommer 2021, arXiv 2012.09841",
+    ),
 )
 
 REGISTRY = Registry("model", ModelInfo, "scq.models", _ENTRIES)

@@ -1,36 +1,17 @@
 """The standard VQ-VAE for 32 x 32 pictures, around any quantizer."""
 
-from typing import ClassVar, NamedTuple
-
-import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from scq.data.batching import to_float
 from scq.data.dataset import Dataset
 from scq.data.image_data import ImageData
-from scq.extras import need
-from scq.models.base import Model
+from scq.models.autoencoding import PictureModel
 from scq.models.residual import Residual
-from scq.quantizers.base import Quantizer, QuantizerOutput
+from scq.quantizers.base import Quantizer
 
 
-class AutoencoderOutput(NamedTuple):
-    """What the autoencoder returns.
-
-    Attributes:
-        reconstruction: (B, in_channels, H, W).
-        quantized: the quantizer's output; ``quantized.quantized`` is (B, dim, H/4, W/4).
-        latents: (B, dim, H/4, W/4), before quantization.
-    """
-
-    reconstruction: Float[Tensor, "B channels H W"]
-    quantized: QuantizerOutput
-    latents: Float[Tensor, "B dim h w"]
-
-
-class Autoencoder(Model):
+class Autoencoder(PictureModel):
     """Encoder, quantizer, decoder: two convolutions of stride 2, a residual stack, and the mirror image of both.
 
     A 32 x 32 picture becomes 8 x 8 latents of ``dim`` channels. It is trained with
@@ -54,8 +35,6 @@ class Autoencoder(Model):
     Source: the architecture of arXiv 1711.00937, section 4.1, as published with its code (DeepMind's Sonnet 2,
     examples/vqvae_example.ipynb), whose widths are the defaults.
     """
-
-    channel_dim: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -108,6 +87,12 @@ class Autoencoder(Model):
             nn.ConvTranspose2d(width // 2, in_channels, 4, stride=2, padding=1),
         )
 
+    @property
+    def last_of_encoder(self) -> nn.Conv2d:
+        last = self.encoder[-1]
+        assert isinstance(last, nn.Conv2d)
+        return last
+
     def encode(self, pictures: Float[Tensor, "B channels H W"]) -> Float[Tensor, "B dim h w"]:
         """Latents, before quantization.
 
@@ -126,56 +111,10 @@ class Autoencoder(Model):
         """Pictures from quantized latents."""
         return self.decoder(quantized)
 
-    def decode_codes(self, codes: Int[Tensor, "B h w *parts"]) -> Float[Tensor, "B channels H W"]:
-        """Pictures, about in [-0.5, 0.5], from the hard codes of :meth:`encode_to_codes`."""
-        return self.decode(self.quantizer.decode(codes))
-
-    def forward(self, pictures: Float[Tensor, "B channels H W"]) -> AutoencoderOutput:
-        """Encodes, quantizes and decodes."""
-        latents = self.encode(pictures)
-        quantized = self.quantizer(latents)
-        return AutoencoderOutput(self.decode(quantized.quantized), quantized, latents)
-
     def meet(self, dataset: Dataset) -> None:
         """Takes the variance of the pictures, by which the loss divides their error."""
         assert isinstance(dataset, ImageData)
         self._variance = dataset.variance
-
-    def start(self, batch: Float[Tensor, "B channels H W"], latents_offset: float = 0.0) -> None:
-        """:meth:`calibrate`, and then :meth:`displace`."""
-        self.calibrate(batch)
-        self.displace(latents_offset)
-
-    @torch.no_grad()
-    def calibrate(self, pictures: Float[Tensor, "B channels H W"]) -> None:
-        """Scales the encoder's last layer so that each channel of the latents of these pictures has mean 0 and variance
-        1.
-
-        Without it the latents of an untrained encoder are some fifty times smaller than the pictures, whatever codebook
-        is drawn, and grow faster than a codebook can follow: plain vector quantization collapses to a handful of
-        codewords, and lam = 0.1 means something else at every step. It is done for every quantizer alike, and changes
-        nothing in the architecture.
-
-        Source: Mishkin and Matas, "All you need is a good init", arXiv 1511.06422, here for one layer.
-        """
-        last = self.encoder[-1]
-        assert isinstance(last, nn.Conv2d)  # linear, so that its output can be shifted and scaled exactly
-        latents = self.encode(pictures)
-        mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3)).clamp_min(torch.finfo(latents.dtype).eps)
-        last.weight.div_(deviation[:, None, None, None])
-        if last.bias is not None:
-            last.bias.sub_(mean).div_(deviation)
-
-    @torch.no_grad()
-    def displace(self, offset: float) -> None:
-        """Moves all latents of the encoder by ``offset`` in every channel.
-
-        A bad start for every kind of codebook: moving the latents also takes those of quantizers away from their
-        codewords whose codewords cannot be moved, as multiples of a frozen matrix or a grid.
-        """
-        last = self.encoder[-1]
-        assert isinstance(last, nn.Conv2d) and last.bias is not None
-        last.bias.add_(offset)
 
     def loss(
         self, quantized: Float[Tensor, "B dim h w"], batch: Float[Tensor, "B channels H W"]
@@ -189,16 +128,3 @@ class Autoencoder(Model):
             raise ValueError("model knows no data, must meet it before it has a loss: model.meet(dataset)")
         mse = mse_loss(self.decode(quantized), batch)
         return mse / self._variance, {"mse": mse.detach()}
-
-    def evaluate(self, examples: UInt8[Tensor, "N 3 H W"]) -> dict[str, float]:
-        """The numbers of :func:`scq.training.evaluate`."""
-        need("train")
-        from scq.models.evaluation import evaluate
-
-        return evaluate(self, examples)
-
-    @torch.no_grad()
-    def samples(self, examples: UInt8[Tensor, "N 3 H W"]) -> UInt8[Tensor, "N 3 H W"]:
-        """The reconstructions of pictures, as pictures."""
-        reconstruction = self(to_float(examples).to(next(self.parameters()).device)).reconstruction.cpu()
-        return ((reconstruction + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)

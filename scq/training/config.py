@@ -17,6 +17,7 @@ class CommonConfig(
     parts.OutputSettings,
     parts.RunSettings,
     parts.OptimiserSettings,
+    parts.VQGANSettings,
     parts.ModelSettings,
     parts.SolverSettings,
     parts.QuantizerSettings,

@@ -126,6 +126,7 @@ def _train(config: TrainConfig, given: Dataset | None, before: Run | None, progr
                     f"data is {dataset.kind}, must be {models.get(config.model).kind}, as model {config.model!r} takes"
                 )
             model = build_model(config).to(device).train()
+            model.meet(dataset)
             # The lock is the first process's: several of one launcher are one run.
             run = Run(of_the_first(lambda: claimed(lock, config, before, model, device).folder, first, device))
             history = _run(config, model, dataset, accelerator, device, run, before is not None, progress and first)
@@ -157,7 +158,6 @@ def _run(
     first, alone = accelerator.is_main_process, accelerator.num_processes == 1
     generator = torch.Generator().manual_seed(seeds(config.seed)[2])
     batches = Batches(dataset.train, config.batch_size, generator, dataset.ready)
-    model.meet(dataset)
     optimizers = model.optimizers(config.learning_rate)
     state = TrainingState(model, list(optimizers.values()), batches, accelerator.scaler, device)
     interruption = Interruption()

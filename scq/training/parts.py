@@ -19,6 +19,8 @@ from scq.training.settings import Settings, check_folder_name
 Init = Literal["normal", "uniform", "kmeans"]
 Precision = Literal["no", "bf16", "fp16"]
 Projection = Literal["alternating", "exact"]
+Perceptual = Literal["lpips", "features", "none"]
+GeneratorTerm = Literal["hinge", "non_saturating"]
 Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 VIEWERS = ("tensorboard", "wandb")
 """Trackers that show more than numbers."""
@@ -135,15 +137,15 @@ class ModelSettings(Settings):
     """What is trained around the quantizer."""
 
     model: str = "vqvae"
-    """vqvae, the autoencoder of 32 x 32 pictures."""
+    """vqvae, the autoencoder of 32 x 32 pictures, or vqgan, which also learns from a discriminator."""
     width: Count = 64
-    """Channels of the convolutions."""
+    """Channels of the convolutions; of vqgan of its first level."""
     residual_width: Annotated[
         Count, Applies("to residual blocks", lambda config: config.residual_layers > 0, "residual_layers")
     ] = 32
     """Channels inside a residual block."""
     residual_layers: Whole = 2
-    """Residual blocks in the encoder, and in the decoder."""
+    """Residual blocks in the encoder, and in the decoder; of vqgan of each level."""
     latents_offset: float = 0.0
     """A bad start on purpose: the latents of the untrained encoder, of mean 0 and variance 1 in each channel, are moved
     by so much in every channel. With 5 and init normal, all codewords are far from the data, whatever the quantizer."""
@@ -151,6 +153,59 @@ class ModelSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         models.get(self.model)
+
+
+_ADVERSARIAL = Applies("to a discriminator", lambda config: config.disc_weight > 0, "disc_weight")
+
+
+@dataclass(frozen=True)
+class VQGANSettings(Settings):
+    """What a VQGAN is made of and learns from; `scq train --preset` has published settings."""
+
+    multipliers: Annotated[
+        tuple[int, ...],
+        Within(
+            "1 to 8 numbers, each from 1 to 64", lambda value: 0 < len(value) <= 8 and set(value) <= set(range(1, 65))
+        ),
+    ] = (1, 1, 2)
+    """Channels of each level, in widths; between two levels height and width are halved."""
+    attention: bool = True
+    """Self-attention at the last level and behind it."""
+    perceptual: Perceptual = "features"
+    """Perceptual term of the loss: lpips (VGG16, whose weights are downloaded), features (a distance by features of
+    EfficientNet-Lite0, which comes with its package), or none."""
+    perceptual_weight: Annotated[
+        Weight, Applies("to a perceptual term", lambda config: config.perceptual != "none", "perceptual")
+    ] = 1.0
+    """Weight of the perceptual term, beside the mean absolute error of pictures in [-1, 1]."""
+    lpips_weights: Annotated[
+        Path | None, Applies("to perceptual lpips", lambda config: config.perceptual == "lpips", "perceptual")
+    ] = None
+    """The file vgg16-397923af.pth; by default it is looked for in torch's cache, and downloaded there."""
+    disc_weight: Weight = 0.8
+    """Weight of the generator's term; 0 for no discriminator."""
+    disc_adaptive: Annotated[bool, _ADVERSARIAL] = True
+    """Multiplies it by the ratio of both terms' gradients at the decoder's last layer."""
+    disc_weight_max: Annotated[
+        Positive, _ADVERSARIAL, Applies("to an adaptive weight", lambda config: config.disc_adaptive, "disc_adaptive")
+    ] = 1e4
+    """The largest such ratio."""
+    disc_start_share: Annotated[Share, _ADVERSARIAL] = 0.3
+    """Share of the steps after which the generator's term counts."""
+    disc_warmup_share: Annotated[
+        Share,
+        _ADVERSARIAL,
+        Applies("where the term starts later", lambda config: config.disc_start_share > 0, "disc_start_share"),
+    ] = 0.1
+    """Share of the steps for which the discriminator is trained before that."""
+    disc_layers: Annotated[Count, _ADVERSARIAL] = 1
+    """Convolutions of stride 2 of the discriminator: 1 for pictures of 32 pixels, 3 for 256."""
+    disc_width: Annotated[Count, _ADVERSARIAL] = 32
+    """Channels of its first convolution."""
+    generator_term: Annotated[GeneratorTerm, _ADVERSARIAL] = "hinge"
+    """hinge: minus the discriminator's mean logit. non_saturating: mean log(1 + exp(-logit))."""
+    ema_decay: Annotated[float, Within(">= 0 and < 1", lambda value: 0 <= value < 1)] = 0.0
+    """Of a moving average of the weights, which is evaluated too; 0 for none."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ class _Objectives(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: Tensor, name: str) -> Objective:
-        return self.model.objective(batch, name)
+    def forward(self, batch: Tensor, name: str, *made: Tensor) -> Objective:
+        return self.model.objective(batch, name, *made)
 
 
 class Step:
@@ -80,10 +80,13 @@ class Step:
         rank, world = processes.number()
         parts = batch.chunk(world)[rank].to(self._device, non_blocking=True).chunk(self._config.accumulate)
         numbers, self.aside = {}, 0.0
+        made: dict[int, Tensor] = {}
         self._model.quantizer.diagnose = logged
+        self._model.before_step(step, self._config.steps)
         with of_step(step):
             for name in self._optimizers:
-                numbers |= self._descend(name, parts, step, logged)
+                numbers |= self._descend(name, parts, step, logged, made)
+        self._model.after_step(step)
         if logged:
             # Numbers have been read: no check is left open that would have to be waited for.
             settle(parts[0].device, wait=True)
@@ -91,15 +94,19 @@ class Step:
             numbers["train/loss_scale"] = self._accelerator.scaler.get_scale()
         return numbers
 
-    def _descend(self, name: str, parts: tuple[Tensor, ...], step: int, logged: bool) -> dict[str, float]:
-        """The update of one optimiser."""
+    def _descend(
+        self, name: str, parts: tuple[Tensor, ...], step: int, logged: bool, made: dict[int, Tensor]
+    ) -> dict[str, float]:
+        """The update of one optimiser, with what the one before it has made of each part; it adds what it makes."""
         pooled = PooledNumbers(self._model.quantizer)
         optimizer, norm, seconds, measured = self._optimizers[name], None, 0.0, False
         for number, part in enumerate(parts):
             with self._accelerator.accumulate(self._wrapped):
                 with recorded(self._model.quantizer) as calls:
-                    output = self._wrapped(part, name)
+                    output = self._wrapped(part, name, *((made[number],) if number in made else ()))
                 self._accelerator.backward(output.loss)
+                if output.made is not None:
+                    made[number] = output.made
                 if number == 0 and output.quantized is not None:
                     self.aside += self._dump(step, calls)
                 if logged:

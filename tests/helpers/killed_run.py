@@ -1,8 +1,8 @@
 """Trains a small run and kills itself in the middle of writing: ``killed_run.py OUT QUANTIZER MOMENT``.
 
 MOMENT is the number of the time that something is brought to the disk or renamed. Of a file that is being brought to
-the disk half of what is new is there then; what was brought there before stays. With ``resume`` in place of the
-quantizer, it goes on with the run in OUT, and is killed in the same way.
+the disk half of what is new is there then; what was brought there before stays. With ``vqgan`` in place of the
+quantizer it is a VQGAN with exact SCQ; with ``resume`` it goes on with the run in OUT, and is killed in the same way.
 """
 
 import os
@@ -11,7 +11,7 @@ import stat
 import sys
 from pathlib import Path
 
-from small_runs import few_photos, kept
+from small_runs import VQGAN, few_photos, kept
 
 from scq import data
 from scq.training import resume, train
@@ -49,4 +49,4 @@ os.fsync, Path.replace = sync_or_die, replace_or_die
 if what == "resume":
     resume(out / "runs" / "killed", progress=False)
 else:
-    train(kept(out, quantizer=what, name="killed"), progress=False)
+    train(kept(out, name="killed", **VQGAN if what == "vqgan" else {"quantizer": what}), progress=False)

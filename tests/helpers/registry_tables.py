@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from scq.cli.listing import PARTS, accuracy, parts, yes
 from scq.quantizers.registry import QuantizerInfo
 from scq.solvers.registry import BackendInfo
+from scq.training.presets import Preset
 from scq.validation.common.tables import markdown as table_of
 
 
@@ -54,3 +55,21 @@ def markdown_of_quantizers(infos: Sequence[QuantizerInfo]) -> str:
     """The table of quantizers for the documentation."""
     rows = ((f"`{info.name}`", info.title, *(", ".join(cell) for cell in parts(info)), info.citation) for info in infos)
     return table_of(("quantizer", "what it is", *PARTS, "cite"), rows)
+
+
+def markdown_of_presets(presets: Sequence[Preset]) -> str:
+    """The table of presets for the documentation."""
+    rows = (
+        (
+            f"`{preset.name}`",
+            preset.title,
+            " ".join(f"{name}={_short(value)}" for name, value in preset.settings.items() if name != "model"),
+            preset.source,
+        )
+        for preset in presets
+    )
+    return table_of(("preset", "for", "settings", "source"), rows)
+
+
+def _short(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

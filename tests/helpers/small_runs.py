@@ -17,6 +17,16 @@ SMALL = TrainConfig(
     log_every=2,
     device="cpu",
 )
+VQGAN = {
+    "model": "vqgan",
+    "multipliers": (1, 1, 2),
+    "residual_layers": 1,
+    "width": 4,
+    "disc_width": 4,
+    "disc_start_share": 0.5,
+    "perceptual": "none",
+    "ema_decay": 0.9,
+}
 METHODS = ("scq", "scq_relaxed", "vq", "none")
 
 

@@ -42,7 +42,7 @@ class Toy(Model):
         error = mse_loss(made, batch)
         return error + 0.1 * softplus(-self.critic(made)).mean(), {"error": error.detach()}
 
-    def objective(self, batch: Tensor, name: str) -> Objective:
+    def objective(self, batch: Tensor, name: str, made: Tensor | None = None) -> Objective:
         if name == "loss":
             return super().objective(batch, name)
         with torch.no_grad():

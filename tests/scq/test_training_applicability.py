@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from small_vqgan import SIZES, pictures
 from tiny_runs import TINY, few
 
 from scq import data
@@ -80,8 +81,26 @@ BY_TRAINING: dict[str, Any] = {
 }
 """Another value of each of the rest, which is seen in a run's folder."""
 
+BY_VQGAN: dict[str, Any] = {
+    "multipliers": (1, 1),
+    "attention": False,
+    "perceptual": "features",
+    "perceptual_weight": 0.5,
+    "disc_weight": 0.4,
+    "disc_adaptive": False,
+    "disc_weight_max": 0.1,
+    "disc_start_share": 1.0,
+    "disc_warmup_share": 0.5,
+    "disc_layers": 2,
+    "disc_width": 6,
+    "generator_term": "non_saturating",
+    "ema_decay": 0.5,
+}
+"""Another value of each setting of the model vqgan."""
+
 UNSEEN = {
-    "model": "there is one; test_models.py has another",
+    "model": "a model each; test_models_vqgan.py has the other",
+    "lpips_weights": "there are none here; test_perceptual.py reads a file",
     "quantizer": "what is varied here",
     "data_root": "test_a_root_of_data_without_one_is_refused",
     "device": "auto and cpu are the same where there is no GPU",
@@ -129,11 +148,34 @@ def accepted(shared: CommonConfig, quantizer: str, name: str, value: object) -> 
 
 
 def test_every_setting_is_looked_at() -> None:
-    listed = [*BY_QUANTIZER, *BY_TRAINING, *UNSEEN]
+    listed = [*BY_QUANTIZER, *BY_TRAINING, *BY_VQGAN, *UNSEEN]
     assert sorted(listed) == sorted(field.name for field in dataclasses.fields(TrainConfig))
     of_the_model = {"latents_offset", "width", "residual_width", "residual_layers"}
-    own = {"stage_dropout", "dump_every", "samples_every", "data_root", "size"}
-    assert {*BY_QUANTIZER, *of_the_model, *own} == set(rules(TrainConfig))
+    own = {"stage_dropout", "dump_every", "samples_every", "data_root", "size", "lpips_weights"}
+    assert {*BY_QUANTIZER, *BY_VQGAN, *of_the_model, *own} == set(rules(TrainConfig))
+
+
+@pytest.mark.slow
+def test_every_setting_of_the_vqgan_changes_its_training() -> None:
+    def after_two_steps(**changes: Any) -> list[float]:
+        small = {**SIZES, "disc_start_share": 0.5, "disc_warmup_share": 0.0, "codebook_size": 8, "dim": 4}
+        model = build_model(CommonConfig(model="vqgan", **{**small, **changes}).of("vq")).train()
+        optimizers, x = model.optimizers(1e-3), data.to_float(pictures(4)).repeat(1, 1, 2, 2)
+        for step in (1, 2):
+            model.before_step(step, 2)
+            for name, optimizer in optimizers.items():
+                model.zero_grad()
+                model.objective(x, name).loss.backward()
+                optimizer.step()
+            model.after_step(step)
+        return [float(part.detach().double().sum()) for part in model.parameters()]
+
+    left = {"none": after_two_steps(perceptual="none"), "features": after_two_steps()}
+    assert left["none"] == after_two_steps(perceptual="none") and left["none"] != left["features"]
+    for name, value in BY_VQGAN.items():
+        if name != "perceptual":
+            perceptual = "features" if name == "perceptual_weight" else "none"
+            assert after_two_steps(perceptual=perceptual, **{name: value}) != left[perceptual], name
 
 
 @pytest.mark.parametrize(

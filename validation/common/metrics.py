@@ -1,18 +1,21 @@
 """The test metrics: what they are called, and how their numbers are shown."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of :func:`scq.training.evaluate`."""
+    """One number of :func:`scq.training.evaluate`; tables of runs that do not have it leave it out where it is not
+    ``common``."""
 
     name: str
     title: str
     digits: int = 3
     scale: float = 1.0
+    common: bool = True
 
 
 METRICS = {
@@ -23,6 +26,10 @@ METRICS = {
         Metric("ssim", "SSIM"),
         Metric("mse", "MSE, 10⁻³", scale=1e3),
         Metric("hard_mse", "MSE of hard decoding, 10⁻³", scale=1e3),
+        Metric("feature_distance", "feature distance (EfficientNet-Lite0)", common=False),
+        Metric("hard_feature_distance", "feature distance of hard decoding", common=False),
+        Metric("lpips_vgg", "LPIPS (VGG)", common=False),
+        Metric("hard_lpips_vgg", "LPIPS (VGG) of hard decoding", common=False),
         Metric("hard_perplexity", "hard perplexity"),
         Metric("hard_bits", "entropy of the hard code, bits a latent"),
         Metric("soft_perplexity", "soft perplexity"),
@@ -49,3 +56,8 @@ def completed(test: Mapping[str, float | None]) -> dict[str, float | None]:
 def finite(value: float | None) -> float | None:
     """A number, or None: a run that diverged has none, and JSON has null for it."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def shown(tests: Collection[Mapping[str, Any]]) -> list[Metric]:
+    """The metrics of a table of these tests."""
+    return [metric for metric in METRICS.values() if metric.common or any(metric.name in test for test in tests)]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scq.data import to_float
 from scq.data.dataset import spread
-from scq.models import Autoencoder
+from scq.models import PictureModel
 from scq.validation.common.measuring.passes import forward, step
 from scq.validation.common.measuring.timing import Repeated, alike, circumstances, in_turns, repeated
 from scq.validation.paired.methods import METHODS
@@ -22,7 +22,7 @@ _PICTURES = 128
 
 
 def measure_speeds(
-    models: Mapping[str, Autoencoder], images: UInt8[Tensor, "N 3 H W"], batch_size: int, device: torch.device
+    models: Mapping[str, PictureModel], images: UInt8[Tensor, "N 3 H W"], batch_size: int, device: torch.device
 ) -> dict[str, Any]:
     """Times the models in turns, forward and as in a training step, after one round that is not counted.
 

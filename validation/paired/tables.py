@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from scq.validation.common.measuring.timing import Repeated, cell
-from scq.validation.common.metrics import METRICS, completed
+from scq.validation.common.metrics import Metric, completed, shown
 from scq.validation.common.tables import Cell, Table, number, table, text
 from scq.validation.paired.methods import METHODS
 from scq.validation.paired.record import Record, RunRecord
@@ -38,31 +38,33 @@ def metrics_table(
     tests: Mapping[str, Mapping[str, float | None]], speeds: Mapping[str, Repeated] | None = None
 ) -> Table:
     """The metrics of every method, and where they were measured in turns their pictures a second."""
+    metrics = shown(tests.values())
     rows = (
-        [text(METHODS[method].title), *_cells(test, method), *([cell(speeds.get(method))] if speeds else [])]
+        [text(METHODS[method].title), *_cells(metrics, test, method), *([cell(speeds.get(method))] if speeds else [])]
         for method, test in tests.items()
     )
     last = ("pictures/s, median (range)",) if speeds else ()
-    return table("Held-out pictures", ("method", *(metric.title for metric in METRICS.values()), *last), rows)
+    return table("Held-out pictures", ("method", *(metric.title for metric in metrics), *last), rows)
 
 
 def swap_table(swap: Sequence[Mapping[str, Any]]) -> Table:
     """The metrics of every trained model with every solver."""
+    metrics = shown([pair["test"] for pair in swap])
     rows = (
         [
             text(METHODS[pair["trained"]].title),
             text(METHODS[pair["tested"]].title),
-            *_cells(pair["test"], pair["tested"]),
+            *_cells(metrics, pair["test"], pair["tested"]),
         ]
         for pair in swap
     )
-    headings = ("trained with", "tested with", *(metric.title for metric in METRICS.values()))
+    headings = ("trained with", "tested with", *(metric.title for metric in metrics))
     return table("Each soft model with its own solver and with the other's", headings, rows)
 
 
-def _cells(test: Mapping[str, float | None], solver: str) -> list[Cell]:
+def _cells(metrics: Sequence[Metric], test: Mapping[str, float | None], solver: str) -> list[Cell]:
     found = completed(test)
-    cells = {metric.name: number(found.get(metric.name), metric.digits, metric.scale) for metric in METRICS.values()}
+    cells = {metric.name: number(found.get(metric.name), metric.digits, metric.scale) for metric in metrics}
     if solver == "relaxed":
         cells["converged_share"] = number(None)  # it has no tolerance to converge to
     return list(cells.values())

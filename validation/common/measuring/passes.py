@@ -4,17 +4,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from scq.models import Autoencoder
+from scq.models import PictureModel
 
 
-def forward(model: Autoencoder, pictures: Float[Tensor, "N 3 H W"]) -> None:
+def forward(model: PictureModel, pictures: Float[Tensor, "N 3 H W"]) -> None:
     """The forward pass of evaluation."""
     model.eval()
     with torch.no_grad():
         model(pictures)
 
 
-def step(model: Autoencoder, pictures: Float[Tensor, "N 3 H W"]) -> None:
+def step(model: PictureModel, pictures: Float[Tensor, "N 3 H W"]) -> None:
     """Forward and backward of a training step. The optimiser's part is the same for every quantizer, and left out: the
     weights stay as they are."""
     model.train()

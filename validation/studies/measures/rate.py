@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from scq.data import to_float
-from scq.models import Autoencoder
+from scq.models import PictureModel
 from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.usage import counts, perplexity
 from scq.validation.studies.measures import Trained
@@ -57,7 +57,7 @@ def measure(trained: Trained) -> dict[str, Any]:
     return {"points": [{"cap": cap, "bits": bits[cap] / latents, "mse": square[cap] / pixels} for cap in square]}
 
 
-def _error(model: Autoencoder, sent: Tensor, target: Tensor) -> float:
+def _error(model: PictureModel, sent: Tensor, target: Tensor) -> float:
     """The squared error of all pixels."""
     return float(((model.decode(sent) + 0.5).clamp(0, 1) - target).square().sum())
 
