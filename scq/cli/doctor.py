@@ -173,6 +173,8 @@ def _data(name: str) -> str:
         return str(get(name).find())
     except FileNotFoundError:
         return "not there"
+    except ValueError as error:  # several, of which the user has to name one
+        return str(error)
 
 
 def _gib(size: float) -> str:

@@ -8,7 +8,7 @@ took 2.5, 2.4 and 7.3 s. What counts is to unpack a JPEG at a fraction of its si
 import io
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -46,7 +46,7 @@ _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
-_MOST_THREADS = 8
+MOST_THREADS = 8
 """Each holds a picture of up to MAX_PIXELS."""
 
 
@@ -69,31 +69,53 @@ def is_picture(name: str) -> bool:
     return path.suffix.lower() in FORMATS and not hidden
 
 
-def read_pictures(tree: Tree, names: Iterable[str], size: int = SIZE) -> UInt8[Tensor, "N 3 {size} {size}"]:
+def read_pictures(
+    tree: Tree, names: Sequence[str], size: int = SIZE, bad: dict[int, str] | None = None
+) -> UInt8[Tensor, "n 3 {size} {size}"]:
     """The pictures of those names, at least one, in their order, each cropped and resized as :func:`square` says.
 
+    Args:
+        tree: that they are in.
+        names: of files in it.
+        size: height and width.
+        bad: takes, by the number of the name, why pictures could not be read, which are then left out.
+
     Raises:
-        ValueError: when a file is no picture that can be read; the message names it.
+        ValueError: when a file is no picture that can be read, and ``bad`` is not given, or none is left; the message
+            names it.
     """
 
-    def read(name: str) -> np.ndarray:
-        return square(tree.read(name), f"{tree.place}: {name}", size)
+    def read(number: int) -> np.ndarray | None:
+        try:
+            return square(tree.read(names[number]), f"{tree.place}: {names[number]}", size)
+        except (ValueError, OSError) as error:
+            if bad is None:
+                raise
+            bad[number] = str(error)
+            return None
 
-    pool = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1))
     try:
-        return torch.from_numpy(np.stack(list(pool.map(read, names))))
+        found = [picture for picture in pool.map(read, range(len(names))) if picture is not None]
     finally:
         # After a picture that cannot be read, those that wait are of no use.
         pool.shutdown(cancel_futures=True)
+    if not found:
+        raise ValueError(f"none of the {len(names)} pictures in {tree.place} could be read")
+    return torch.from_numpy(np.stack(found))
 
 
-def square(content: bytes, where: str, size: int = SIZE) -> UInt8[np.ndarray, "3 {size} {size}"]:
-    """One picture: turned upright as its EXIF data say, its middle square cut out, resized with Lanczos' filter.
+def square(
+    content: bytes, where: str, size: int = SIZE, at: tuple[float, float] = (0.5, 0.5)
+) -> UInt8[np.ndarray, "3 {size} {size}"]:
+    """One picture: turned upright as its EXIF data say, its largest square at that place cut out, resized with Lanczos'
+    filter.
 
     Args:
         content: an encoded picture; grey becomes RGB, transparency is dropped.
         where: what the error message calls it.
         size: its height and width then.
+        at: where the square lies, across and down, from 0 to 1; by default in the middle.
 
     Raises:
         ValueError: when it is truncated, of no format in FORMATS, of more than 8 bits a channel, or of more than
@@ -107,7 +129,7 @@ def square(content: bytes, where: str, size: int = SIZE) -> UInt8[np.ndarray, "3
         image.draft(None, (4 * size, 4 * size))
         # By way of RGBA, because Pillow warns of palettes with transparency otherwise.
         upright = ImageOps.exif_transpose(image).convert("RGBA").convert("RGB")
-    return np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
+    return np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS, centering=at)).transpose(2, 0, 1)
 
 
 @contextmanager

@@ -129,7 +129,23 @@ _ENTRIES = (
         title="Your own pictures, any size, in a folder or zip archive; cropped and resized",
         reader="scq.data.folder:read",
         citation="your own",
-        settings=("size",),
+        settings=("size", "on_bad_file", "workers"),
+    ),
+    DatasetInfo(
+        name="imagenet",
+        title="ImageNet or a subset of it, unpacked: train/n01440764/*.JPEG and val; read as needed",
+        reader="scq.data.imagenet:read",
+        finder="scq.data.imagenet:find",
+        citation="Deng et al. 2009; Russakovsky et al. 2015; research use",
+        settings=("size", "on_bad_file", "workers"),
+    ),
+    DatasetInfo(
+        name="lsun",
+        title="One class of LSUN, as its databases <class>_train_lmdb and <class>_val_lmdb; read as needed",
+        reader="scq.data.lsun:read",
+        finder="scq.data.lsun:find",
+        citation="Yu et al. 2015, arXiv 1506.03365; research use",
+        settings=("size", "on_bad_file", "workers"),
     ),
 )
 
@@ -178,7 +194,8 @@ def load(name: str, root: str | os.PathLike[str] | None = None, **settings: Any)
         root: the folder to look in, or the file itself; default: the environment variable SCQ_DATA, else the cache
             folder (``~/.cache/scq`` on Linux). ``photos`` comes with its packages and has none.
         **settings: what the data set takes beside, as its entry says. ``size``: height and width, 32 by default;
-            ``photos`` is cut into tiles of it, ``gtsrb`` and ``folder`` are resized to it.
+            ``photos`` is cut into tiles of it, the others are resized to it. Of ``folder``, ``imagenet`` and ``lsun``
+            also ``on_bad_file``, "refuse" or "skip", and ``workers``, processes that read ahead, 0 by default.
 
     Returns:
         The pictures, uint8 on the CPU, split into train and test.

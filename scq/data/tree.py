@@ -6,9 +6,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-MAX_FILES = 1_000_000
+MAX_FILES = 10_000_000
 MAX_BYTES = 64 * 2**20
 """Of one file: a photograph has less, and what an archive unpacks to is bounded by it."""
 
@@ -41,11 +42,7 @@ def open_tree(place: Path) -> Iterator[Tree]:
     if place.is_dir():
         yield _folder(place)
         return
-    try:
-        archive = zipfile.ZipFile(place)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{place} is truncated or not a zip archive ({error})") from error
-    with archive:
+    with _zip(place) as archive:
         yield _archive(place, archive)
 
 
@@ -60,24 +57,48 @@ def check_inside(place: Path, name: str) -> None:
         raise ValueError(f"{place} holds {name!r}, a path that leads out of it: the archive is not to be trusted")
 
 
+def reader(place: Path) -> Callable[[str], bytes]:
+    """What reads the files of ``place`` by their names, without a list of them; an archive stays open for it.
+
+    Raises:
+        ValueError: as :func:`open_tree`.
+    """
+    return partial(_read_file, place) if place.is_dir() else _archive(place, _zip(place)).read
+
+
 def _folder(place: Path) -> Tree:
     names: list[str] = []
-    outermost = place.resolve()
-    # Linked folders are listed, but not walked through: a link can lead in a circle.
-    for folder, subfolders, files in os.walk(place, onerror=_raise):
-        for name in (*subfolders, *files):
-            path = Path(folder, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(outermost):
-                raise ValueError(f"{path} is a link that leads out of {place}; put a copy there in its place")
-        names.extend(Path(folder, name).relative_to(place).as_posix() for name in files)
+    outermost, waiting = place.resolve(), [""]
+    while waiting:
+        within = waiting.pop()
+        # Not Path's: of a million files, each would cost a call of the system to tell whether it is a link.
+        with os.scandir(place / within) as entries:
+            for entry in entries:
+                name = within + entry.name
+                if entry.is_symlink() and not (place / name).resolve().is_relative_to(outermost):
+                    raise ValueError(
+                        f"{place / name} is a link that leads out of {place}; put a copy there in its place"
+                    )
+                # Linked folders are not walked through: a link can lead in a circle.
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(f"{name}/")
+                elif not entry.is_dir():
+                    names.append(name)
         _check_count(place, len(names))
+    return Tree(place, tuple(sorted(names)), partial(_read_file, place))
 
-    def read(name: str) -> bytes:
-        path = place / name
-        _check_size(path, path.stat().st_size)
-        return path.read_bytes()
 
-    return Tree(place, tuple(sorted(names)), read)
+def _read_file(place: Path, name: str) -> bytes:
+    path = place / name
+    check_size(path, path.stat().st_size)
+    return path.read_bytes()
+
+
+def _zip(place: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(place)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{place} is truncated or not a zip archive ({error})") from error
 
 
 def _archive(place: Path, archive: zipfile.ZipFile) -> Tree:
@@ -90,7 +111,7 @@ def _archive(place: Path, archive: zipfile.ZipFile) -> Tree:
 
     def read(name: str) -> bytes:
         entry, where = files[name], f"{place}: {name}"
-        _check_size(where, entry.file_size)
+        check_size(where, entry.file_size)
         if entry.flag_bits & 1:
             raise ValueError(f"{where} is encrypted; unpack the archive and name the folder")
         try:
@@ -102,16 +123,15 @@ def _archive(place: Path, archive: zipfile.ZipFile) -> Tree:
     return Tree(place, tuple(sorted(files)), read)
 
 
-def _raise(error: OSError) -> None:
-    # os.walk leaves out folders that it cannot list, unless told otherwise.
-    raise error
-
-
 def _check_count(place: Path, count: int) -> None:
     if count > MAX_FILES:
         raise ValueError(f"{place} has more than {MAX_FILES} files")
 
 
-def _check_size(where: Path | str, size: int) -> None:
+def check_size(where: Path | str, size: int) -> None:
+    """
+    Raises:
+        ValueError: a file that large is not read.
+    """
     if size > MAX_BYTES:
         raise ValueError(f"{where} has {size} bytes, at most {MAX_BYTES} are read")

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from scq.data.batching import to_float
+from scq.data.dataset import LazyExamples
 from scq.extras import need
 from scq.models.base import Model
 from scq.quantizers.base import QuantizerOutput
@@ -90,7 +91,7 @@ class PictureModel(Model):
         """Distances of pictures in [-1, 1] that :meth:`evaluate` measures too, by name. By default none."""
         return {}
 
-    def evaluate(self, examples: UInt8[Tensor, "N 3 H W"]) -> dict[str, float]:
+    def evaluate(self, examples: UInt8[Tensor, "N 3 H W"] | LazyExamples) -> dict[str, float]:
         """The numbers of :func:`scq.training.evaluate`."""
         need("train")
         from scq.models.evaluation import evaluate

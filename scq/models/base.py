@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from scq.data.dataset import Dataset
+from scq.data.dataset import Dataset, Examples
 from scq.quantizers.base import Quantizer, QuantizerOutput
 
 
@@ -129,7 +129,7 @@ class Model(nn.Module, ABC):
         return Objective(loss + quantized.loss, numbers, quantized, latents)
 
     @abstractmethod
-    def evaluate(self, examples: Tensor) -> dict[str, float]:
+    def evaluate(self, examples: Examples) -> dict[str, float]:
         """The numbers of the model, in evaluation mode, on held-out examples as the data set holds them."""
 
     @abstractmethod

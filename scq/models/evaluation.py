@@ -8,21 +8,24 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
-from scq.data import to_float
+from scq.data.batching import at_once, to_float
+from scq.data.dataset import LazyExamples
 from scq.models.autoencoding import PictureModel
 from scq.quantizers.calls import StackedUsage, scalars
 from scq.quantizers.stacked import places
 
 
 @torch.no_grad()
-def evaluate(model: PictureModel, images: UInt8[Tensor, "N 3 H W"], batch_size: int | None = None) -> dict[str, float]:
+def evaluate(
+    model: PictureModel, images: UInt8[Tensor, "N 3 H W"] | LazyExamples, batch_size: int | None = None
+) -> dict[str, float]:
     """Reconstructs pictures, softly and by the hard code, and measures the error and the use of the codebook.
 
     Reconstructions are clipped to the range of pictures, [0, 1], before they are measured.
 
     Args:
         model: on any device; its mode is put back afterwards.
-        images: (N, 3, H, W), N >= 1, 0 to 255.
+        images: (N, 3, H, W), N >= 1, 0 to 255, in memory or read when they are looked at.
         batch_size: pictures at a time; by default 250 of 32 x 32 pixels, of larger ones as many fewer.
 
     Returns:
@@ -43,17 +46,17 @@ def evaluate(model: PictureModel, images: UInt8[Tensor, "N 3 H W"], batch_size: 
         raise ValueError("images has 0 pictures, must have at least 1")
     if not getattr(model.quantizer, "return_weights", True):
         raise ValueError("model.quantizer has return_weights=False, must return its weights to be evaluated")
-    batch_size = batch_size or max(1, 250 * 32 * 32 // (images.shape[2] * images.shape[3]))
+    batch_size = batch_size or at_once(images, 250)
     device, distances = next(model.parameters()).device, model.distances()
     quantizer = model.quantizer if any(places(model.quantizer)) else None
     usage = StackedUsage(quantizer) if quantizer else None
     soft, hard = _Errors(distances, device), _Errors(distances, device)
-    converged = 0.0
+    seen, converged = 0, 0.0
     training = model.training
     model.eval()
     try:
         for batch in images.split(batch_size):
-            pictures = to_float(batch.to(device))
+            pictures, seen = to_float(batch.to(device)), seen + len(batch)
             output = model(pictures)
             soft.update(output.reconstruction, pictures)
             if quantizer and usage:
@@ -63,13 +66,15 @@ def evaluate(model: PictureModel, images: UInt8[Tensor, "N 3 H W"], batch_size: 
                 converged += float(scalars(quantized.info).get("converged_share", torch.nan)) * len(batch)
     finally:
         model.train(training)
+    if seen == 0:
+        raise ValueError(f"none of the {len(images)} images could be read")
     numbers = soft.compute()
     of_hard = hard.compute() if quantizer else dict.fromkeys(numbers, float("nan"))
     numbers |= {f"hard_{name}": value for name, value in of_hard.items()}
     names = ("hard_perplexity", "soft_perplexity", "active_codes", "support_size", "tightness")
     unused = dict.fromkeys(names, float("nan"))
     numbers |= usage.compute() if usage else unused
-    numbers["converged_share"] = converged / len(images) if quantizer else float("nan")
+    numbers["converged_share"] = converged / seen if quantizer else float("nan")
     return numbers
 
 

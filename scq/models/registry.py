@@ -52,7 +52,7 @@ class ModelInfo:
 _ENTRIES = (
     ModelInfo(
         name="vqvae",
-        title="the standard VQ-VAE for 32 x 32 pictures: convolutions of stride 2 and residual blocks",
+        title="the standard VQ-VAE of pictures: convolutions of stride 2 and residual blocks",
         model="scq.models.vqvae:Autoencoder",
         settings=("width", "residual_width", "residual_layers"),
         starting=("latents_offset",),

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from scq.data.dataset import Dataset
+from scq.data.dataset import Dataset, LazyExamples
 from scq.extras import need
 from scq.models.autoencoding import PictureModel
 from scq.models.average import Average
@@ -198,7 +198,7 @@ class VQGAN(PictureModel):
         """The perceptual distance that it was trained with."""
         return {} if self._perceptual is None else {self._perceptual.title: self._perceptual}
 
-    def evaluate(self, examples: UInt8[Tensor, "N 3 H W"]) -> dict[str, float]:
+    def evaluate(self, examples: UInt8[Tensor, "N 3 H W"] | LazyExamples) -> dict[str, float]:
         """The numbers of :func:`scq.training.evaluate`, and as ema_... those of the averaged weights."""
         numbers = super().evaluate(examples)
         if self.average is not None:

@@ -1,4 +1,4 @@
-"""The standard VQ-VAE for 32 x 32 pictures, around any quantizer."""
+"""The standard VQ-VAE, around any quantizer."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from scq.quantizers.base import Quantizer
 class Autoencoder(PictureModel):
     """Encoder, quantizer, decoder: two convolutions of stride 2, a residual stack, and the mirror image of both.
 
-    A 32 x 32 picture becomes 8 x 8 latents of ``dim`` channels. It is trained with
+    A 32 x 32 picture becomes 8 x 8 latents of ``dim`` channels, a 128 x 128 one 32 x 32. It is trained with
 
         loss = ||reconstruction - picture||^2 / variance of the data + loss of the quantizer        (means, not sums).
 

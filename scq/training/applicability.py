@@ -39,7 +39,7 @@ class Applies:
 
 def rules(kind: type) -> Mapping[str, tuple[Applies, ...]]:
     """What the settings of a class apply to, by name; those that apply everywhere are not there."""
-    return _rules(kind, quantizers.REGISTRY.revision, models.REGISTRY.revision)
+    return _rules(kind, *(registry.REGISTRY.revision for registry in (quantizers, models, datasets)))
 
 
 @functools.cache

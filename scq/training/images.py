@@ -38,4 +38,5 @@ def images_of(config: TrainConfig, given: Dataset | None = None) -> Dataset:
             f"validation_share is {share}, must leave at least one of the {len(images.train)} training pictures on "
             "either side"
         )
-    return dataclasses.replace(images, train=images.train[:kept], test=images.train[kept:])
+    train, test = images.train.narrow(0, 0, kept), images.train.narrow(0, kept, len(images.train) - kept)
+    return dataclasses.replace(images, train=train, test=test)

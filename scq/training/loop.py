@@ -10,8 +10,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from scq import models
-from scq.data.batching import Batches
-from scq.data.dataset import Dataset
+from scq.data.dataset import Dataset, LazyExamples
 from scq.data.image_data import dataset_of
 from scq.data.registry import GIVEN
 from scq.models.base import Model
@@ -125,6 +124,8 @@ def _train(config: TrainConfig, given: Dataset | None, before: Run | None, progr
                 raise ValueError(
                     f"data is {dataset.kind}, must be {models.get(config.model).kind}, as model {config.model!r} takes"
                 )
+            if progress and first and isinstance(dataset.train, LazyExamples):
+                say(dataset.description)
             model = build_model(config).to(device).train()
             model.meet(dataset)
             # The lock is the first process's: several of one launcher are one run.
@@ -138,6 +139,8 @@ def _train(config: TrainConfig, given: Dataset | None, before: Run | None, progr
             with run.writing(config.steps):
                 run.write_model(model, lasting=True)
             test = model.evaluate(dataset.test)
+            if dataset.left_out:
+                say(f"Left out: {dataset.left_out} files that could not be read", "yellow")
             with run.writing(config.steps):
                 write_json(run.folder / TEST, test, lasting=True)
         run.checkpoints.clear()
@@ -157,7 +160,7 @@ def _run(
     """The steps that are not done yet. Returns the whole log, in the first process."""
     first, alone = accelerator.is_main_process, accelerator.num_processes == 1
     generator = torch.Generator().manual_seed(seeds(config.seed)[2])
-    batches = Batches(dataset.train, config.batch_size, generator, dataset.ready)
+    batches = dataset.batches(config.batch_size, generator)
     optimizers = model.optimizers(config.learning_rate)
     state = TrainingState(model, list(optimizers.values()), batches, accelerator.scaler, device)
     interruption = Interruption()
@@ -168,11 +171,13 @@ def _run(
             state.restore(run, first)
             if progress:
                 say(f"Going on after step {state.step}")
+        stack.callback(batches.close)
         # Not before: what is written after Ctrl-C would be weights that nothing has trained.
         stack.enter_context(run.explained(model, first))
         if state.step == 0:
             entry = models.get(config.model)
             model.start(next(batches).to(device), **entry.options(config, entry.starting))
+        batches.divide(accelerator.process_index, accelerator.num_processes)
         advance = Step(config, accelerator, model, optimizers, device, run)
         log = samples = None
         if first:

@@ -17,6 +17,7 @@ from scq.training.kinds import Count, Positive, Share, Weight, Whole, Within
 from scq.training.settings import Settings, check_folder_name
 
 Init = Literal["normal", "uniform", "kmeans"]
+OnBadFile = Literal["refuse", "skip"]
 Precision = Literal["no", "bf16", "fp16"]
 Projection = Literal["alternating", "exact"]
 Perceptual = Literal["lpips", "features", "none"]
@@ -39,6 +40,10 @@ class DataSettings(Settings):
     """Folder of the data; otherwise the environment variable SCQ_DATA, otherwise a cache folder."""
     size: Size = 32
     """Height and width of the pictures: photos are cut into tiles of it, others are cropped and resized to it."""
+    on_bad_file: OnBadFile = "refuse"
+    """When a picture cannot be read: refuse ends the run, skip names it, leaves it out and counts it."""
+    workers: Whole = 2
+    """Processes that read ahead, for each one that trains, where pictures stay on the disk; 0 reads in between."""
     validation_share: Annotated[float, Within(">= 0 and < 1", lambda value: 0 <= value < 1)] = 0.0
     """Share of the training pictures, the last ones, that the run is not trained but evaluated on, in place of the test
     pictures: for the choice of settings."""
@@ -137,7 +142,7 @@ class ModelSettings(Settings):
     """What is trained around the quantizer."""
 
     model: str = "vqvae"
-    """vqvae, the autoencoder of 32 x 32 pictures, or vqgan, which also learns from a discriminator."""
+    """vqvae, a small autoencoder of pictures, or vqgan, which also learns from a discriminator."""
     width: Count = 64
     """Channels of the convolutions; of vqgan of its first level."""
     residual_width: Annotated[

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from scq.diagnostics import gap_of
 from scq.models.base import Model, Objective
-from scq.quantizers import processes, registry
+from scq.quantizers import registry
 from scq.quantizers.calls import Call, recorded
 from scq.solvers.deferred import of_step, settle
 from scq.training.config import TrainConfig
@@ -63,10 +63,10 @@ class Step:
         self._convex = registry.get(config.quantizer).convex
 
     def __call__(self, batch: Tensor, step: int, logged: bool) -> dict[str, float]:
-        """Trains on this process's part of the batch.
+        """Trains on a batch.
 
         Args:
-            batch: the examples of all processes, the same in all of them.
+            batch: this process's part of it.
             step: its number, from 1.
             logged: whether numbers are wanted.
 
@@ -77,8 +77,7 @@ class Step:
             ValueError: of a soft convex quantizer, a codebook that is not finite. Nobody waits for the device, so that
                 it may be that of an earlier step, which is named.
         """
-        rank, world = processes.number()
-        parts = batch.chunk(world)[rank].to(self._device, non_blocking=True).chunk(self._config.accumulate)
+        parts = batch.to(self._device, non_blocking=True).chunk(self._config.accumulate)
         numbers, self.aside = {}, 0.0
         made: dict[int, Tensor] = {}
         self._model.quantizer.diagnose = logged

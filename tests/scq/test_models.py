@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from toy_model import Toy, read, registered
 
-from scq.data.batching import Batches
+from scq.data.batching import TensorBatches
 from scq.training import TrainConfig, build_model, load_run, resume, train
 from scq.training.dumps import dumped
 from scq.training.folder import write_json
@@ -44,7 +44,7 @@ def without_times(line):
 def plain(config):
     """The loop as anyone would write it."""
     model, points = build_model(config), read(None).train
-    batches = Batches(points, 8, torch.Generator().manual_seed(seeds(config.seed)[2]), lambda x: x)
+    batches = TensorBatches(points, 8, torch.Generator().manual_seed(seeds(config.seed)[2]), lambda x: x)
     torch.manual_seed(noise_seed(config.seed, 0))
     optimizers = model.optimizers(config.learning_rate)
     next(batches)

@@ -103,6 +103,8 @@ UNSEEN = {
     "lpips_weights": "there are none here; test_perceptual.py reads a file",
     "quantizer": "what is varied here",
     "data_root": "test_a_root_of_data_without_one_is_refused",
+    "on_bad_file": "test_data_lazy.py has it; noise has no files",
+    "workers": "they change nothing but the time",
     "device": "auto and cpu are the same where there is no GPU",
     "stage_dropout": "test_training_stacked.py has it, with several stages",
     "samples_every": "nothing is trained otherwise; test_training_trackers.py sees what is shown",
@@ -151,7 +153,16 @@ def test_every_setting_is_looked_at() -> None:
     listed = [*BY_QUANTIZER, *BY_TRAINING, *BY_VQGAN, *UNSEEN]
     assert sorted(listed) == sorted(field.name for field in dataclasses.fields(TrainConfig))
     of_the_model = {"latents_offset", "width", "residual_width", "residual_layers"}
-    own = {"stage_dropout", "dump_every", "samples_every", "data_root", "size", "lpips_weights"}
+    own = {
+        "stage_dropout",
+        "dump_every",
+        "samples_every",
+        "data_root",
+        "size",
+        "on_bad_file",
+        "workers",
+        "lpips_weights",
+    }
     assert {*BY_QUANTIZER, *BY_VQGAN, *of_the_model, *own} == set(rules(TrainConfig))
 
 

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from archives import picture
+from safetensors.torch import load_file
 
 from scq.cli import main
 
@@ -53,3 +56,24 @@ def test_commands_for_one_process_refuse_several(monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["gap"]) == 2
     assert "gap is for one process, must not be started by torchrun or accelerate launch" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_two_processes_read_pictures_on_the_disk_as_one_does(tmp_path):
+    """Each reads its own part of a batch, by workers of its own; the first batch, of the start, whole."""
+    for number in range(20):
+        path = tmp_path / "data" / ("val" if number < 4 else "train/n01440764") / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(number, kind="PNG"))
+    sizes = ["--width", "8", "--residual-width", "4", "--codebook-size", "8", "--dim", "4", "--batch-size", "8"]
+    sizes += ["--quantizer", "vq", "--init", "normal", "--steps", "1", "--size", "16", "--workers", "1"]
+    data = ["--data", "imagenet", "--data-root", tmp_path / "data", "--device", "cpu", "--out", tmp_path]
+    for name, launcher in (("one", []), ("two", ["-m", "torch.distributed.run", "--nproc_per_node", "2"])):
+        command = [sys.executable, *launcher, "-m", "scq", "train", *sizes, *data, "--name", name]
+        result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=200)
+        assert result.returncode == 0, result.stderr
+        assert "16 training and 4 test pictures from data (those in val)" in result.stdout
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=0, atol=1e-5, msg=name)

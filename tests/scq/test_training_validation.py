@@ -5,7 +5,7 @@ import torch
 from small_runs import config, few_photos
 
 from scq import data
-from scq.training import evaluate, loop, train
+from scq.training import evaluate, train
 
 
 @pytest.fixture(autouse=True)
@@ -19,13 +19,13 @@ def test_a_validation_share_is_kept_from_training_and_evaluated_in_place_of_the_
     tmp_path, photos, monkeypatch
 ):
     seen = []
-    original = loop.Batches
+    original = data.ImageData.batches
 
-    def recorded(examples, *others):
-        seen.append(examples)
-        return original(examples, *others)
+    def recorded(self, *arguments):
+        seen.append(self.train)
+        return original(self, *arguments)
 
-    monkeypatch.setattr(loop, "Batches", recorded)
+    monkeypatch.setattr(data.ImageData, "batches", recorded)
     result = train(config(tmp_path, quantizer="vq", validation_share=0.25), progress=False)
     held = round(0.25 * len(photos.train))
     assert torch.equal(seen[0], photos.train[:-held])

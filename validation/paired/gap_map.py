@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from scq import data
-from scq.data.dataset import spread
+from scq.data.batching import at_once
+from scq.data.dataset import Examples, spread
 from scq.diagnostics import gap_at_latents
 from scq.models.base import Model
 from scq.training.config import CommonConfig
@@ -21,7 +22,7 @@ GAP_MAP = "gap_map.safetensors"
 
 _PICTURES, _SHOWN = 256, 10
 _AT_ONCE = 32
-"""Pictures whose weights are held in memory together: 2,048 latents of 32 x 32 pictures."""
+"""Pictures of 32 x 32 whose weights are held in memory together: 2,048 latents."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class GapMap:
 
 
 @torch.no_grad()
-def save_gap_map(folder: Path, model: Model, images: UInt8[Tensor, "N 3 H W"], config: CommonConfig) -> None:
+def save_gap_map(folder: Path, model: Model, images: Examples, config: CommonConfig) -> None:
     """Solves the latents of at most 256 pictures, spread evenly over ``images``, both ways, and writes the gap.
 
     Args:
@@ -57,7 +58,7 @@ def save_gap_map(folder: Path, model: Model, images: UInt8[Tensor, "N 3 H W"], c
     chosen = images[spread(len(images), _PICTURES)]
     device = next(model.parameters()).device
     parts = []
-    for batch in chosen.split(_AT_ONCE):
+    for batch in chosen.split(at_once(chosen, _AT_ONCE)):
         pictures = data.to_float(batch.to(device))
         gap = gap_at_latents(model, pictures, config)
         distance = gap["weights_l2"].float()

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from scq.data.dataset import spread
+from scq.data.dataset import Examples, spread
 from scq.models.base import Model
 from scq.programme import swap_solver
 from scq.quantizers import SoftConvexQuantizer
@@ -24,7 +24,7 @@ _SWAPPED = ("exact", "relaxed")
 
 
 def swap_test(
-    folder: Path, tests: Mapping[str, Mapping[str, float]], images: UInt8[Tensor, "N 3 H W"], device: torch.device
+    folder: Path, tests: Mapping[str, Mapping[str, float]], images: Examples, device: torch.device
 ) -> list[dict[str, Any]]:
     """Each trained model of soft convex quantization with its own solver and with the other's.
 
@@ -60,7 +60,7 @@ def swapped(folder: Path) -> Model:
 
 
 @torch.no_grad()
-def save_pictures(folder: Path, models: Mapping[str, Model], images: UInt8[Tensor, "N 3 H W"]) -> None:
+def save_pictures(folder: Path, models: Mapping[str, Model], images: Examples) -> None:
     """Writes some held-out pictures, spread evenly over ``images``, and every model's reconstruction of them."""
     originals = images[spread(len(images), _SHOWN)]
     pictures = {ORIGINAL: originals.contiguous()}

@@ -6,11 +6,9 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
 
 from scq.data import to_float
-from scq.data.dataset import spread
+from scq.data.dataset import Examples, spread
 from scq.models import PictureModel
 from scq.validation.common.measuring.passes import forward, step
 from scq.validation.common.measuring.timing import Repeated, alike, circumstances, in_turns, repeated
@@ -22,7 +20,7 @@ _PICTURES = 128
 
 
 def measure_speeds(
-    models: Mapping[str, PictureModel], images: UInt8[Tensor, "N 3 H W"], batch_size: int, device: torch.device
+    models: Mapping[str, PictureModel], images: Examples, batch_size: int, device: torch.device
 ) -> dict[str, Any]:
     """Times the models in turns, forward and as in a training step, after one round that is not counted.
 

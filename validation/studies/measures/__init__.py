@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
 
 from scq.data import ImageData
+from scq.data.dataset import Examples
 from scq.models.base import Model
 from scq.training import TrainConfig, load_run
 from scq.training.images import images_of
@@ -46,7 +45,7 @@ class Trained:
         return images_of(self.config)
 
     @property
-    def pictures(self) -> UInt8[Tensor, "N 3 H W"]:
+    def pictures(self) -> Examples:
         """The held-out pictures."""
         return self.images.test
 

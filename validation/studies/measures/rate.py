@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from scq.data import to_float
+from scq.data.batching import at_once, to_float
 from scq.models import PictureModel
 from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.usage import counts, perplexity
@@ -41,11 +41,11 @@ def measure(trained: Trained) -> dict[str, Any]:
     if not isinstance(quantizer, ComposedQuantizer):
         return {}
     used = torch.zeros(quantizer.codebook_size, device=trained.device)
-    square, bits, latents = Counter[int](), Counter[int](), 0
-    for batch in trained.pictures.split(_BATCH):
+    square, bits, latents, pixels = Counter[int](), Counter[int](), 0, 0
+    for batch in trained.pictures.split(at_once(trained.pictures, _BATCH)):
         target = batch.to(trained.device) / 255
         output = model(to_float(batch).to(trained.device)).quantized
-        latents += output.indices.numel()
+        latents, pixels = latents + output.indices.numel(), pixels + batch.numel()
         used += counts(output.indices, quantizer.codebook_size)
         square[1] += _error(model, quantizer.decode(output.indices), target)
         for cap in CAPS if output.weights is not None else ():
@@ -53,7 +53,6 @@ def measure(trained: Trained) -> dict[str, Any]:
             bits[cap] += float(_bits(quantizer.codebook_size, cap)[number - 1].sum())
             square[cap] += _error(model, quantizer.combine(weights.reshape(output.weights.shape)), target)
     bits[1] = latents * math.log2(float(perplexity(used)))
-    pixels = trained.pictures.numel()
     return {"points": [{"cap": cap, "bits": bits[cap] / latents, "mse": square[cap] / pixels} for cap in square]}
 
 
