@@ -1,6 +1,7 @@
 """Every code block of the documentation: Python runs, commands are what the command line takes."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,9 @@ def test_python_on_the_page_runs_from_top_to_bottom(
     page: Path, nothing_left: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    if "vector_quantize_pytorch" in page.read_text():
-        pytest.importorskip("vector_quantize_pytorch")
+    for package in ("vector_quantize_pytorch", "diffusers", "transformers", "lightning"):
+        if re.search(rf"^(from|import) {package}\b", page.read_text(), re.MULTILINE):
+            pytest.importorskip(package)
     scope: dict = {"__name__": "page"}
     for block in blocks(page, "python"):
         exec(compile(block.text, block.where, "exec"), scope)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from scq.quantizers.base import QuantizerOutput
-from scq.quantizers.checks import share
+from scq.quantizers.checks import at_least_one, share
 from scq.quantizers.layout import check_floating, check_mask, positions
 from scq.quantizers.stacked import Make, StackedQuantizer
 
@@ -56,6 +56,18 @@ class Residual(StackedQuantizer):
         if len(set(dims)) > 1:
             raise ValueError(f"make gives quantizers with dim {dims}, must give the same for each stage")
         self.dim = dims[0]
+
+    def first(self, stages: int) -> "Residual":
+        """The coarser code of the first stages alone, whose quantizers it shares.
+
+        Raises:
+            TypeError, ValueError: stages is no integer from 1 to their number.
+        """
+        if at_least_one("stages", stages) > self.number:
+            raise ValueError(f"stages is {stages}, must be at most {self.number}")
+        coarse = Residual(self.layers[0] if len(self.layers) < self.number else self.layers.__getitem__, stages)
+        coarse.dropout, coarse.training = self.dropout, self.training
+        return coarse
 
     def first_channels(self) -> Sequence[int]:
         return [0] * self.number

@@ -33,4 +33,4 @@ class Rotation(Gradient):
         r = normalize(from_ + to, eps=_LEAST_NORM)
         rotated = z - 2 * (z * r).sum(1, keepdim=True) * r + 2 * (z * from_).sum(1, keepdim=True) * to
         rotated = rotated * (c.norm(dim=1, keepdim=True) / lengths)
-        return rotated + (c - rotated).detach()
+        return c + (rotated - rotated.detach())

@@ -10,7 +10,10 @@ from scq.quantizers.gradients.gradient import Gradient
 
 
 class StraightThrough(Gradient):
-    """z_q = s + sg(c_k - s): the codeword forward; backward as if the source s stood there, the latent or its mixture.
+    """z_q = sg(c_k) + (s - sg(s)): the codeword forward; backward as if the source s stood there, the latent or its
+    mixture.
+
+    Written so, and not as s + sg(c_k - s), it is the codeword bit for bit: latents with the same code are equal.
 
     Source: arXiv 1711.00937, section 3.2; with a mixture, arXiv 1611.01144, section 2.2.
     """
@@ -18,4 +21,5 @@ class StraightThrough(Gradient):
     name: ClassVar[str] = "straight_through"
 
     def __call__(self, assigned: Assigned) -> Float[Tensor, "N D"]:
-        return assigned.source + (assigned.codeword - assigned.source).detach()
+        source = assigned.source
+        return assigned.codeword.detach() + (source - source.detach())
