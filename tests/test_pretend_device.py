@@ -64,12 +64,12 @@ FUSED = {
     "scq_annealed": Step(Cost(253, 0), Cost(142, 0), Cost(307, 0), Cost(186, 0)),
 }
 
-# A step of the training loop, one that is logged with the KKT residuals and the gap, and an evaluation.
+# A step of the training loop, and one that is logged with the KKT residuals and the gap.
 TRAINING = {
-    "scq": (Cost(1694, 2), Cost(3765, 33), Cost(1627, 26)),
-    "scq_relaxed": (Cost(471, 0), Cost(2538, 31), Cost(423, 24)),
-    "vq": (Cost(268, 0), Cost(285, 3), Cost(169, 19)),
-    "scq, fused": (Cost(451, 0), Cost(1279, 29), Cost(384, 24)),
+    "scq": (Cost(1694, 2), Cost(3769, 8)),
+    "scq_relaxed": (Cost(471, 0), Cost(2542, 6)),
+    "vq": (Cost(268, 0), Cost(288, 1)),
+    "scq, fused": (Cost(451, 0), Cost(1283, 4)),
 }
 
 WITHOUT_SOLVER = Step(*[Cost(float("inf"), 0)] * 4)
@@ -178,11 +178,19 @@ def test_only_the_tensor_path_of_an_exact_solve_waits(found: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("name", TRAINING)
-def test_a_step_of_the_training_loop(name: str, found: dict[str, Any]) -> None:
+def test_a_step_of_the_training_loop_and_an_evaluation(name: str, found: dict[str, Any]) -> None:
     result = found["fused training"] if name.endswith(", fused") else found["training"][name]
     assert not result["differs"], "\n".join(result["differs"])
-    for part, limit in zip(("training", "logged", "evaluation"), TRAINING[name], strict=True):
+    for part, limit in zip(("training", "logged"), TRAINING[name], strict=True):
         check(part, result[part], limit)
+
+
+@pytest.mark.parametrize("name", ["scq", "scq_relaxed", "vq"])
+def test_a_scaler_skips_a_step_that_overflows_and_autocast_stays_outside(name: str, found: dict[str, Any]) -> None:
+    precision = found["precision"]
+    assert not precision[name], "\n".join(precision[name])
+    assert precision[f"{name} skipped"] == [True, False]
+    assert not precision[f"{name} autocast"], "\n".join(precision[f"{name} autocast"])
 
 
 def test_the_gap_and_what_the_monitor_records(found: dict[str, Any]) -> None:

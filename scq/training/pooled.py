@@ -49,7 +49,7 @@ class PooledNumbers:
         tensors = {f"train/{name}": output.loss} | {f"train/{key}": value for key, value in output.numbers.items()}
         for key, value in scalars(quantized.info).items() if quantized else ():
             tensors[f"kkt/{key[4:]}" if key.startswith("kkt_") else f"quantizer/{key}"] = value
-        tensors |= {key: torch.tensor(value, dtype=torch.float64, device=device) for key, value in gap.items()}
+        tensors |= {key: torch.full((), value, dtype=torch.float64, device=device) for key, value in gap.items()}
         self._parts.append({key: value.detach().double() for key, value in tensors.items()})
         if quantized and self._places:
             self._hard.append(torch.stack([_uses(quantized.indices, place) for place in self._places]))
@@ -64,7 +64,9 @@ class PooledNumbers:
         names = list(self._parts[0])
         parts = processes.gathered(torch.stack([torch.stack(list(part.values())) for part in self._parts]))
         largest, summed = (
-            torch.tensor([name.startswith(kind) for name in names], dtype=torch.bool, device=parts.device)
+            torch.tensor([name.startswith(kind) for name in names], dtype=torch.bool, device="cpu").to(
+                parts.device, non_blocking=True
+            )
             for kind in (_LARGEST, _SUMMED)
         )
         numbers = torch.where(largest, parts.amax(0), torch.where(summed, parts.sum(0), parts.mean(0)))

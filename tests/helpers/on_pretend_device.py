@@ -201,6 +201,7 @@ def main() -> None:
     }
     with pretend_training.fused():
         found["fused"] = {entry.name: in_all_layouts(entry) for entry in pretend_training.exact()}
+        found["precision"] = pretend_training.precision(differing)
         found["fused training"] = tried(pretend_training.steps, "scq", spent, differing)
     print(json.dumps(found))
 

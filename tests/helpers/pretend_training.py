@@ -2,6 +2,7 @@
 solve, which is one launch there; and checks that nobody waits for. Cases of on_pretend_device.py.
 """
 
+import copy
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from mixed_precision import scaled_steps
 from pretend_device import DEVICE, Counts, Pretend, counted
 from tiny_runs import TINY, few
 from torch import Tensor, nn
@@ -30,6 +32,7 @@ from scq.training.run import Run
 from scq.training.step import Step
 
 CPU = torch.device("cpu")
+PAIRS = ("before", "skipped"), ("skipped", "after")
 FREE = 3
 """Places that the fused solve leaves unused, as it must: their number is fixed before anything is solved."""
 
@@ -91,9 +94,8 @@ def steps(quantizer: str, spent: Callable[[Counts], dict], differing: Callable[.
             costs["logged"] = spent(counts)
         numbers = {name: value for name, value in numbers.items() if not name.startswith("time/")}
         numbers.pop("quantizer/iterations", None)
-        with counted(device) as counts:
+        with counted(device):
             tested = model.evaluate(dataset.test)
-        costs["evaluation"] = spent(counts)
         told = {name: torch.tensor(value, dtype=torch.float64, device=device) for name, value in numbers.items()}
         told |= {f"test {name}": torch.tensor(x, dtype=torch.float64, device=device) for name, x in tested.items()}
         results.append(told | dict(model.state_dict()))
@@ -120,6 +122,28 @@ def gap(spent: Callable[[Counts], dict], differing: Callable[..., list[str]]) ->
         numbers = {name: x for name, x in (numbers | history).items() if "seconds" not in name and "iterat" not in name}
         results.append({name: torch.tensor(x, dtype=torch.float64, device=device) for name, x in numbers.items()})
     return {"differs": differing(results[1], results[0], 1e-3), **costs}
+
+
+def precision(differing: Callable[..., list[str]]) -> dict[str, Any]:
+    """Steps with a scaled loss, and a layer under autocast, which must not reach it."""
+    found: dict[str, Any] = {}
+    for name in ("scq", "scq_relaxed", "vq"):
+        with counted(DEVICE):
+            ours = scaled_steps(name, DEVICE)
+        found[name] = differing(ours, scaled_steps(name, CPU), 1e-4)
+        found[f"{name} skipped"] = [torch.equal(*(ours[x].cpu() for x in pair)) for pair in PAIRS]
+        torch.manual_seed(0)
+        layer, x = quantizers.get(name).make(15, 4).eval(), torch.randn(20, 4)
+        there, given = copy.deepcopy(layer).to(DEVICE), x.to(DEVICE)
+        # The device has no operator under autocast: what a layer let it reach would raise.
+        with counted(DEVICE), torch.autocast(DEVICE.type, torch.bfloat16):
+            output = there(given)
+        expected = layer(x)
+        parts = ("quantized", "indices", "loss")
+        found[f"{name} autocast"] = differing(
+            *({part: getattr(one, part).detach() for part in parts} for one in (output, expected)), 1e-5
+        )
+    return found
 
 
 def refused() -> dict[str, Any]:
