@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 # Before the checks: Numba compiles functions as they are written, not wrapped.
 import scq.solvers.compiled.backward
 import scq.solvers.compiled.columns
-import scq.solvers.compiled.lockstep
 import scq.solvers.compiled.nearest  # noqa: F401
 
 # Every annotated function and dataclass of ours is checked at run time, in tests only.
@@ -51,8 +50,9 @@ def as_a_user() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
-@pytest.fixture(
-    params=["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))]
-)
+GPU = (pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=GPU)])
 def device(request: pytest.FixtureRequest) -> torch.device:
     return torch.device(request.param)

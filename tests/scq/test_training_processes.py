@@ -25,6 +25,17 @@ def test_two_processes_train_as_one_with_the_joint_batch(tmp_path):
 
 
 @pytest.mark.slow
+def test_two_processes_of_a_loop_of_ones_own_train_as_one():
+    """What tests/test_gpu.py has two processes do on one card."""
+    script = TWO_TRAININGS.with_name("two_on_a_card.py")
+    result = subprocess.run(
+        [sys.executable, script, "cpu"], env=ENVIRONMENT, capture_output=True, text=True, timeout=110
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "two processes trained as one, by gloo\n"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "launcher",
     [

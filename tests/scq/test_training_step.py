@@ -153,6 +153,7 @@ def test_bf16_gives_the_codes_that_its_latents_have_in_float32(tmp_path, photos)
         assert torch.equal(output.quantized.indices, model.quantizer(output.latents.float()).indices)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_fp16_trains_on_a_gpu_with_a_scaled_loss(tmp_path):
     result = train(config(tmp_path, precision="fp16", device="cuda", checkpoint_every=2), progress=False)
