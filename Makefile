@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lowest bench docs lint types clean
+.PHONY: help setup demo test lowest bench gpu docs lint types clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,16 @@ lowest: ## Run the default tests with the oldest versions that are allowed (on L
 
 bench: $(INSTALLED) ## Run the benchmarks, on an otherwise idle machine; tables go to benchmarks/results and docs/speed.md
 	for name in targets peers training memory startup growth regularizers; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+gpu: $(INSTALLED) ## On a machine with a GPU: what is skipped without one, the sanitizer, the benchmarks; tables go to docs/gpu.md
+	@$(BIN)/python benchmarks/gpu.py --look
+	$(BIN)/pytest -m "gpu and not nightly"
+	@if command -v compute-sanitizer > /dev/null; then \
+		for tool in memcheck racecheck; do \
+			PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool $$tool --error-exitcode 1 $(BIN)/python tests/helpers/solve_on_gpu.py || exit 1; \
+		done; \
+	else echo "compute-sanitizer is not installed: it has not looked at the kernels"; fi
+	$(BIN)/python benchmarks/gpu.py
 
 docs: $(DOCS) ## Build the site into site/, every warning an error; open site/index.html
 	$(BIN)/mkdocs build --strict

@@ -133,8 +133,15 @@ def about() -> str:
     )
 
 
-def write(name: str, title: str, headings: Sequence[str], rows: Sequence[Sequence[object]], notes: str) -> Path:
-    """Writes a table as Markdown and CSV, puts it into the page of docs/ where that has a place for it, prints it.
+def write(
+    name: str,
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    notes: str,
+    page: Path | None = None,
+) -> Path:
+    """Writes a table as Markdown and CSV, puts it into a page (docs/speed.md) that has a place for it, and prints it.
 
     What was repeated is shown with its range, which in the CSV has columns of its own.
     """
@@ -148,9 +155,10 @@ def write(name: str, title: str, headings: Sequence[str], rows: Sequence[Sequenc
     with path.with_suffix(".csv").open("w", newline="") as file:
         csv.writer(file).writerows(_flat(headings, rows))
     place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-    PAGE.write_text(place.sub(lambda found: "\n".join([found[1], *lines, "", found[2]]), PAGE.read_text()))
+    page = page or PAGE
+    page.write_text(place.sub(lambda found: "\n".join([found[1], *lines, "", found[2]]), page.read_text()))
     print("\n".join([f"# {title}", "", *lines]))
-    print(f"Written: {path}, {path.with_suffix('.csv')}, {PAGE}")
+    print(f"Written: {path}, {path.with_suffix('.csv')}, {page}")
     return path
 
 

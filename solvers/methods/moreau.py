@@ -77,7 +77,7 @@ def solve(
         torch.cat([codewords.new_zeros(1), torch.arange(K, 2 * K + 1, dtype=torch.long, device=device)]),
         codewords.repeat(2),
         moreau.Cones(num_zero_cones=1, num_nonneg_cones=K),
-        moreau.Settings(solver=solver, device="cpu", batch_size=N, enable_grad=True, **chosen),
+        moreau.Settings(solver=solver, device=device.type, batch_size=N, enable_grad=True, **chosen),
     )
     linear = problem.gradient(problem.latents.new_zeros(N, K))
     right = torch.eye(1, K + 1, dtype=torch.float64, device=device).repeat(N, 1)
