@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import re
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -280,10 +281,14 @@ def test_a_log_with_rubbish_is_refused_by_file_and_line(line: str, run: Path, ca
     ],
 )
 def test_results_of_another_kind_are_refused_in_one_line(file: str, content: str, run: Path, capsys) -> None:
-    (run / file).write_text(content)
-    assert main(["report", str(run)]) == 2
+    folder = run
+    if file not in ("config.json", "test.json"):  # those of paired runs
+        folder = run / "paired"
+        shutil.copytree(run, folder / "exact")
+    (folder / file).write_text(content)
+    assert main(["report", str(folder)]) == 2
     error = capsys.readouterr().err
-    assert len(error.splitlines()) == 1 and str(run) in error
+    assert len(error.splitlines()) == 1 and str(folder) in error
 
 
 def test_names_in_results_cannot_become_markup_or_leave_the_folder(run: Path) -> None:

@@ -123,8 +123,15 @@ def _check_preset(preset: str | None, resume: Path | None) -> None:
 class ReportConfig(Settings):
     """What to report on."""
 
-    folder: Positional[Path]
-    """Folder that gap, study, demo or compare wrote."""
+    folder: Positional[tuple[Path, ...]]
+    """Folder that gap, study, demo, compare or train wrote; or several of train, to see the runs side by side."""
+    out: Path | None = None
+    """Folder for the page; by default report in the folder, of several runs report beside the first."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.folder:
+            raise ValueError("folder is missing, must be at least one: scq report FOLDER")
 
 
 def _backends(config: BackendsConfig) -> None:
@@ -260,22 +267,16 @@ def _study(config: StudyConfig) -> None:
 def _report(config: ReportConfig) -> None:
     from scq.validation import report
 
-    page = report(config.folder, progress=False)
-    print(_summary(config.folder))
+    page = report(config.folder, progress=False, out=config.out)
+    print(_summary(*config.folder))
     print(f"Report: {page}")
 
 
-def _summary(folder: Path) -> str:
-    """What the folder shows, in short: of a study, of the training runs when there are any, or of the backends."""
-    from scq.validation.page.sentences import backend_sentence, headline
-    from scq.validation.paired.record import read_record
-    from scq.validation.studies.results import record as studies
-    from scq.validation.studies.results import sentences
+def _summary(*folders: Path) -> str:
+    """What the folders show, in short."""
+    from scq.validation.page.read import in_short, read
 
-    if studies.is_study(folder):
-        return sentences.headline(studies.read_study(folder))
-    record = read_record(folder)
-    return headline(record) if record.runs else backend_sentence(record) or "No exact backend of ours was measured."
+    return in_short(read(folders))
 
 
 def _demo(config: DemoConfig) -> None:
@@ -324,7 +325,10 @@ COMMANDS = (
         ("jobs", "engine", "minutes", "device", "data_root"),
     ),
     Command(
-        "report", ReportConfig, "Write the report of what gap, study, demo or compare measured: one HTML page.", _report
+        "report",
+        ReportConfig,
+        "Write the report of what gap, study, demo or compare measured, or of runs: one HTML page.",
+        _report,
     ),
     Command(
         "demo",

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from folders import row, write_comparison, write_complete
+from small_runs import config, few_photos
 
 from scq import data
+from scq.training import train
 from scq.validation import StudyConfig, report, study
 from scq.validation.page import figures
 from scq.validation.paired.plots.sections import MADE, SECTIONS
@@ -41,6 +43,17 @@ def gap_page(folder: Path) -> Path:
             patch.setattr(f"scq.validation.page.figures.{name}", few)
         patch.setattr("scq.validation.page.figures.problems", lambda rows: [])
         return report(write_complete(folder), progress=False)
+
+
+def run_page(folder: Path) -> Path:
+    """Of two small runs that really trained, side by side."""
+    few = few_photos()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "load", lambda name, root=None, **_: few)
+        folders = [train(config(folder, name, trackers=()), progress=False).folder for name in ("scq", "vq")]
+        shown = {"training": ["train/mse"], "codes": ["quantizer/support_size"], "time": ["time/step"]}
+        patch.setattr("scq.validation.runs.plots.curves.sections", lambda runs: {"kkt": [], "gap": [], **shown})
+        return report(folders, progress=False)
 
 
 def comparison_page(folder: Path) -> Path:

@@ -186,7 +186,7 @@ def test_the_version_is_that_of_the_installation() -> None:
         (["train", "--backend", "gurobi"], "interior_point"),
         (["gap", "--methods", "vqgan"], "relaxed"),
         (["compare", "--sizes", "1", "2"], "--sizes"),
-        (["report"], "PATH"),
+        (["report"], "folder is missing, must be at least one"),
     ],
 )
 def test_a_wrong_argument_is_answered_with_one_line(arguments, named, capsys):

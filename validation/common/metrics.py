@@ -41,14 +41,24 @@ METRICS = {
 }
 
 
-def completed(test: Mapping[str, float | None]) -> dict[str, float | None]:
+def codes(settings: Mapping[str, Any]) -> int:
+    """How many hard codes a latent has, of a run's settings: stages times groups."""
+    return settings.get("stages", 1) * settings.get("groups", 1)
+
+
+def bits(settings: Mapping[str, Any]) -> float:
+    """What they are in bits, if every codeword is as likely: log2 K each."""
+    return codes(settings) * math.log2(settings["codebook_size"])
+
+
+def completed(test: Mapping[str, float | None], codes: int = 1) -> dict[str, float | None]:
     """Test metrics, and those that follow from them where they are there: ``hard_psnr`` = -10 log10(hard_mse) dB, of
-    pictures in [0, 1] as ``psnr`` is, and ``hard_bits`` = log2(hard_perplexity), what an ideal entropy coder needs for
-    a latent's hard code."""
+    pictures in [0, 1] as ``psnr`` is, and where a latent has one code ``hard_bits`` = log2(hard_perplexity), what an
+    ideal entropy coder needs for it."""
     found = dict(test)
     if finite(test.get("psnr")) and (mse := finite(test.get("hard_mse"))):
         found["hard_psnr"] = -10 * math.log10(mse)
-    if perplexity := finite(test.get("hard_perplexity")):
+    if codes == 1 and (perplexity := finite(test.get("hard_perplexity"))):
         found["hard_bits"] = math.log2(perplexity)
     return found
 

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 SPREAD = "mean ± standard deviation"
 
+CHANCE = "the spread between seeds was not measured, and a few tenths of a decibel may be chance."
+"""What numbers of one seed do not show, after "One seed: "."""
+
 
 def over_seeds(numbers: Iterable[int], what: str = SPREAD) -> str:
     """``what`` over so many seeds.

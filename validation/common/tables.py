@@ -1,6 +1,7 @@
 """Tables that are shown in several places: the terminal, Markdown, HTML."""
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -69,6 +70,17 @@ def number(value: float | int | None, digits: int = 3, scale: float = 1.0) -> Ce
     rounded = float(f"{value:.{digits - 1}e}")  # 99.96 becomes 100, which has one decimal less
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
     return Cell(f"{value:,.{decimals}f}", value)
+
+
+def spread_cell(values: Sequence[float | None], digits: int = 3, scale: float = 1.0) -> Cell:
+    """Mean and sample standard deviation of the numbers that are there: of one the number alone, of none a dash."""
+    present = [value for value in values if value is not None and math.isfinite(value)]
+    if not present:
+        return Cell(NOTHING)
+    mean = number(statistics.fmean(present), digits, scale)
+    if len(present) == 1:
+        return mean
+    return Cell(f"{mean.text} ± {number(statistics.stdev(present), 2, scale).text}", mean.number)
 
 
 def count(value: int | None) -> Cell:

@@ -1,9 +1,9 @@
 """What the numbers of a report rest on, in a line of facts at its top."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
+from scq.validation.common.metrics import bits, codes
 from scq.validation.paired.record import Record
 
 
@@ -19,15 +19,15 @@ def of_training(settings: Mapping[str, Any], data: Mapping[str, Any]) -> dict[st
         settings: of it, as its config.json has them; what another version did not have is left out.
         data: name, train_pictures and test_pictures, as far as they are known.
     """
-    size = settings["codebook_size"]
+    size, number = settings["codebook_size"], codes(settings)
     pictures = [f"{data[key]:,} {what}" for key, what in _SPLITS.items() if data.get(key)]
     return {
         "seed": str(settings["seed"]),
         "data": ", ".join([str(settings.get("data", "photos")), *pictures]),
         "training": f"{settings['steps']:,} steps of {settings['batch_size']}",
         "learning rate": f"{settings['learning_rate']:g}",
-        "codebook": f"K {size}, F {settings['dim']}",
-        "hard code": f"{math.log2(size):.3g} bits a latent",
+        "codebook": f"K {size}, F {settings['dim']}" + (f", {number} codes a latent" if number > 1 else ""),
+        "hard code": f"{bits(settings):.3g} bits a latent",
     }
 
 

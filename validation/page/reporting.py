@@ -1,6 +1,6 @@
 """The report: one page that needs nothing but itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from scq.validation.comparison.shifted_means import means_table
 from scq.validation.page.basis import basis
 from scq.validation.page.figures import draw_all
 from scq.validation.page.limitations import limitations
+from scq.validation.page.read import read
 from scq.validation.page.sentences import (
     backend_sentence,
     gap_sentence,
@@ -20,10 +21,11 @@ from scq.validation.page.sentences import (
     seed_sentence,
     swap_sentence,
 )
-from scq.validation.paired.record import Record, read_record
+from scq.validation.paired.record import Record
 from scq.validation.paired.tables import gap_table, metrics_table, swap_table
+from scq.validation.runs.page import runs_page
+from scq.validation.runs.record import Runs
 from scq.validation.studies.page import study_page
-from scq.validation.studies.results.record import is_study, read_study
 
 _TITLE = "Exact and relaxed soft convex quantization"
 
@@ -31,30 +33,38 @@ _PRIVATE = ("out", "name", "data_root", "quantizer", "latents", "resume")
 """Settings that are paths of a machine, or differ between the runs."""
 
 
-def report(folder: Path | str, progress: bool = True) -> Path:
-    """Writes the report of a folder, complete or not, into ``folder/report``: index.html, and figures as PNG and PDF.
+def report(folder: Path | str | Sequence[Path | str], progress: bool = True, out: Path | str | None = None) -> Path:
+    """Writes the report of a folder, complete or not: index.html, and figures as PNG and PDF.
 
     The page holds its figures, style and script, and asks for nothing over a network. What is missing (a method that
-    failed, a comparison that was not made) is named at its top. An earlier report of the folder is replaced.
+    failed, a comparison that was not made) is named at its top. An earlier report in the same place is replaced.
 
     Args:
         folder: of :func:`scq.validation.gap`, :func:`scq.validation.demo`, :func:`scq.validation.compare`,
-            :func:`scq.validation.study` or :func:`scq.training.train`.
+            :func:`scq.validation.study` or :func:`scq.training.train`; or several of the last, which are shown side by
+            side, those that differ in their seed alone together.
         progress: says where the page is.
+        out: the folder that the page is written into; by default ``folder/report``, of several runs ``report`` beside
+            the first.
 
     Returns:
         The path of index.html.
 
     Raises:
-        ValueError: nothing in the folder could be reported.
+        ValueError: nothing in the folder could be reported, or of several one is no run's.
     """
-    folder = Path(folder)
+    folders = [Path(folder)] if isinstance(folder, Path | str) else [Path(one) for one in folder]
     # Read before anything is written: a folder that cannot be reported on is left alone.
-    record = read_study(folder) if is_study(folder) else read_record(folder)
-    figures = folder / "report" / "figures"
+    record = read(folders)
+    place = Path(out) if out is not None else (folders[0] if len(folders) == 1 else folders[0].parent) / "report"
+    figures = place / "figures"
     figures.mkdir(parents=True, exist_ok=True)
-    page = folder / "report" / "index.html"
-    write_text(page, _page(record, figures) if isinstance(record, Record) else study_page(record, figures))
+    if isinstance(record, Runs):
+        content = runs_page(record, figures)
+    else:
+        content = _page(record, figures) if isinstance(record, Record) else study_page(record, figures)
+    page = place / "index.html"
+    write_text(page, content)
     if progress:
         say(f"Report: {page}")
     return page

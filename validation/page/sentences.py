@@ -1,10 +1,10 @@
 """What the report says in words, computed from the numbers: nothing is claimed that was not measured."""
 
-import math
 from collections.abc import Mapping
 
 from scq.solvers import registry
-from scq.validation.common.metrics import finite
+from scq.validation.common.metrics import bits, finite
+from scq.validation.common.seeds import CHANCE
 from scq.validation.comparison.rows import Outcome, told_apart
 from scq.validation.paired.methods import METHODS
 from scq.validation.paired.record import Record
@@ -32,31 +32,35 @@ def headline(record: Record) -> str:
 
 
 def hard_sentence(record: Record) -> str | None:
-    """What is left by the largest weight alone, and the rate of that; soft weights carry more bits."""
-    psnr = {name: value for name, test in record.tests.items() if (value := finite(test.get("hard_psnr"))) is not None}
-    if not psnr:
-        return None
-    size = record.settings["codebook_size"]
+    """:func:`hard_words` of the methods."""
+    tests = {METHODS[name].title: test for name, test in record.tests.items()}
+    soft = any(METHODS[name].convex for name in record.tests)
+    return hard_words(tests, dict.fromkeys(tests, bits(record.settings)) if tests else {}, soft)
+
+
+def hard_words(tests: Mapping[str, Mapping[str, float | None]], rates: Mapping[str, float], soft: bool) -> str | None:
+    """What is left by the largest weight alone, and the rate of that; soft weights carry more bits.
+
+    Args:
+        tests: the test metrics with what follows from them, by whose they are.
+        rates: bits a latent of each.
+        soft: whether weights of some are soft.
+    """
     parts = []
-    for name, value in psnr.items():
-        entropy = finite(record.tests[name].get("hard_bits"))
-        coded = f" ({entropy:.2f} bits by entropy)" if entropy is not None else ""
-        parts.append(f"{METHODS[name].title} {value:.2f} dB{coded}")
-    soft = any(METHODS[name].convex for name in psnr)
-    return (
-        f"Decoded by the largest weight alone, at {math.log2(size):.3g} bits a latent (K {size}): {_list(parts)}."
-        + (" Weights as trained carry more bits than that." if soft else "")
-    )
+    for name, test in tests.items():
+        psnr, entropy = finite(test.get("hard_psnr")), finite(test.get("hard_bits"))
+        if psnr is not None:
+            coded = f" ({entropy:.2f} by entropy)" if entropy is not None else ""
+            parts.append(f"{name} {psnr:.2f} dB at {rates[name]:.3g} bits a latent{coded}")
+    if not parts:
+        return None
+    more = " Weights as trained carry more bits than that." if soft else ""
+    return f"Decoded by the largest weight alone: {_list(parts)}.{more}"
 
 
 def seed_sentence(record: Record) -> str | None:
     """What one seed says, and what it does not."""
-    if not record.tests:
-        return None
-    return (
-        f"One seed ({record.settings['seed']}): the spread between seeds was not measured, and a few tenths of a "
-        "decibel may be chance."
-    )
+    return f"One seed ({record.settings['seed']}): {CHANCE}" if record.tests else None
 
 
 def gap_sentence(record: Record) -> str | None:

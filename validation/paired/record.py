@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from scq.training.config import CommonConfig
-from scq.training.folder import CONFIG, ENVIRONMENT, METRICS, TEST
-from scq.training.run import Run
+from scq.training.folder import CONFIG, ENVIRONMENT
 from scq.validation.common.files import read_json, written_by_us
-from scq.validation.common.metrics import completed
+from scq.validation.common.metrics import codes, completed
+from scq.validation.common.run_record import RunRecord, read_run
 from scq.validation.comparison.comparing import JSON as COMPARISON
 from scq.validation.comparison.comparing import ROUNDS
 from scq.validation.comparison.rows import Row, read_rows
@@ -21,28 +21,6 @@ from scq.validation.paired.methods import METHODS
 from scq.validation.paired.speeds import Speeds, read_speeds
 
 RESULTS = "results.json"
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One method's run.
-
-    Attributes:
-        settings: its configuration.
-        history: its log.
-        test: the metrics on held-out pictures; empty when the run did not finish.
-    """
-
-    settings: Mapping[str, Any]
-    history: list[dict[str, float | int]]
-    test: Mapping[str, float | None]
-
-    def series(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Steps and values of one number of the log, where it is there and finite."""
-        lines = [(line["step"], line[name]) for line in self.history if name in line]
-        points = np.array(lines, dtype=float).reshape(-1, 2)
-        points = points[np.isfinite(points).all(1)]
-        return points[:, 0], points[:, 1]
 
 
 @dataclass(frozen=True)
@@ -94,7 +72,7 @@ class Record:
     @property
     def tests(self) -> dict[str, Mapping[str, float | None]]:
         """The test metrics of the finished runs, and those that follow from them."""
-        return {name: completed(run.test) for name, run in self.runs.items() if run.test}
+        return {name: completed(run.test, codes(run.settings)) for name, run in self.runs.items() if run.test}
 
     @property
     def missing(self) -> list[str]:
@@ -131,7 +109,7 @@ class Record:
 
 
 def read_record(folder: Path) -> Record:
-    """Reads the folder of paired runs or of a demonstration, complete or not; or of one run, or of one comparison.
+    """Reads the folder of paired runs or of a demonstration, complete or not; or of one comparison.
 
     Raises:
         ValueError: there is no such folder, or nothing in it that could be reported.
@@ -143,23 +121,21 @@ def read_record(folder: Path) -> Record:
 
 
 def _read(folder: Path) -> Record:
-    runs = {name: _run(folder / name) for name in METHODS if (folder / name / CONFIG).is_file()}
-    if (folder / CONFIG).is_file():
-        alone = _run(folder)
-        runs |= {name: alone for name, method in METHODS.items() if method.quantizer == alone.settings.get("quantizer")}
+    runs = {name: read_run(folder / name) for name in METHODS if (folder / name / CONFIG).is_file()}
     results = read_json(folder / RESULTS) if (folder / RESULTS).is_file() else {}
     comparison = next((read_json(path) for path in _comparisons(folder)), {})
     if not runs and not comparison:
         raise ValueError(
-            f"folder is '{folder}', must be the folder of paired runs, a run or a comparison; it holds none"
+            f"folder is '{folder}', must be the folder of paired runs, a study, a comparison or a run; it holds none"
         )
+    number = codes(next(iter(runs.values())).settings) if runs else 1
     environment = results.get("environment") or _environment(folder, runs) or comparison.get("environment", {})
     return Record(
         folder=folder,
         evaluated=bool(results),
         runs=runs,
         errors={name: m["error"] for name, m in results.get("methods", {}).items() if m["state"] == "failed"},
-        swap=results.get("swap", []),
+        swap=[pair | {"test": completed(pair["test"], number)} for pair in results.get("swap", [])],
         speeds=read_speeds(results.get("speeds", {})),
         data=results.get("data", {}),
         environment=environment,
@@ -168,12 +144,6 @@ def _read(folder: Path) -> Record:
         pictures=_pictures(folder),
         gap_maps={name: gap_map for name in runs if (gap_map := load_gap_map(folder / name)) is not None},
     )
-
-
-def _run(folder: Path) -> RunRecord:
-    history = Run(folder).log() if (folder / METRICS).is_file() else []
-    test = read_json(folder / TEST) if (folder / TEST).is_file() else {}
-    return RunRecord(read_json(folder / CONFIG), history, test)
 
 
 def _environment(folder: Path, runs: Mapping[str, RunRecord]) -> dict[str, Any]:

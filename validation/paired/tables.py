@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from scq.validation.common.measuring.timing import Repeated, cell
-from scq.validation.common.metrics import Metric, completed, shown
+from scq.validation.common.metrics import Metric, shown
+from scq.validation.common.run_record import RunRecord
 from scq.validation.common.tables import Cell, Table, number, table, text
 from scq.validation.paired.methods import METHODS
-from scq.validation.paired.record import Record, RunRecord
+from scq.validation.paired.record import Record
 
 _QUANTITIES = {
     "gap/weights_l1": "distance of the weights, L1",
@@ -37,7 +38,8 @@ _TENTH = 10
 def metrics_table(
     tests: Mapping[str, Mapping[str, float | None]], speeds: Mapping[str, Repeated] | None = None
 ) -> Table:
-    """The metrics of every method, and where they were measured in turns their pictures a second."""
+    """The metrics of every method, with what follows from them (:func:`scq.validation.common.metrics.completed`), and
+    where they were measured in turns their pictures a second."""
     metrics = shown(tests.values())
     rows = (
         [text(METHODS[method].title), *_cells(metrics, test, method), *([cell(speeds.get(method))] if speeds else [])]
@@ -63,8 +65,7 @@ def swap_table(swap: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _cells(metrics: Sequence[Metric], test: Mapping[str, float | None], solver: str) -> list[Cell]:
-    found = completed(test)
-    cells = {metric.name: number(found.get(metric.name), metric.digits, metric.scale) for metric in metrics}
+    cells = {metric.name: number(test.get(metric.name), metric.digits, metric.scale) for metric in metrics}
     if solver == "relaxed":
         cells["converged_share"] = number(None)  # it has no tolerance to converge to
     return list(cells.values())

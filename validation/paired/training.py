@@ -18,6 +18,7 @@ from scq.training.terminal import animated, duration, say
 from scq.validation.common.attempts import attempt, check_resumed
 from scq.validation.common.files import csv_text, read_json, write_json, write_text
 from scq.validation.common.measuring.machine import machine
+from scq.validation.common.metrics import codes, completed
 from scq.validation.common.resuming import SETTINGS, read_settings, working
 from scq.validation.comparison.measuring.latents import save_latents
 from scq.validation.config import GapConfig
@@ -61,7 +62,9 @@ def gap(config: GapConfig, progress: bool = True) -> Path:
         paired_runs(config, images, folder, progress)
     if progress:
         results = read_json(folder / RESULTS)
-        tests = {method: outcome["test"] for method, outcome in results["methods"].items() if "test" in outcome}
+        number = codes(dataclasses.asdict(config.train))
+        done = {method: outcome["test"] for method, outcome in results["methods"].items() if "test" in outcome}
+        tests = {method: completed(test, number) for method, test in done.items()}
         speeds = read_speeds(results["speeds"])
         metrics_table(tests, speeds and speeds.forward).transposed().show(Console())
         say(f"Runs: {folder}")

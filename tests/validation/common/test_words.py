@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from scq.validation.common.metrics import completed
+from scq.validation.common.metrics import bits, codes, completed
 from scq.validation.common.rendering import headings
 from scq.validation.common.seeds import over_seeds
 from scq.validation.common.tables import number, table, text
@@ -28,6 +28,12 @@ def test_the_psnr_and_the_bits_of_the_hard_code_follow_from_its_error_and_perple
     assert found["hard_psnr"] == pytest.approx(10.0) and found["hard_bits"] == pytest.approx(3.0)
     # Of a test in which psnr is -10 log10(mse), so is hard_psnr of hard_mse.
     assert found["psnr"] == pytest.approx(-10 * math.log10(0.01))
+
+
+def test_several_codes_of_a_latent_add_up_and_their_entropy_is_not_told() -> None:
+    settings = {"codebook_size": 16, "stages": 3, "groups": 2}
+    assert codes(settings) == 6 and bits(settings) == 24 and bits({"codebook_size": 8}) == 3
+    assert "hard_bits" not in completed({"hard_perplexity": 8.0}, codes(settings))
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from browser import Page, launched, needed, opened
-from report_pages import comparison_page, gap_page, study_page
+from report_pages import comparison_page, gap_page, run_page, study_page
 
 needed()
 
-PAGES = {"gap": gap_page, "comparison": comparison_page, "study": study_page}
+PAGES = {"gap": gap_page, "comparison": comparison_page, "study": study_page, "run": run_page}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,8 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(
-    scope="module", params=["gap", *(pytest.param(name, marks=pytest.mark.slow) for name in ("comparison", "study"))]
+    scope="module",
+    params=["gap", *(pytest.param(name, marks=pytest.mark.slow) for name in ("comparison", "study", "run"))],
 )
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return PAGES[request.param](tmp_path_factory.mktemp(request.param))
@@ -43,7 +44,13 @@ def test_the_page_works_without_a_word_on_the_console(browser: Any, page: Path) 
         # What a figure refers to is its own.
         refers = "[...document.querySelectorAll('use')].map(e => e.getAttribute('xlink:href').slice(1))"
         assert set(shown.ask(refers)) <= set(ids)
+        assert shown.complaints == []
 
+
+def test_a_click_on_a_heading_sorts_by_it(browser: Any, page: Path) -> None:
+    with opened(browser, page) as shown:
+        if not shown.page.locator("table.sortable").count():
+            pytest.skip("nothing on this page is sorted")
         headings = shown.page.locator("table.sortable").first.locator("th button")
         numeric = shown.ask(
             "[...document.querySelector('table.sortable').tHead.rows[0].cells].findIndex(c => c.className === 'number')"

@@ -58,7 +58,7 @@ def inlined(drawing: Figure, name: str) -> Inline:
 
     Args:
         drawing: the figure.
-        name: of its own in the page, of letters that an id may have.
+        name: of its own in the page; what an id may not have is replaced.
     """
     drawing.set_dpi(_POINT)
     members = [(artist, series) for axes in drawing.axes for artist in _drawn(axes) if (series := _series(artist))]
@@ -83,7 +83,7 @@ def inlined(drawing: Figure, name: str) -> Inline:
     points = [point for at, axes in enumerate(drawing.axes) for point in _points(axes, at, of, height)]
     titles = [{"x": axes.get_xlabel(), "y": axes.get_ylabel()} for axes in drawing.axes]
     told = {"names": names, "axes": titles, "points": points}
-    return Inline(_cleaned(buffer.getvalue(), name, _hits(keys, height)), told)
+    return Inline(_cleaned(buffer.getvalue(), re.sub(r"\W", "-", name), _hits(keys, height)), told)
 
 
 def _drawn(axes: Axes) -> Iterator[Artist]:

@@ -23,6 +23,7 @@ INK, SOFT, GRID = "#1c2329", "#5a6670", "#e3e7ea"
 _SETTINGS = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
     "font.size": 9.5,
+    "text.parse_math": False,  # names of folders and settings may have a dollar in them
     "axes.labelsize": 9.5,
     "axes.edgecolor": SOFT,
     "axes.labelcolor": INK,
@@ -85,9 +86,9 @@ def log_axis(axes: Axes, name: Literal["x", "y"] = "y") -> None:
 def _log_label(value: float, _: int) -> str:
     if 1e-2 <= value < 1e4:
         return f"{value:g}"
-    mantissa, exponent = f"{value:.0e}".split("e")
+    mantissa, exponent = f"{value:.1e}".split("e")  # within a decade ticks may stand at halves
     power = "10" + str(int(exponent)).translate(_SUPERSCRIPTS)
-    return power if mantissa == "1" else f"{mantissa}·{power}"
+    return power if mantissa == "1.0" else f"{mantissa.removesuffix('.0')}·{power}"
 
 
 def legend(axes: Axes, columns: int = 2) -> None:

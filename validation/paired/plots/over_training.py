@@ -3,8 +3,9 @@
 from matplotlib.axes import Axes
 
 from scq.validation.common.plots.style import legend, log_axis, smooth, steps_axis
+from scq.validation.common.run_record import RunRecord
 from scq.validation.paired.methods import METHODS, MethodInfo
-from scq.validation.paired.record import Record, RunRecord
+from scq.validation.paired.record import Record
 
 
 def training_mse(record: Record, axes: Axes) -> bool:

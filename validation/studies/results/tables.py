@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from scq.validation.common.measuring.timing import cell
 from scq.validation.common.metrics import METRICS, Metric
 from scq.validation.common.seeds import over_seeds
-from scq.validation.common.tables import NOTHING, Cell, Table, count, number, table, text
+from scq.validation.common.tables import Cell, Table, count, number, spread_cell, table, text
 from scq.validation.studies.cells import Varied
 from scq.validation.studies.results.record import StudyRecord
 from scq.validation.studies.results.summary import Spread, Summary, choose, chosen_by, place_of
@@ -159,9 +159,4 @@ def _line(summary: Summary, metrics: Sequence[Metric]) -> list[Cell]:
 
 
 def _spread(spread: Spread | None, metric: Metric) -> Cell:
-    if spread is None:
-        return Cell(NOTHING)
-    mean = number(spread.mean, metric.digits, metric.scale)
-    if spread.deviation is None:
-        return mean
-    return Cell(f"{mean.text} ± {number(spread.deviation, 2, metric.scale).text}", mean.number)
+    return spread_cell(spread.values if spread else (), metric.digits, metric.scale)
