@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scq.validation.comparison.comparing import Comparison, compare
     from scq.validation.comparison.rows import Row
     from scq.validation.demonstration import demo
+    from scq.validation.judging import judge
     from scq.validation.page.reporting import report
     from scq.validation.paired.training import gap
     from scq.validation.studies.running import study
@@ -25,6 +26,7 @@ _LAZY = {
     "compare": "scq.validation.comparison.comparing",
     "demo": "scq.validation.demonstration",
     "gap": "scq.validation.paired.training",
+    "judge": "scq.validation.judging",
     "report": "scq.validation.page.reporting",
     "study": "scq.validation.studies.running",
 }
@@ -39,6 +41,7 @@ __all__ = [
     "compare",
     "demo",
     "gap",
+    "judge",
     "report",
     "study",
 ]

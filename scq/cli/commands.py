@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional
 
 from scq.training.applicability import Applies, refuse_ignored
 from scq.training.config import CommonConfig, TrainConfig
+from scq.training.kinds import Within
 from scq.training.presets import without_use
 from scq.training.settings import Settings, refuse_others
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
@@ -132,6 +133,54 @@ class ReportConfig(Settings):
         super().__post_init__()
         if not self.folder:
             raise ValueError("folder is missing, must be at least one: scq report FOLDER")
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(Settings):
+    """What to measure of the reconstructions of a finished run, as trained and after hard decoding."""
+
+    run: Positional[Path]
+    """Folder of the run, of a model of pictures."""
+    lpips: Literal["none", "alex", "vgg"] = "none"
+    """LPIPS too, by this network; scores are alex's by custom. Its weights are downloaded (233 and 528 MB)."""
+    lpips_weights: Annotated[Path | None, Applies("to LPIPS", lambda config: config.lpips != "none", "lpips")] = None
+    """The file with the network's weights; by default it is looked for in torch's cache, and downloaded there."""
+    rfid: bool = False
+    """rFID and KID too, by Inception."""
+    inception: Annotated[Path | None, Applies("to rFID", lambda config: config.rfid, "rfid")] = None
+    """A TorchScript file of Inception, as inception-2015-12-05.pt, which is run as a programme is; by default
+    torch-fidelity's."""
+    average: bool = False
+    """With the averaged weights, of a run that has them."""
+    pictures: Annotated[int, Within("at least 2", lambda value: value >= 2)] = 50_000
+    """Held-out pictures at most, evenly over all; as many training pictures are looked at for the floor."""
+    data_root: Path | None = None
+    """Folder of the data, where it is another than the run's."""
+    device: str = "auto"
+    """auto (a GPU when there is one), cpu, cuda, cuda:1, ..."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_ignored(self)
+
+
+def _evaluate(config: EvaluateConfig) -> None:
+    from rich.console import Console
+
+    from scq.validation.judging import judge, judged_table
+
+    found = judge(
+        config.run,
+        lpips=config.lpips,
+        lpips_weights=config.lpips_weights,
+        rfid=config.rfid,
+        inception_file=config.inception,
+        average=config.average,
+        pictures=config.pictures,
+        data_root=config.data_root,
+        device=config.device,
+    )
+    judged_table(found).transposed().show(Console())
 
 
 def _backends(config: BackendsConfig) -> None:
@@ -296,6 +345,12 @@ COMMANDS = (
         _train,
         _before_train,
         preset=_train_preset,
+    ),
+    Command(
+        "evaluate",
+        EvaluateConfig,
+        "Measure how the reconstructions of a run look: perceptual distances, and distances of the sets.",
+        _evaluate,
     ),
     Command(
         "compare",

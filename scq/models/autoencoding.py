@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -91,6 +92,14 @@ class PictureModel(Model):
         """Distances of pictures in [-1, 1] that :meth:`evaluate` measures too, by name. By default none."""
         return {}
 
+    def averaged(self) -> AbstractContextManager[None]:
+        """Averaged weights in place of the model's own, as long as it lasts.
+
+        Raises:
+            ValueError: the model has none.
+        """
+        raise ValueError(f"model is a {type(self).__name__} without averaged weights, must have them")
+
     def evaluate(self, examples: UInt8[Tensor, "N 3 H W"] | LazyExamples) -> dict[str, float]:
         """The numbers of :func:`scq.training.evaluate`."""
         need("train")
@@ -101,5 +110,9 @@ class PictureModel(Model):
     @torch.no_grad()
     def samples(self, examples: UInt8[Tensor, "N 3 H W"]) -> UInt8[Tensor, "N 3 H W"]:
         """The reconstructions of pictures, as pictures."""
-        reconstruction = self(to_float(examples).to(next(self.parameters()).device)).reconstruction.cpu()
-        return ((reconstruction + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
+        return as_pictures(self(to_float(examples).to(next(self.parameters()).device)).reconstruction)
+
+
+def as_pictures(made: Float[Tensor, "N 3 H W"]) -> UInt8[Tensor, "N 3 H W"]:
+    """What a model made, about in [-0.5, 0.5], rounded to pictures of 8 bits on the CPU."""
+    return ((made.cpu() + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)

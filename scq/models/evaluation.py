@@ -50,7 +50,7 @@ def evaluate(
     device, distances = next(model.parameters()).device, model.distances()
     quantizer = model.quantizer if any(places(model.quantizer)) else None
     usage = StackedUsage(quantizer) if quantizer else None
-    soft, hard = _Errors(distances, device), _Errors(distances, device)
+    soft, hard = Errors(distances, device), Errors(distances, device)
     seen, converged = 0, 0.0
     training = model.training
     model.eval()
@@ -78,7 +78,7 @@ def evaluate(
     return numbers
 
 
-class _Errors:
+class Errors:
     """The errors of reconstructions of pictures, batch after batch."""
 
     def __init__(self, distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]], device: torch.device) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -198,11 +199,14 @@ class VQGAN(PictureModel):
         """The perceptual distance that it was trained with."""
         return {} if self._perceptual is None else {self._perceptual.title: self._perceptual}
 
+    def averaged(self) -> AbstractContextManager[None]:
+        return super().averaged() if self.average is None else self.average.applied(self._generator())
+
     def evaluate(self, examples: UInt8[Tensor, "N 3 H W"] | LazyExamples) -> dict[str, float]:
         """The numbers of :func:`scq.training.evaluate`, and as ema_... those of the averaged weights."""
         numbers = super().evaluate(examples)
         if self.average is not None:
-            with self.average.applied(self._generator()):
+            with self.averaged():
                 numbers |= {f"ema_{name}": value for name, value in super().evaluate(examples).items()}
         return numbers
 

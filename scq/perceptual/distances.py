@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from scq.perceptual.networks import Features, pooled_features
@@ -60,27 +60,27 @@ def distribution_distances(
 
     Source: Heusel et al. 2017, arXiv 1706.08500; Binkowski et al. 2018, arXiv 1801.01401; computed by torchmetrics.
     """
-    features = features or pooled_features()
-    sets = {
-        name: _all(features, pictures) for name, pictures in (("made", made), ("held_out", held_out), ("train", train))
-    }
-    number = len(sets["held_out"])
-    for name, found in sets.items():
+    network = features or pooled_features()
+    return of_features(*(features_of(network, pictures) for pictures in (made, held_out, train)))
+
+
+def features_of(network: Features, pictures: Iterable[UInt8[Tensor, "_ 3 _ _"]]) -> Float[Tensor, "N F"]:
+    """The features of all of them, in float64 on the CPU."""
+    found = [network(batch).double().cpu() for batch in pictures]
+    return torch.cat(found) if found else torch.empty(0, 1, dtype=torch.float64)
+
+
+def of_features(
+    made: Float[Tensor, "_ F"], held_out: Float[Tensor, "_ F"], train: Float[Tensor, "_ F"]
+) -> DistributionDistances:
+    """:func:`distribution_distances` of features that are there already."""
+    number = len(held_out)
+    for name, found in (("made", made), ("held_out", held_out), ("train", train)):
         if len(found) != number or number < 2:
             raise ValueError(f"{name} has {len(found)} pictures, held_out {number}, must be as many, and 2 or more")
     return DistributionDistances(
-        number,
-        _frechet(sets["made"], sets["held_out"]),
-        _frechet(sets["train"], sets["held_out"]),
-        _kernel(sets["made"], sets["held_out"]),
-        _kernel(sets["train"], sets["held_out"]),
+        number, _frechet(made, held_out), _frechet(train, held_out), _kernel(made, held_out), _kernel(train, held_out)
     )
-
-
-def _all(features: Features, pictures: Iterable[Tensor]) -> Tensor:
-    # Numbers of the CPU: nothing is left on the device, and both metrics are of the same features.
-    found = [features(batch).double().cpu() for batch in pictures]
-    return torch.cat(found) if found else torch.empty(0, 1)
 
 
 class _Given(nn.Module):
