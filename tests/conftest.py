@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 # Before the checks: Numba compiles functions as they are written, not wrapped.
 import scq.solvers.compiled.backward
 import scq.solvers.compiled.columns
+import scq.solvers.compiled.lockstep
 import scq.solvers.compiled.nearest  # noqa: F401
 
 # Every annotated function and dataclass of ours is checked at run time, in tests only.

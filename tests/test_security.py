@@ -58,11 +58,19 @@ def dangers(source: str) -> list[str]:
 
 
 def test_no_source_file_can_run_what_it_reads() -> None:
-    """But one: compiled code is there to be run, and comes from a folder that is its owner's alone."""
+    """But two: compiled code is there to be run, and comes from a folder that is its owner's alone; published weights
+    are in torch's own format, of which its loader is told to take tensors alone."""
     assert len(SOURCES) > 100
     found = {path.relative_to(ROOT).as_posix(): dangers(path.read_text()) for path in SOURCES}
     (pickle,) = found.pop("solvers/compiled/cache.py")
     assert pickle.endswith(": import pickle")
+    loaders = found.pop("scq/perceptual/weights.py")
+    assert [what.partition(": ")[2] for what in loaders] == [
+        "import pickle",  # the name of an error
+        "weights_only=True",
+        "torch.load",
+        "weights_only=True",
+    ]
     assert {path: what for path, what in found.items() if what} == {}
 
 

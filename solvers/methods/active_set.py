@@ -5,11 +5,11 @@ towards the weights that solve the KKT system of the support, and what reaches z
 finished when no codeword of all K would lower the objective. Every step lowers the objective, so no support occurs
 twice and the method ends: it is Lawson and Hanson's, with several codewords at a time and the constraint sum(p) = 1.
 
-On the CPU a compiled kernel (:mod:`scq.solvers.compiled.columns`) runs on all of torch's threads, with the inverse of
-the support's matrix updated in place. It computes in the dtype of the latents, with errors and weights in float64; in
-float32, columns that it cannot certify, or whose support rounding errors may have decided, are solved again in float64,
-so that the gradient is that of the right support. What is left is solved by the tensor path,
-:mod:`scq.solvers.polish`, which is the only one on other devices and where Numba cannot compile.
+On the CPU compiled kernels (:mod:`scq.solvers.compiled.batch`) run on all of torch's threads, with the inverse of
+the support's matrix updated in place. They compute in the dtype of the latents; in float32, columns that they cannot
+certify, or whose support rounding errors may have decided, are solved again in float64, so that the gradient is that of
+the right support. What is left is solved by the tensor path, :mod:`scq.solvers.polish`, which is the only one on other
+devices and where Numba cannot compile.
 
 Limits: below lam of about 1e-9 of the longest codeword's square (from the codebook's mean) float64 does not resolve the
 support's matrix, and above codewords of about 1e3 it does not resolve multipliers to 1e-9 near the hull. A column that
@@ -31,29 +31,8 @@ from scq.solvers.status import Status
 from scq.solvers.support import Support
 from scq.solvers.weights import Weights
 
-_COLUMNS_PER_CHUNK = 64, 512
-"""At least and at most: enough chunks that all threads end together, and few enough to be handed out."""
-
-_GRAM_CODEWORDS = 2048
-"""Up to this many codewords their products are computed once: (K, K) in float32 is 16 MB then."""
-
-_PRODUCTS = 512
-"""Products of codewords that a column asks for, roughly: for a few columns all (K, K) of them are too many."""
-
-_SMALL = 2**12
-"""Entries of a codebook (K F) that is read again more quickly than a list of candidates is kept."""
-
-_RESOLUTION = {torch.float32: 2e-6, torch.float64: 0.0}
-"""Share of the largest gradient entry below which float32 does not tell a multiplier, or its weight, from 0."""
-
 _FINEST = 1e-9
 """Tolerance to which float64 certifies, whatever is asked for."""
-
-_ROUNDS = 8
-"""Solves on the support between two passes over a codebook that is not small."""
-
-_SHARE = {torch.float32: 0.5, torch.float64: 1e-3}
-"""Codewords enter while the residual exceeds this share of tol, as far below it as rounding errors allow."""
 
 _LINEAR_SOLVES = 1000
 """Linear solves that the tensor path may take for a column: where these do not do, rounding errors go in circles."""
@@ -118,43 +97,13 @@ def _by_tensors(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weight
     return weights, steps, residual, torch.zeros_like(residual, dtype=torch.bool)
 
 
+def _compiled(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor, Tensor]:
+    # Here, because importing Numba takes a second that other backends need not pay.
+    from scq.solvers.compiled.batch import solve_compiled
+
+    return solve_compiled(problem, tol, max_iter)
+
+
 def _compiled_in_double(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor, Tensor]:
     # As exact as float64 is: of these columns the support hangs on it, and they are few.
     return _compiled(problem.to(torch.float64), min(tol, _FINEST), max_iter)
-
-
-def _compiled(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor, Tensor]:
-    """The same by the compiled kernel, the residual infinite where it gave up; and whether rounding decided."""
-    # Here, because importing Numba takes a second that other backends need not pay.
-    from scq.solvers.compiled.columns import scratch, solve_columns
-    from scq.solvers.compiled.tensors import CPU, aligned, in_chunks, numpy, tiled
-
-    latents, codebook, dtype = problem.latents, problem.codebook, problem.latents.dtype
-    (N, F), K = latents.shape, codebook.shape[0]
-    worthwhile = K <= _GRAM_CODEWORDS and K * K <= _PRODUCTS * N
-    gram = codebook @ codebook.T if worthwhile else codebook.new_empty(0, 0)
-    capacity = min(K, 2 * F + 64)
-    steps = torch.zeros(N, dtype=torch.long, device=CPU)
-    residual = torch.full((N,), torch.inf, dtype=torch.float64, device=CPU)
-    close = torch.zeros(N, dtype=torch.bool, device=CPU)
-    inputs = numpy(aligned(latents), aligned(codebook)[:K], tiled(codebook), gram)
-    tolerances = tol * _SHARE[dtype], float(problem.floor), _RESOLUTION[dtype]
-    settings = float(problem.lam), *numpy(problem.anchor.contiguous()), *tolerances
-    limits, rounds = numpy(max_iter.contiguous()), 1 if K * F <= _SMALL else _ROUNDS
-    least, most = _COLUMNS_PER_CHUNK
-    columns = min(most, max(least, N // (8 * torch.get_num_threads())))
-    chunks: dict[int, Weights] = {}
-
-    def work(todo):
-        spare = numpy(*scratch(capacity, K, F, dtype))
-        index = torch.empty(columns, capacity, dtype=torch.long, device=CPU)
-        values = torch.empty(columns, capacity, dtype=torch.float64, device=CPU)
-        size = torch.empty(columns, dtype=torch.long, device=CPU)
-        for first, last in todo:
-            written = numpy(index, values, size, steps[first:last], residual[first:last], close[first:last])
-            solve_columns(first, last, *inputs, *settings, *limits, rounds, *written, *spare)
-            width = int(size[: last - first].max())
-            chunks[first] = Weights(values[: last - first, :width].clone(), index[: last - first, :width].clone(), K)
-
-    in_chunks(work, N, columns)
-    return Weights.join([chunks[first] for first in sorted(chunks)]), steps, residual, close
