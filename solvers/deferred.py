@@ -1,6 +1,6 @@
 """Checks of values for which the host does not wait.
 
-On the CPU a value is looked at when the check is made. On another device that would hold up the host until all is done
+On the CPU a value is looked at when the check is made. On a GPU that would hold up the host until all is done
 that the device was asked for: the value is copied in the background, and looked at with the next check on that device,
 or where numbers are read anyway (:func:`settle`). The error then says which step it belongs to.
 
@@ -18,6 +18,9 @@ from torch import Tensor
 
 from scq.solvers.transforms import inspect, transformed
 
+_AT_ONCE = ("cpu", "mps")
+"""The CPU, and a device whose copies to it are not there yet when an event after them is."""
+
 _STEP: ContextVar[int | None] = ContextVar("step", default=None)
 
 
@@ -32,7 +35,7 @@ _PENDING: dict[torch.device, deque[_Check]] = {}
 
 
 def check(verdict: Callable[[Tensor], None], facts: Tensor) -> None:
-    """verdict(facts): on the CPU or in a transform now, elsewhere once the device has come so far.
+    """verdict(facts): on the CPU or in a transform now, on a GPU once the device has come so far.
 
     Args:
         verdict: looks at facts on the CPU, and raises ValueError.
@@ -42,16 +45,24 @@ def check(verdict: Callable[[Tensor], None], facts: Tensor) -> None:
         ValueError: the verdict's; or that of an earlier check, which names the step that it belongs to.
     """
     facts, device = facts.detach(), facts.device
-    if device.type == "cpu" or transformed():
+    if device.type in _AT_ONCE or transformed():
         inspect(verdict, facts)
         return
-    settle(device, earlier=True)
     if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
         return
+    settle(device, earlier=True)
     found = facts.to("cpu", non_blocking=True)
-    copied = torch.Event(device=device)
-    copied.record()
-    _PENDING.setdefault(device, deque()).append(_Check(_STEP.get(), found, copied, verdict))
+    _PENDING.setdefault(device, deque()).append(_Check(_STEP.get(), found, _recorded(device), verdict))
+
+
+def _recorded(device: torch.device) -> torch.Event:
+    """An event after all that the device was asked for so far."""
+    if device.type == "cuda":
+        # Of that device: by itself an event is one of the device that is current.
+        return torch.cuda.current_stream(device).record_event()
+    event = torch.Event(device=device)
+    event.record()
+    return event
 
 
 def settle(device: torch.device, wait: bool = False, earlier: bool = False) -> None:
@@ -66,18 +77,21 @@ def settle(device: torch.device, wait: bool = False, earlier: bool = False) -> N
     """
     pending = _PENDING.get(device)
     while pending:
-        step, facts, copied, verdict = pending[0]
-        if not copied.query():
-            if not wait:
-                return
-            copied.synchronize()
-        pending.popleft()
         try:
-            verdict(facts)
+            one = pending.popleft()
+        except IndexError:  # another thread has looked at it
+            return
+        if not one.copied.query():
+            if not wait:
+                pending.appendleft(one)
+                return
+            one.copied.synchronize()
+        try:
+            one.verdict(one.facts)
         except ValueError as error:
             pending.clear()
             where = f"an earlier problem on {device}: " if earlier else ""
-            raise ValueError(f"{where if step is None else f'step {step}: '}{error}") from None
+            raise ValueError(f"{where if one.step is None else f'step {one.step}: '}{error}") from None
 
 
 @contextmanager

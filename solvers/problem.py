@@ -49,9 +49,9 @@ class Problem:
     codebook: Float[Tensor, "K F"]
     lam: Float[Tensor, ""]
     anchor: Int[Tensor, " N"] | Float[Tensor, "N K"]
-    number: float | None
+    number: float | None = None
     """lam, where it was given as a number."""
-    sound: Bool[Tensor, ""] | None
+    sound: Bool[Tensor, ""] | None = None
     """Whether the codebook is finite; None where that is known: on the CPU it is."""
 
     def __init__(
