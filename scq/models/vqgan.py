@@ -62,7 +62,8 @@ class VQGAN(PictureModel):
         disc_weight_max: see above.
         disc_start_share: share of the steps after which the generator's term counts.
         disc_warmup_share: share of the steps that D is trained before that.
-        disc_layers, disc_width: of D.
+        disc_layers: of D.
+        disc_width: of D.
         generator_term: "hinge" or "non_saturating".
         ema_decay: of the moving average of the weights, which is evaluated too; 0 for none.
 

@@ -49,8 +49,7 @@ class Grouped(StackedQuantizer):
         """Quantizes x, group by group.
 
         Raises:
-            ValueError: x has other channels than ``dim``.
-            And as the quantizers do.
+            ValueError: x has other channels than ``dim``; otherwise as its quantizers.
         """
         check_channels(x, self.dim, self.channel_dim)
         split = x.split([part.dim for part in self.parts()], self.channel_dim)

@@ -76,7 +76,7 @@ class Residual(StackedQuantizer):
         """Quantizes x, stage after stage.
 
         Raises:
-            As the quantizers do.
+            TypeError, ValueError: as its quantizers.
         """
         check_floating("x", x)
         check_mask(x, mask, self.channel_dim)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from torch_support import FACTS, NAMES
+
 from scq.cli.listing import PARTS, accuracy, parts, yes
 from scq.quantizers.registry import QuantizerInfo
 from scq.solvers.registry import BackendInfo
@@ -73,3 +75,9 @@ def markdown_of_presets(presets: Sequence[Preset]) -> str:
 
 def _short(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def markdown_of_torch() -> str:
+    """The table of what is supported of torch, for the documentation."""
+    rows = ((fact.feature, *(fact.of(name) for name in NAMES), fact.note) for fact in FACTS)
+    return table_of(("torch", *(f"`{name}`" for name in NAMES), "to know"), rows)
