@@ -1,6 +1,8 @@
 """What is installed: one package with one name, whatever else lies in the user's project."""
 
+import email
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -81,6 +83,20 @@ def test_the_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -
 
 def test_the_wheel_tells_type_checkers_that_it_has_types(wheel: Path) -> None:
     assert "scq/py.typed" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_the_description_leads_to_the_repository_from_a_package_index(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as opened:
+        (name,) = (name for name in opened.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(opened.read(name))
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    links = re.findall(r"\]\(([^)]+)\)", metadata.get_payload())
+    assert [link for link in links if not link.startswith("https://")] == []
+    (picture,) = re.findall(r"!\[[^]]*\]\(([^)]+)\)", metadata.get_payload())
+    place = picture.removeprefix("https://raw.githubusercontent.com/scq-toolkit/scq/main/")
+    assert (ROOT / place).read_bytes().startswith(b"\x89PNG")
+    own = [link.partition("/blob/main/")[2] for link in links if "/scq-toolkit/scq/blob/main/" in link]
+    assert own and all((ROOT / file).is_file() for file in own)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import pytest
+from browser import launched, needed, opened
 from pages import ROOT
 
 pytestmark = [
@@ -84,3 +85,28 @@ def test_formulas_keep_their_asterisks(pages: dict[Path, Page]) -> None:
 def test_no_cross_reference_is_left_as_it_was_written(pages: dict[Path, Page]) -> None:
     for path in pages:
         assert re.findall(r":(?:attr|class|data|func|meth|mod):`?<?[^ ]*", path.read_text()) == [], path.name
+
+
+def test_wide_tables_fold_on_a_telephone_and_fade_where_they_go_on(site: Path) -> None:
+    needed()
+    folded = (
+        "[...document.querySelectorAll('table[data-wide] tbody td')]"
+        ".every(x => getComputedStyle(x).display != 'table-cell')"
+    )
+    headed = "getComputedStyle(document.querySelector('table[data-wide] td:nth-child(2)'), '::before').content"
+    cut = (
+        "[...document.querySelectorAll('.md-typeset__scrollwrap')]"
+        ".every(x => x.hasAttribute('data-more') == (x.scrollWidth > x.clientWidth + 2))"
+    )
+    with launched() as browser:
+        for page in ("torch", "choosing", "backends", "api/scq"):
+            for width in (400, 1000, 1600):
+                with opened(browser, site / f"{page}.html", width) as shown:
+                    shown.page.wait_for_function("document.querySelector('.md-typeset__scrollwrap')")
+                    shown.ask("document.querySelectorAll('details').forEach(x => (x.open = true))")
+                    shown.page.wait_for_timeout(100)  # the observer speaks after the next layout
+                    assert shown.ask("document.documentElement.scrollWidth") == width, (page, width)
+                    assert shown.ask(folded) == (width == 400), (page, width)
+                    assert shown.ask(cut) and shown.complaints == [], (page, width)
+                    if page == "torch":
+                        assert shown.ask(headed) == ('"scq"' if width == 400 else "none")
