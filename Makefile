@@ -30,7 +30,7 @@ test: $(INSTALLED) ## Run the default tests, on all cores
 
 lowest: ## Run the default tests with the oldest versions that are allowed (on Linux this downloads 3 GB of torch for CUDA)
 	$(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install -c constraints-lowest.txt -e ".[train,report,peers,vqgan,prior,lsun,speech,rl,dev]"
+	$(LOWEST)/bin/python -m pip install -c constraints-lowest.txt -e ".[train,report,peers,vqgan,prior,lightning,lsun,speech,rl,dev]"
 	$(LOWEST)/bin/python -m pip install --no-deps qpth==0.0.18
 	$(LOWEST)/bin/pytest
 
@@ -65,7 +65,7 @@ clean: ## Remove the environments, the site and caches; runs/ is left alone
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("scq needs Python 3.11 or later, and $(PYTHON) is %d.%d; name another: make setup PYTHON=python3.12" % v[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -c constraints.txt -e ".[train,report,vqgan,prior,lsun,speech,rl,dev]"
+	$(PIP) install -c constraints.txt -e ".[train,report,vqgan,prior,lightning,lsun,speech,rl,dev]"
 	@$(BIN)/python -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*extras["peers"], *extras["pesq"], sep="\n")' \
 	| while read -r peer; do \
 		$(PIP) install -c constraints.txt "$$peer" < /dev/null || echo "Optional: $$peer cannot be installed here; scq works without it."; \

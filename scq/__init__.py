@@ -7,7 +7,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scq import data, diagnostics, models, perceptual, quantizers, solvers, training, validation
+    from scq import (
+        adapters,
+        callbacks,
+        data,
+        diagnostics,
+        models,
+        perceptual,
+        quantizers,
+        solvers,
+        training,
+        validation,
+    )
     from scq.diagnostics import measure_gap
     from scq.extras import MissingExtraError
     from scq.models.autoencoding import AutoencoderOutput
@@ -25,7 +36,18 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_MODULES = ("data", "diagnostics", "models", "perceptual", "quantizers", "solvers", "training", "validation")
+_MODULES = (
+    "adapters",
+    "callbacks",
+    "data",
+    "diagnostics",
+    "models",
+    "perceptual",
+    "quantizers",
+    "solvers",
+    "training",
+    "validation",
+)
 _LAZY = {
     "Autoencoder": "scq.models.vqvae",
     "AutoencoderOutput": "scq.models.autoencoding",
@@ -56,6 +78,8 @@ __all__ = [
     "Run",
     "SoftConvexQuantizer",
     "VectorQuantizer",
+    "adapters",
+    "callbacks",
     "data",
     "diagnostics",
     "load_run",

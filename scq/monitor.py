@@ -11,7 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.hooks import RemovableHandle
 
 from scq.quantizers.base import Quantizer, QuantizerOutput
-from scq.quantizers.calls import Call, Recorder, scalars
+from scq.quantizers.calls import Call, Recorder, by_name
 from scq.quantizers.checks import at_least_one
 from scq.quantizers.passes import within_backward
 from scq.quantizers.soft_convex import SoftConvexQuantizer
@@ -108,6 +108,14 @@ class Monitor:
     ) -> None:
         self.remove()
 
+    def _due(self, name: str) -> bool:
+        """Whether the pass of the quantizer of that name that begins is recorded."""
+        return self._passes[name] % self._every == 0
+
+    def _number(self, name: str) -> int:
+        """The number of the pass that is being recorded."""
+        return self._passes[name] - 1
+
     def _hooks(self, name: str, own: Quantizer, recorder: Recorder) -> tuple[Callable[..., None], Callable[..., None]]:
         diagnosed = [place.layer for place in places(own)]
 
@@ -116,7 +124,7 @@ class Monitor:
             # A copy of the model has copies of the hooks.
             if layer is not own or not self._model.training or self._measuring or within_backward() or transformed():
                 return
-            if self._passes[name] % self._every == 0:
+            if self._due(name):
                 self._recorded[name] = [each.diagnose for each in diagnosed]
                 own.diagnose = True
                 recorder.begin()
@@ -135,7 +143,7 @@ class Monitor:
         return before, after
 
     def _record(self, name: str, output: QuantizerOutput, calls: Sequence[Call]) -> None:
-        info = scalars(output.info)
+        info = by_name(output.info)
         # In one transfer: each costs a wait for the device.
         values = torch.stack([value.double() for value in info.values()]).tolist() if info else []
         numbers = dict(zip(info, values, strict=True))
@@ -144,7 +152,7 @@ class Monitor:
             gap = self._gap_of(calls, output.quantized, self._losses.get(name))
             numbers.update((f"gap/{number}", value) for number, value in gap.items())
         numbers = {f"{name}/{number}" if name else number: value for number, value in numbers.items()}
-        step = self._passes[name] - 1
+        step = self._number(name)
         for number, value in numbers.items():
             self.history.setdefault(number, {})[step] = value
         if self._callback is not None:

@@ -22,7 +22,7 @@ REQUIREMENTS = [
     Requirement(line) for line in (*PROJECT["dependencies"], *(r for extra in EXTRAS.values() for r in extra))
 ]
 NAMES = {canonicalize_name(requirement.name) for requirement in REQUIREMENTS}
-USED = ("train", "report", "peers", "ray", "vqgan", "prior", "lsun", "speech", "pesq", "rl")
+USED = ("train", "report", "peers", "ray", "vqgan", "prior", "lightning", "lsun", "speech", "pesq", "rl")
 """The extras that the code imports; the others are tools."""
 each = pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda requirement: requirement.name)
 

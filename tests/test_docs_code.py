@@ -42,6 +42,8 @@ def test_every_block_names_its_language(page: Path) -> None:
     assert not unknown, f"begin these blocks with ``` and one of {LANGUAGES}"
 
 
+# Of Lightning, about small runs, and about torch.
+@pytest.mark.filterwarnings("ignore:.*(many workers|logging interval)", "ignore:.*isinstance.treespec, LeafSpec")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=_name)
 def test_python_on_the_page_runs_from_top_to_bottom(
     page: Path, nothing_left: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from scq.adapters.adapter import Adapter
 from scq.quantizers.base import Quantizer
-from scq.quantizers.calls import scalars
+from scq.quantizers.calls import by_name
 
 
 def vq_model(quantizer: Quantizer, hard: bool = False) -> "VQModelQuantizer":
@@ -36,7 +36,7 @@ class VQModelQuantizer(Adapter):
         quantized = self.quantize(z)
         assert self.output is not None
         indices = self.output.indices
-        perplexity = scalars(self.output.info).get("hard_perplexity")
+        perplexity = by_name(self.output.info).get("hard_perplexity")
         return quantized, self.output.loss, (perplexity, None, indices.flatten(0, 2))
 
     def get_codebook_entry(self, indices: Tensor, shape: tuple[int, ...] | None) -> Tensor:

@@ -11,7 +11,7 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 from scq.data.batching import at_once, to_float
 from scq.data.dataset import LazyExamples
 from scq.models.autoencoding import PictureModel
-from scq.quantizers.calls import StackedUsage, scalars
+from scq.quantizers.calls import StackedUsage, by_name
 from scq.quantizers.stacked import places
 
 
@@ -63,7 +63,7 @@ def evaluate(
                 quantized = output.quantized
                 usage.update(quantized.indices, quantized.weights)
                 hard.update(model.decode(quantizer.decode(quantized.indices)), pictures)
-                converged += float(scalars(quantized.info).get("converged_share", torch.nan)) * len(batch)
+                converged += float(by_name(quantized.info).get("converged_share", torch.nan)) * len(batch)
     finally:
         model.train(training)
     if seen == 0:

@@ -137,7 +137,7 @@ class StackedUsage:
         return {name: sum(one[name] for one in numbers) / len(numbers) for name in numbers[0]}
 
 
-def scalars(numbers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def by_name(numbers: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The numbers of a layer, as ``info`` has them, as scalars by name.
 
     Of several quantizers in one, each number is there for all of them (the mean, the largest or the sum) and after a

@@ -8,7 +8,7 @@ from torch import Tensor
 from scq.models.base import Objective
 from scq.quantizers import processes
 from scq.quantizers.base import Quantizer
-from scq.quantizers.calls import scalars
+from scq.quantizers.calls import by_name
 from scq.quantizers.stacked import Place, places
 from scq.quantizers.usage import counts, perplexity
 
@@ -47,7 +47,7 @@ class PooledNumbers:
         """
         quantized, device = output.quantized, output.loss.device
         tensors = {f"train/{name}": output.loss} | {f"train/{key}": value for key, value in output.numbers.items()}
-        for key, value in scalars(quantized.info).items() if quantized else ():
+        for key, value in by_name(quantized.info).items() if quantized else ():
             tensors[f"kkt/{key[4:]}" if key.startswith("kkt_") else f"quantizer/{key}"] = value
         tensors |= {key: torch.full((), value, dtype=torch.float64, device=device) for key, value in gap.items()}
         self._parts.append({key: value.detach().double() for key, value in tensors.items()})
@@ -86,7 +86,7 @@ class PooledNumbers:
         if self._soft:
             soft = processes.total(torch.stack(self._soft).sum(0))
             usage["soft_perplexity"] = self._of_codebooks([perplexity(mass) for mass in soft])
-        return {f"quantizer/{name}": value for name, value in scalars(usage).items()}
+        return {f"quantizer/{name}": value for name, value in by_name(usage).items()}
 
     def _of_codebooks(self, values: Iterable[Tensor]) -> Tensor:
         """By the indices of their places."""
