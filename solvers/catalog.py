@@ -5,7 +5,7 @@ from scq.solvers.registry import BackendInfo, register
 register(
     BackendInfo(
         name="active_set",
-        title="Active set grown from the anchor; compiled on the CPU",
+        title="Active set grown from the anchor; compiled on the CPU, fused kernels on a GPU",
         run="scq.solvers.methods.active_set:solve",
         devices=("cpu", "cuda"),
         dtypes=("float32", "float64"),

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from scq.solvers import compiled
+from scq.solvers import compiled, fused
 from scq.solvers.closed_form import pull_back_recorded
 from scq.solvers.instance import Instance
 from scq.solvers.polish import polish
@@ -82,13 +82,13 @@ def pull_back_weights(
     Returns:
         The derivatives with respect to latents, codebook and lam of the user's problem.
     """
-    active = _active(problem, weights) & ~failed[:, None]
-    d_latents, d_codebook, d_lam, *_ = _pull_back_for(problem.latents, problem.anchor)(
+    active, index = _active(problem, weights) & ~failed[:, None], _numbered(weights)
+    d_latents, d_codebook, d_lam, *_ = _pull_back_for(problem.latents, problem.anchor, index)(
         problem.latents,
         problem.codebook,
         problem.lam,
         problem.anchor,
-        _numbered(weights),
+        index,
         # In float64, as solvers have them.
         weights.values.double(),
         active,
@@ -152,7 +152,7 @@ class _Implicit(torch.autograd.Function):
             # In the units of the instance.
             d_combined = d_combined.to(latents.dtype) * scale
         recorded = torch.is_grad_enabled() or transformed() or mapped(d_values) or mapped(d_combined)
-        pull_back = pull_back_recorded if recorded else _pull_back_for(latents, anchor)
+        pull_back = pull_back_recorded if recorded else _pull_back_for(latents, anchor, index)
         gradients = pull_back(latents, codebook, lam, anchor, index, values, active, d_values, d_combined)
         return *gradients, *[None] * (9 - len(gradients))
 
@@ -186,8 +186,12 @@ def _columns_at_once(size: int, codebook: Tensor) -> int:
     return max(1, _CHUNK_ELEMENTS // max(1, K, size * max(size, F)))
 
 
-def _pull_back_for(latents: Tensor, anchor: Tensor) -> Callable[..., tuple[Tensor, ...]]:
-    """The compiled kernel, where that can."""
+def _pull_back_for(latents: Tensor, anchor: Tensor, index: Tensor) -> Callable[..., tuple[Tensor, ...]]:
+    """The compiled kernel, or the fused ones, where these can."""
+    if anchor.dim() == 1 and index.shape[1] <= fused.PLACES and fused.usable(latents.device):
+        from scq.solvers.fused.launch import pull_back
+
+        return pull_back
     if latents.device.type == "cpu" and anchor.dim() == 1 and compiled.usable():
         from scq.solvers.compiled.backward import pull_back
 

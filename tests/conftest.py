@@ -14,18 +14,21 @@ from pathlib import Path
 
 import jaxtyping
 import pytest
+import torch
 from matplotlib.figure import Figure
 
 # Before the checks: Numba compiles functions as they are written, not wrapped.
 import scq.solvers.compiled.backward
 import scq.solvers.compiled.columns
 import scq.solvers.compiled.lockstep
-import scq.solvers.compiled.nearest  # noqa: F401
+import scq.solvers.compiled.nearest
+
+# So does Triton.
+if torch.cuda.is_available():
+    import scq.solvers.fused.launch  # noqa: F401
 
 # Every annotated function and dataclass of ours is checked at run time, in tests only.
 _HOOK = jaxtyping.install_import_hook(["scq"], "beartype.beartype")
-
-import torch
 
 
 @pytest.fixture(autouse=True)

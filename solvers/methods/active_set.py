@@ -8,8 +8,13 @@ twice and the method ends: it is Lawson and Hanson's, with several codewords at 
 On the CPU compiled kernels (:mod:`scq.solvers.compiled.batch`) run on all of torch's threads, with the inverse of
 the support's matrix updated in place. They compute in the dtype of the latents; in float32, columns that they cannot
 certify, or whose support rounding errors may have decided, are solved again in float64, so that the gradient is that of
-the right support. What is left is solved by the tensor path, :mod:`scq.solvers.polish`, which is the only one on other
-devices and where Numba cannot compile.
+the right support. What is left is solved by the tensor path, :mod:`scq.solvers.polish`, which is the only one where
+Numba cannot compile.
+
+On CUDA and ROCm the same method runs as a few Triton kernels (:mod:`scq.solvers.fused`), in float32 and then in float64
+likewise, and the host does not wait for them, unless a support may outgrow its places: with more codewords than F + 64
+it asks once, at the end, whether one has, and the tensor path solves that column. While a CUDA graph is captured
+nothing can be asked, and such a column has the status MAX_ITER. Other devices have the tensor path alone.
 
 Limits: below lam of about 1e-9 of the longest codeword's square (from the codebook's mean) float64 does not resolve the
 support's matrix, and above codewords of about 1e3 it does not resolve multipliers to 1e-9 near the hull. A column that
@@ -23,7 +28,7 @@ Source: C. L. Lawson and R. J. Hanson, "Solving Least Squares Problems" (1974), 
 import torch
 from torch import Tensor
 
-from scq.solvers import compiled
+from scq.solvers import compiled, fused
 from scq.solvers.instance import Instance, Result
 from scq.solvers.methods import interior_point
 from scq.solvers.polish import polish
@@ -50,9 +55,10 @@ def solve(problem: Instance, *, tol: float, max_iter: int | None = None) -> Resu
         # No vertex to start from, and a support that may hold most codewords: the interior point does not mind.
         return interior_point.solve(problem, tol=tol, max_iter=max_iter)
     N, F = problem.latents.shape
-    limit = torch.full(
-        (N,), 1000 + 20 * F if max_iter is None else max_iter, dtype=torch.long, device=problem.anchor.device
-    )
+    most = 1000 + 20 * F if max_iter is None else max_iter
+    if fused.usable(problem.latents.device):
+        return _fused(problem, tol, most)
+    limit = torch.full((N,), most, dtype=torch.long, device=problem.anchor.device)
     paths = [_by_tensors]
     if problem.latents.device.type == "cpu" and compiled.usable():
         # What rounding errors defeat in float32, or decide, is solved again in float64.
@@ -90,6 +96,29 @@ def solve_by_tensors(
         parts.append(polish(columns, vertex.to(columns.latents.dtype), support, tol, rounds, rounds_at_once))
     weights = Weights.join([Weights(part.values, part.support.index, K) for part in parts])
     return weights, torch.cat([part.rounds for part in parts]), torch.cat([part.residual for part in parts])
+
+
+def _fused(problem: Instance, tol: float, max_iter: int) -> Result:
+    """By Triton's kernels, and what outgrows them by tensors."""
+    # Here, because Triton's import takes a second that other devices need not pay.
+    from scq.solvers.fused.launch import solve as solve_fused
+
+    found = solve_fused(problem, tol, max_iter)
+    K, steps, certified = problem.codebook.shape[0], found.steps, found.certified
+    weights = Weights(found.values, found.index, K)
+    if found.index.shape[1] < K and not _captured(problem.latents.device):
+        again = found.overflowed.nonzero().flatten()
+        if again.numel():
+            left = (max_iter - steps[again]).clamp_min(0)
+            part, taken, reached = solve_by_tensors(problem.select(again), tol, left)
+            weights = weights.replaced(again, part)
+            steps = steps.index_add(0, again, taken)
+            certified = certified.index_copy(0, again, reached <= tol)
+    return Result(weights, torch.where(certified, int(Status.SOLVED), int(Status.MAX_ITER)), steps, certified=True)
+
+
+def _captured(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
 
 
 def _by_tensors(problem: Instance, tol: float, max_iter: Tensor) -> tuple[Weights, Tensor, Tensor, Tensor]:
