@@ -103,9 +103,9 @@ def weights_and_derivatives_at_the_size_of_a_small_model() -> None:
 
 @own
 def a_support_that_outgrows_a_stage_goes_on_in_the_next() -> None:
-    problem = leaves(1, 40, 150, torch.float32)
+    problem = leaves(1, 40, 400, torch.float32)
     assert (compiled(problem).compact.values > 0).sum() > 32
-    agrees(1, 40, 150, torch.float32)
+    agrees(1, 40, 400, torch.float32)
 
 
 @own
