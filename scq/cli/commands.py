@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional
 
+from scq.cli.coding import DecodeConfig, EncodeConfig, run_decode, run_encode
 from scq.training.applicability import Applies, refuse_ignored
 from scq.training.config import CommonConfig, TrainConfig
 from scq.training.kinds import Within
@@ -346,6 +347,8 @@ COMMANDS = (
         _before_train,
         preset=_train_preset,
     ),
+    Command("encode", EncodeConfig, "Encode a folder of files by a trained model: one .npz of codes.", run_encode),
+    Command("decode", DecodeConfig, "Decode such codes by the model that wrote them: a folder of files.", run_decode),
     Command(
         "evaluate",
         EvaluateConfig,

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from torch import Tensor
 
 from scq.data.image_data import ImageData
-from scq.data.lazy import LeftOut, OnBadFile
+from scq.data.left_out import LeftOut, OnBadFile
 from scq.data.on_disk import by_hash, on_disk
 from scq.data.pictures import FORMATS, SIZE, check_size, is_picture, read_pictures
 from scq.data.root import DataRoot, find_root
@@ -36,7 +36,7 @@ def read(root: Path | None = None, size: int = SIZE, on_bad_file: OnBadFile = "r
     Args:
         root: the folder or the archive, as the user gave it.
         size: height and width.
-        on_bad_file: what is done about a file that cannot be read; see :class:`scq.data.lazy.LeftOut`.
+        on_bad_file: what is done about a file that cannot be read; see :class:`scq.data.left_out.LeftOut`.
         workers: processes that read ahead, of pictures that do not fit.
 
     Raises:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from scq.data.image_data import ImageData
-from scq.data.lazy import LeftOut, OnBadFile
+from scq.data.left_out import LeftOut, OnBadFile
 from scq.data.on_disk import on_disk
 from scq.data.pictures import SIZE, check_size, is_picture
 from scq.data.root import find_root
@@ -25,7 +25,7 @@ def read(root: Path | None = None, size: int = SIZE, on_bad_file: OnBadFile = "r
     Args:
         root: as the user gave it.
         size: height and width.
-        on_bad_file: what is done about a file that cannot be read; see :class:`scq.data.lazy.LeftOut`.
+        on_bad_file: what is done about a file that cannot be read; see :class:`scq.data.left_out.LeftOut`.
         workers: processes that read ahead.
 
     Raises:

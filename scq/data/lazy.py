@@ -9,12 +9,10 @@ import functools
 import math
 import os
 import signal
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,69 +22,12 @@ from torch.utils import data as torch_data
 
 from scq.data.batching import Batches
 from scq.data.dataset import LazyExamples
-from scq.data.names import Names
+from scq.data.files import Files
+from scq.data.left_out import LeftOut
 from scq.data.pictures import MOST_THREADS, square
-
-OnBadFile = Literal["refuse", "skip"]
 
 IN_A_ROW = 20
 """So many files that cannot be read, one after the other, are no bad files: the disk is gone."""
-
-
-@dataclass(frozen=True)
-class Files:
-    """Encoded pictures that any process can read.
-
-    Args:
-        place: the folder, archive or database that they are in.
-        open: from the place to a function that gives the content by the name; a function of a module, so that it goes
-            to other processes. Each opens the place itself, once.
-        names: of the pictures.
-    """
-
-    place: Path
-    open: Callable[[Path], Callable[[str], bytes]]
-    names: Names
-
-    def read(self, number: int) -> tuple[bytes, str]:
-        """The content of a picture, and what messages call it."""
-        name = self.names[number]
-        return _opened(self.open, self.place, os.getpid())(name), f"{self.place}: {name}"
-
-
-@functools.lru_cache(maxsize=8)
-def _opened(opens: Callable[[Path], Callable[[str], bytes]], place: Path, process: int) -> Callable[[str], bytes]:
-    # By process: archives and databases that were opened before a fork share their position with the parent.
-    return opens(place)
-
-
-class LeftOut:
-    """The files that could not be read.
-
-    Args:
-        on_bad_file: "refuse" ends with the first one, "skip" warns of each once, and counts them.
-    """
-
-    def __init__(self, on_bad_file: OnBadFile) -> None:
-        if on_bad_file not in ("refuse", "skip"):
-            raise ValueError(f"on_bad_file is {on_bad_file!r}, must be refuse or skip")
-        self.on_bad_file: OnBadFile = on_bad_file
-        self.reasons: dict[str, None] = {}
-
-    def note(self, reasons: Iterable[str]) -> None:
-        """
-        Args:
-            reasons: each begins with the file.
-
-        Raises:
-            ValueError: bad files are refused.
-        """
-        for reason in reasons:
-            if self.on_bad_file == "refuse":
-                raise ValueError(f"{reason}; on_bad_file skip leaves such files out")
-            if reason not in self.reasons:
-                self.reasons[reason] = None
-                warnings.warn(f"left out: {reason}", stacklevel=2)
 
 
 class Request(NamedTuple):

@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from scq.data.files import Files, Names
 from scq.data.image_data import ImageData
-from scq.data.lazy import Files, LazyPictures, LeftOut
-from scq.data.names import Names
+from scq.data.lazy import LazyPictures
+from scq.data.left_out import LeftOut
 from scq.data.tree import reader
 
 

@@ -81,8 +81,7 @@ def read_pictures(
         bad: takes, by the number of the name, why pictures could not be read, which are then left out.
 
     Raises:
-        ValueError: when a file is no picture that can be read, and ``bad`` is not given, or none is left; the message
-            names it.
+        ValueError: when a file is no picture that can be read, and ``bad`` is not given; the message names it.
     """
 
     def read(number: int) -> np.ndarray | None:
@@ -100,9 +99,7 @@ def read_pictures(
     finally:
         # After a picture that cannot be read, those that wait are of no use.
         pool.shutdown(cancel_futures=True)
-    if not found:
-        raise ValueError(f"none of the {len(names)} pictures in {tree.place} could be read")
-    return torch.from_numpy(np.stack(found))
+    return torch.from_numpy(np.stack(found) if found else np.empty((0, 3, size, size), dtype=np.uint8))
 
 
 def square(

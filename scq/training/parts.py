@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from scq.data import registry as datasets
+from scq.data.left_out import OnBadFile
 from scq.models import registry as models
 from scq.quantizers import registry as quantizers
 from scq.quantizers.checks import OnFailure
@@ -17,7 +18,6 @@ from scq.training.kinds import Count, Positive, Share, Weight, Whole, Within
 from scq.training.settings import Settings, check_folder_name
 
 Init = Literal["normal", "uniform", "kmeans"]
-OnBadFile = Literal["refuse", "skip"]
 Precision = Literal["no", "bf16", "fp16"]
 Projection = Literal["alternating", "exact"]
 Perceptual = Literal["lpips", "features", "none"]

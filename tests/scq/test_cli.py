@@ -160,7 +160,11 @@ def test_alone_the_command_shows_its_help() -> None:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
 @pytest.mark.parametrize(
     ("words", "completed"),
-    [("d", {"data", "demo", "doctor"}), ("train --quantize", {"--quantizer"}), ("gap --methods r", {"relaxed"})],
+    [
+        ("d", {"data", "decode", "demo", "doctor"}),
+        ("train --quantize", {"--quantizer"}),
+        ("gap --methods r", {"relaxed"}),
+    ],
 )
 def test_bash_completes_commands_options_and_choices(words, completed, tmp_path):
     script = tmp_path / "completion"

@@ -16,8 +16,9 @@ from small_runs import SMALL
 
 from scq import data
 from scq.data import folder
-from scq.data.lazy import LazyPictures, LeftOut
-from scq.data.names import Names
+from scq.data.files import Names
+from scq.data.lazy import LazyPictures
+from scq.data.left_out import LeftOut
 from scq.data.pictures import square
 from scq.training import evaluate, resume, train
 from scq.training.model import build_model

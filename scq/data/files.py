@@ -1,7 +1,11 @@
-"""Many names in little memory."""
+"""Files that any process can read, their names in little memory."""
 
+import functools
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import overload
 
 import numpy as np
@@ -50,3 +54,30 @@ class Names(Sequence[str]):
         digest = hashlib.sha256(np.ascontiguousarray(np.diff(self._ends)))
         digest.update(self._bytes[self._ends[0] : self._ends[-1]])
         return digest.digest()[:8]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Encoded pictures that any process can read.
+
+    Args:
+        place: the folder, archive or database that they are in.
+        open: from the place to a function that gives the content by the name; a function of a module, so that it goes
+            to other processes. Each opens the place itself, once.
+        names: of the pictures.
+    """
+
+    place: Path
+    open: Callable[[Path], Callable[[str], bytes]]
+    names: Names
+
+    def read(self, number: int) -> tuple[bytes, str]:
+        """The content of a picture, and what messages call it."""
+        name = self.names[number]
+        return _opened(self.open, self.place, os.getpid())(name), f"{self.place}: {name}"
+
+
+@functools.lru_cache(maxsize=8)
+def _opened(opens: Callable[[Path], Callable[[str], bytes]], place: Path, process: int) -> Callable[[str], bytes]:
+    # By process: archives and databases that were opened before a fork share their position with the parent.
+    return opens(place)
