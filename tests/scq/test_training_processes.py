@@ -9,6 +9,7 @@ import pytest
 import torch
 from archives import picture
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from scq.cli import main
 
@@ -54,6 +55,9 @@ def test_launched_processes_write_one_run_and_say_so_once(tmp_path, launcher):
     assert result.stdout.count("Run: ") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["photos-scq"]
     assert len((tmp_path / "photos-scq" / "metrics.jsonl").read_text().splitlines()) == 2
+    shown = EventAccumulator(str(tmp_path / "photos-scq" / "tensorboard"), {"images": 0})
+    shown.Reload()
+    assert [event.step for event in shown.Images("samples/reconstructions")] == [1, 2]  # of the first one alone
 
 
 def test_a_batch_that_the_processes_cannot_divide_is_refused(tmp_path, monkeypatch, capsys):

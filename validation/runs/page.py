@@ -52,15 +52,28 @@ def _drawn(runs: Runs, seen: Mapping[str, Looked], folder: Path) -> Mapping[str,
     how = over_seeds(map(len, runs.groups.values()))
     drawn = {
         "tests": panels(
-            ("test_psnr", f"Peak signal-to-noise ratio of held-out pictures; the axis does not start at zero; {how}.",
-             models.numbers(runs, "psnr")),
+            (
+                "test_psnr",
+                f"Peak signal-to-noise ratio of held-out pictures; the axis does not start at zero; {how}.",
+                models.numbers(runs, "psnr"),
+            ),
             ("test_ssim", f"Structural similarity of held-out pictures; {how}.", models.numbers(runs, "ssim")),
-            ("test_perplexity", f"Use of the codebook by all held-out latents: perplexity of the largest weight's "
-             f"codeword (hard) and of the mean weights (soft); {how}.", models.numbers(runs, "perplexity")),
-        ) if len(runs.tested) > 1 else panels(),
+            (
+                "test_perplexity",
+                f"Use of the codebook by all held-out latents: perplexity of the largest weight's "
+                f"codeword (hard) and of the mean weights (soft); {how}.",
+                models.numbers(runs, "perplexity"),
+            ),
+        )
+        if len(runs.tested) > 1
+        else panels(),
         "samples": panels(
             *(
-                (f"samples_{at}", f"Held-out pictures of {data}, spread evenly, and what the model makes of them.", drawing)
+                (
+                    f"samples_{at}",
+                    f"Held-out pictures of {data}, spread evenly, and what the model makes of them.",
+                    drawing,
+                )
                 for at, (data, drawing) in enumerate(models.samples(seen))
             )
         ),

@@ -114,7 +114,9 @@ def read_runs(folders: Sequence[Path]) -> Runs:
     ]
     where = (folder / ENVIRONMENT for folder in folders)
     environment = next((read_json(path) for path in where if path.is_file()), {})
-    return Runs([OneRun(*parts) for parts in zip(folders, labels, groups, records, strict=True)], differing, environment)
+    return Runs(
+        [OneRun(*parts) for parts in zip(folders, labels, groups, records, strict=True)], differing, environment
+    )
 
 
 def setting(settings: Mapping[str, Any], name: str) -> Any:
@@ -127,7 +129,8 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         name
         for name in names
-        if name not in (*_OF_THE_PLACE, "seed") and any(setting(one, name) != setting(settings[0], name) for one in settings)
+        if name not in (*_OF_THE_PLACE, "seed")
+        and any(setting(one, name) != setting(settings[0], name) for one in settings)
     ]
 
 

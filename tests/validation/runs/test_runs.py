@@ -46,7 +46,12 @@ def test_runs_are_called_by_what_sets_them_apart_and_grouped_by_all_but_their_se
         ]
     )
     assert list(runs.differing) == ["quantizer", "lam"]
-    assert [run.label for run in runs.runs] == ["scq, lam 0.1, seed 0", "scq, lam 0.1, seed 1", "scq, lam 1.0", "vq, lam 0.1"]
+    assert [run.label for run in runs.runs] == [
+        "scq, lam 0.1, seed 0",
+        "scq, lam 0.1, seed 1",
+        "scq, lam 1.0",
+        "vq, lam 0.1",
+    ]
     assert {group: len(members) for group, members in runs.groups.items()} == {
         "scq, lam 0.1": 2,
         "scq, lam 1.0": 1,
@@ -57,12 +62,16 @@ def test_runs_are_called_by_what_sets_them_apart_and_grouped_by_all_but_their_se
         "vq, lam 0.1 24.00 dB PSNR."
     )
     hard, seeds = beside(runs)
-    assert "scq, lam 1.0 20.00 dB at 7 bits a latent (4.00 by entropy)" in hard and hard.endswith("more bits than that.")
+    assert "scq, lam 1.0 20.00 dB at 7 bits a latent (4.00 by entropy)" in hard and hard.endswith(
+        "more bits than that."
+    )
     assert seeds == "Numbers of a group are mean ± standard deviation over 1 to 2 seeds."
 
     drawing = numbers(runs, "psnr")
     assert drawing is not None
-    trained = [container for container in drawing.axes[0].containers if container.get_label().strip("_") == "as trained"]
+    trained = [
+        container for container in drawing.axes[0].containers if container.get_label().strip("_") == "as trained"
+    ]
     assert [float(one.lines[0].get_xdata()[0]) for one in trained] == [21.0, 25.0, 24.0]
 
 
@@ -94,7 +103,9 @@ def test_the_first_step_is_apart_from_the_curve_of_time(tmp_path: Path) -> None:
     assert drawing is not None
     (line,) = drawing.axes[0].lines
     assert line.get_xdata().tolist() == [20, 40] and line.get_ydata().tolist() == [0.1, 0.1]
-    assert "The first step, which also compiles and allocates, is left out: 9.00 s." in curves.caption(runs, "time/step")
+    assert "The first step, which also compiles and allocates, is left out: 9.00 s." in curves.caption(
+        runs, "time/step"
+    )
 
 
 def test_every_number_of_the_log_has_its_curve_whatever_it_is_called(tmp_path: Path) -> None:
@@ -157,7 +168,10 @@ def photos(monkeypatch: pytest.MonkeyPatch) -> data.ImageData:
 def test_the_page_of_a_run_has_what_the_run_has_and_no_holes(tmp_path: Path) -> None:
     settings = config(tmp_path, "scq", steps=2, log_every=1, trackers=())
     for quantizer, wanted in (
-        ("scq", ["results", "samples", "training", "codebook", "kkt", "codes", "gap", "time", "settings", "environment"]),
+        (
+            "scq",
+            ["results", "samples", "training", "codebook", "kkt", "codes", "gap", "time", "settings", "environment"],
+        ),
         ("none", ["results", "samples", "training", "time", "settings", "environment"]),
     ):
         folder = train(dataclasses.replace(settings, name=quantizer).of(quantizer), progress=False).folder

@@ -9,6 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from studies_made_up import Row, fail, made_up
 
+from scq.validation.common.plots.inline import Inline
+from scq.validation.studies.page import study_page
 from scq.validation.studies.plots.series import Axis, points
 from scq.validation.studies.questions import answers
 from scq.validation.studies.questions.rule import PREDICTORS, Point, derive
@@ -20,15 +22,16 @@ from scq.validation.studies.results.sentences import headline
 def _checked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are looked through in place of being written."""
 
-    def look_through(drawing: Figure, folder: Path, name: str) -> str:
+    def look_through(drawing: Figure, folder: Path, name: str) -> Inline:
         for axes in drawing.axes:
             assert axes.lines, f"{name} is empty"
             for line in axes.lines:
                 for scale, values in ((axes.get_xscale(), line.get_xdata()), (axes.get_yscale(), line.get_ydata())):
                     assert scale != "log" or (np.asarray(values, dtype=float) > 0).all(), f"{name} loses a zero"
-        return ""
+        return Inline("", {})
 
-    monkeypatch.setattr("scq.validation.studies.questions.answer.save", look_through)
+    for module in ("questions.answer", "plots.figures"):
+        monkeypatch.setattr(f"scq.validation.studies.{module}.save", look_through)
 
 
 def said(record: StudyRecord) -> dict[str, str]:
@@ -121,3 +124,11 @@ def test_a_threshold_lets_in_no_unsafe_point_with_the_same_number() -> None:
     number = dict.fromkeys(PREDICTORS, 0.1)
     equal = [Point(True, number, 0.0, 1.0, safe) for safe in (True, False)]
     assert derive(equal).threshold is None
+
+
+def test_a_page_of_one_seed_speaks_of_no_spread(tmp_path: Path) -> None:
+    html = study_page(made_up(tmp_path, seeds=1, datasets=["photos"]), tmp_path)
+    assert "standard deviation" not in html and "over seeds" not in html and "means over" not in html
+    assert "of one seed" in html
+    assert "One seed: the spread between seeds was not measured" in html
+    assert re.search(r"<dt>seeds</dt><dd>1</dd>", html)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from scq import data
 from scq.validation import StudyConfig, report, study
+from scq.validation.common.plots.inline import Inline
 from scq.validation.studies.questions.rule import PREDICTORS, Point, derive, order
 from scq.validation.studies.results.record import read_study
 
@@ -70,10 +71,10 @@ def test_every_question_that_the_plan_has_runs_for_is_a_heading_with_figures(
 ) -> None:
     drawn = set()
 
-    def drawing(figure: Figure, where: Path, name: str) -> str:
+    def drawing(figure: Figure, where: Path, name: str) -> Inline:
         figure.canvas.draw()  # writing it in three formats takes the longest
         drawn.add(name)
-        return ""
+        return Inline("", {})
 
     monkeypatch.setattr("scq.validation.studies.questions.answer.save", drawing)
     page = report(folder, progress=False).read_text()

@@ -45,7 +45,9 @@ class Number:
 
 
 NUMBERS = {
-    "train/mse": Number("MSE of the training batch, 10⁻³", "Reconstruction error of the training batch", True, 1e3, True),
+    "train/mse": Number(
+        "MSE of the training batch, 10⁻³", "Reconstruction error of the training batch", True, 1e3, True
+    ),
     "train/loss": Number("loss", "What the optimiser makes smaller", True, smoothed=True),
     "train/quantizer_loss": Number("loss of the quantizer", "The quantizer's part of the loss", True, smoothed=True),
     "train/gradient_norm": Number("norm of the gradient", "Length of the gradient before it is clipped", True),
@@ -68,7 +70,9 @@ NUMBERS = {
     "kkt/primal": Number("primal residual, largest", "By how much weights leave the simplex", True),
     "kkt/dual": Number("dual residual, largest", "A codeword that would still lower the objective", True),
     "kkt/complementarity": Number("complementarity, largest", "Weight on a codeword that should be off", True),
-    "gap/weights_l2": Number("‖p exact - p relaxed‖, mean", "Distance of exact and relaxed weights of the same latents"),
+    "gap/weights_l2": Number(
+        "‖p exact - p relaxed‖, mean", "Distance of exact and relaxed weights of the same latents"
+    ),
     "gap/gradient_latents_cosine": Number("cosine of ∂L/∂Z", "Between the exact and the relaxed gradient"),
     "gap/gradient_codebook_cosine": Number("cosine of ∂L/∂C", "Between the exact and the relaxed gradient"),
     "time/step": Number("seconds a step", "Mean since the line before"),

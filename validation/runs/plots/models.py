@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from scq.validation.common.metrics import METRICS, finite
+from scq.validation.common.metrics import finite
 from scq.validation.common.plots.dots import Mark, dots
 from scq.validation.common.plots.look import look
 from scq.validation.common.plots.style import SOFT, figure, legend, log_axis
@@ -129,8 +129,3 @@ def tiles(one: Looked) -> Figure | None:
             axes.imshow(one.tiles[at], interpolation="none")
             axes.text(0.5, -0.04, f"{shares[at]:.1f} %", transform=axes.transAxes, ha="center", va="top", fontsize=7.5)
     return drawing
-
-
-def titles(test: Mapping[str, float | None]) -> dict[str, str]:
-    """What test numbers are called: those of other models as in their test.json."""
-    return {name: METRICS[name].title if name in METRICS else name.replace("_", " ") for name in test}
