@@ -24,7 +24,7 @@ from scq.training.config import CommonConfig
 
 def gap_of(
     model: Model,
-    batch: Float[Tensor, "B ..."],
+    batch: Shaped[Tensor, "B ..."],
     config: CommonConfig,
     *,
     output: Objective | None = None,
@@ -86,7 +86,7 @@ def gap_of(
 
 @torch.no_grad()
 def gap_at_latents(
-    model: Model, batch: Float[Tensor, "B ..."], config: CommonConfig, **relaxation: Any
+    model: Model, batch: Shaped[Tensor, "B ..."], config: CommonConfig, **relaxation: Any
 ) -> dict[str, Shaped[Tensor, "..."]]:
     """The part of :func:`gap_of` that each latent has for itself.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from registry_tables import markdown, markdown_of_presets, markdown_of_quantizers, markdown_of_variants
 from small_runs import config, few_photos
+from small_text import of_text, words
 
 from scq import data, solvers
 from scq.quantizers import entries
@@ -105,6 +106,8 @@ def test_the_page_explains_the_numbers_that_runs_write_and_no_others(
     for info in entries():
         result = train(config(tmp_path, quantizer=info.name, steps=1, clip_norm=1.0), progress=False)
         written |= {*result.history[0], *result.test}
+    result = train(of_text(tmp_path, "scq", steps=1), progress=False, data=words(20))
+    written |= {*result.history[0], *result.test}
     explained = _explained()
     assert len(explained) == len(set(explained))
     assert written - set(explained) == set(), "docs/diagnostics.md does not explain these"

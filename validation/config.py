@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from scq.models import registry as models
 from scq.solvers import registry
 from scq.training.applicability import Applies, ignored, refuse_ignored
 from scq.training.config import CommonConfig
@@ -140,6 +141,8 @@ class GapConfig(Settings):
         super().__post_init__()
         # Of a run it has what that run has no use for, once it is another quantizer's.
         object.__setattr__(self, "train", CommonConfig(**vars(self.train)))
+        if models.get(self.train.model).kind != "pictures":
+            raise ValueError(f"train.model is {self.train.model!r}, must be a model of pictures: gap shows some")
         if not self.methods:
             raise ValueError("methods is empty, must name at least one")
         if len(set(self.methods)) < len(self.methods):
@@ -163,8 +166,8 @@ class PlanSettings(Settings):
     """What is asked."""
 
     plan: str = "relaxation"
-    """relaxation (what does the relaxation cost?), quantizers (which quantizer when?), or the path of a TOML file with
-    a plan of your own."""
+    """relaxation (what does the relaxation cost?), quantizers (which quantizer when?), text (does it work beyond
+    pictures?), or the path of a TOML file with a plan of your own."""
     quick: bool = False
     """The short version of the plan, which its file has under [quick]."""
 

@@ -233,15 +233,19 @@ def _train(config: TrainCommandConfig) -> None:
     result = train(_as(TrainConfig, config)) if config.resume is None else resume(config.resume)
     if not result.test:
         return  # the first process says it
-    print(f"{config.steps} steps of {config.quantizer} on {config.data}; {_held_out(result.test)}")
+    print(f"{config.steps} steps of {config.quantizer} on {config.data}; {_held_out(config.model, result.test)}")
     print(f"Run: {result.folder}")
 
 
-def _held_out(test: Mapping[str, float]) -> str:
-    """A model's numbers in short: each model has its own."""
-    if {"psnr", "ssim"} <= test.keys():
-        return f"held-out pictures: PSNR {test['psnr']:.2f} dB, SSIM {test['ssim']:.4f}"
-    return "held out: " + ", ".join(f"{name} {value:.4g}" for name, value in [*test.items()][:3])
+def _held_out(model: str, test: Mapping[str, float]) -> str:
+    """A model's numbers in short: those that its entry says, or the first few."""
+    from scq.models.registry import get
+    from scq.validation.common.metrics import metric
+
+    info = get(model)
+    if not info.headline:
+        return "held out: " + ", ".join(f"{name} {value:.4g}" for name, value in [*test.items()][:3])
+    return f"held-out {info.kind}: {', '.join(metric(name).said(test[name]) for name in info.headline)}"
 
 
 def _as(kind: type, config: Any) -> Any:

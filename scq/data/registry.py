@@ -11,7 +11,7 @@ from scq.extras import need
 from scq.solvers.entries import Registry
 
 if TYPE_CHECKING:
-    from scq.data.image_data import ImageData
+    from scq.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class DatasetInfo:
         name: the name that ``load(name)`` takes.
         title: one line for people.
         reader: ``"module:function"``; the function takes the root as the user gave it (or None), and ``settings`` by
-            name, and returns an :class:`ImageData`.
+            name, and returns a :class:`Dataset`, of pictures an :class:`ImageData`.
         citation: whom to cite, and the terms of use.
         downloader: ``"module:function"`` or None; the function takes the root and ``progress(done, total)``, in bytes,
             and returns the path of the file that the reader then finds.
@@ -43,7 +43,7 @@ class DatasetInfo:
     kind: str = "pictures"
     settings: tuple[str, ...] = ()
 
-    def load(self, root: Path | None = None, **settings: Any) -> "ImageData":
+    def load(self, root: Path | None = None, **settings: Any) -> "Dataset":
         """The data, read now from ``root``.
 
         Args:
@@ -147,6 +147,29 @@ _ENTRIES = (
         citation="Yu et al. 2015, arXiv 1506.03365; research use",
         settings=("size", "on_bad_file", "workers"),
     ),
+    DatasetInfo(
+        name="minigrid",
+        title="Frames of Minigrid's gridworlds under random actions, drawn; needs the extra rl",
+        reader="scq.data.minigrid:read",
+        citation="Chevalier-Boisvert et al. 2023, Minigrid & Miniworld; MIT licence",
+        packaged=True,
+        settings=("size",),
+    ),
+    DatasetInfo(
+        name="topics",
+        title="Text: Python's own reference, technical English, inside every Python; nothing to download",
+        reader="scq.data.topics:read",
+        citation="Python Software Foundation, pydoc_data; PSF licence",
+        packaged=True,
+        kind="text",
+    ),
+    DatasetInfo(
+        name="text",
+        title="Your own text, a .txt file, a folder of them or a zip archive of one",
+        reader="scq.data.text:read",
+        citation="your own",
+        kind="text",
+    ),
 )
 
 
@@ -158,7 +181,7 @@ _GIVEN = DatasetInfo(
 )
 
 
-def _refuse(root: None) -> "ImageData":
+def _refuse(root: None) -> "Dataset":
     raise ValueError(f"data is {GIVEN!r}, must be passed from Python, as it was to train(config, data=...)")
 
 
@@ -186,7 +209,7 @@ def get(name: str) -> DatasetInfo:
     return _GIVEN if name == GIVEN else REGISTRY.get(name)
 
 
-def load(name: str, root: str | os.PathLike[str] | None = None, **settings: Any) -> "ImageData":
+def load(name: str, root: str | os.PathLike[str] | None = None, **settings: Any) -> "Dataset":
     """Reads a data set.
 
     Args:
@@ -198,7 +221,7 @@ def load(name: str, root: str | os.PathLike[str] | None = None, **settings: Any)
             also ``on_bad_file``, "refuse" or "skip", and ``workers``, processes that read ahead, 0 by default.
 
     Returns:
-        The pictures, uint8 on the CPU, split into train and test.
+        The examples, on the CPU, split into train and test; pictures are uint8.
 
     Raises:
         ValueError: when the name is unknown, a root or setting is given that is not looked at, or a file is truncated

@@ -13,6 +13,7 @@ from scq.data.batching import to_float
 from scq.data.dataset import LazyExamples
 from scq.extras import need
 from scq.models.base import Model
+from scq.models.starting import calibrate
 from scq.quantizers.base import QuantizerOutput
 
 
@@ -59,23 +60,10 @@ class PictureModel(Model):
         self.calibrate(batch)
         self.displace(latents_offset)
 
-    @torch.no_grad()
     def calibrate(self, pictures: Float[Tensor, "B channels H W"]) -> None:
         """Scales the encoder's last layer so that each channel of the latents of these pictures has mean 0 and variance
-        1.
-
-        Without it the latents of an untrained encoder are some fifty times smaller than the pictures, whatever codebook
-        is drawn, and grow faster than a codebook can follow: plain vector quantization collapses to a handful of
-        codewords, and lam = 0.1 means something else at every step. It is done for every quantizer alike, and changes
-        nothing in the architecture.
-
-        Source: Mishkin and Matas, "All you need is a good init", arXiv 1511.06422, here for one layer.
-        """
-        last, latents = self.last_of_encoder, self.encode(pictures)
-        mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3)).clamp_min(torch.finfo(latents.dtype).eps)
-        last.weight.div_(deviation[:, None, None, None])
-        if last.bias is not None:
-            last.bias.sub_(mean).div_(deviation)
+        1: what :func:`scq.models.starting.calibrate` says."""
+        calibrate(self.last_of_encoder, self.encode(pictures))
 
     @torch.no_grad()
     def displace(self, offset: float) -> None:

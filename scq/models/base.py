@@ -37,6 +37,8 @@ class Model(nn.Module, ABC):
 
         z = encode(x),   L = loss(z_q, x) + loss of the quantizer(z, z_q).
 
+    Called with a batch, it does what evaluation does with it: encodes, quantizes and, where it has a decoder, decodes.
+
     The class is made from the quantizer, ``dim`` (F, the channels of a latent) and the settings that its entry in
     :mod:`scq.models.registry` lists, by name; weights start from torch's global random state.
 

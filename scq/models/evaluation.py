@@ -11,11 +11,10 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 from scq.data.batching import at_once, to_float
 from scq.data.dataset import LazyExamples
 from scq.models.autoencoding import PictureModel
-from scq.quantizers.calls import StackedUsage, by_name
+from scq.models.measuring import CodebookUse, evaluating
 from scq.quantizers.stacked import places
 
 
-@torch.no_grad()
 def evaluate(
     model: PictureModel, images: UInt8[Tensor, "N 3 H W"] | LazyExamples, batch_size: int | None = None
 ) -> dict[str, float]:
@@ -44,38 +43,23 @@ def evaluate(
     """
     if len(images) == 0:
         raise ValueError("images has 0 pictures, must have at least 1")
-    if not getattr(model.quantizer, "return_weights", True):
-        raise ValueError("model.quantizer has return_weights=False, must return its weights to be evaluated")
-    batch_size = batch_size or at_once(images, 250)
-    device, distances = next(model.parameters()).device, model.distances()
+    batch_size, distances = batch_size or at_once(images, 250), model.distances()
     quantizer = model.quantizer if any(places(model.quantizer)) else None
-    usage = StackedUsage(quantizer) if quantizer else None
-    soft, hard = Errors(distances, device), Errors(distances, device)
-    seen, converged = 0, 0.0
-    training = model.training
-    model.eval()
-    try:
+    use, seen = CodebookUse(model.quantizer), 0
+    with evaluating(model) as device:
+        soft, hard = Errors(distances, device), Errors(distances, device)
         for batch in images.split(batch_size):
             pictures, seen = to_float(batch.to(device)), seen + len(batch)
             output = model(pictures)
             soft.update(output.reconstruction, pictures)
-            if quantizer and usage:
-                quantized = output.quantized
-                usage.update(quantized.indices, quantized.weights)
-                hard.update(model.decode(quantizer.decode(quantized.indices)), pictures)
-                converged += float(by_name(quantized.info).get("converged_share", torch.nan)) * len(batch)
-    finally:
-        model.train(training)
+            use.update(output.quantized)
+            if quantizer:
+                hard.update(model.decode(quantizer.decode(output.quantized.indices)), pictures)
     if seen == 0:
         raise ValueError(f"none of the {len(images)} images could be read")
     numbers = soft.compute()
     of_hard = hard.compute() if quantizer else dict.fromkeys(numbers, float("nan"))
-    numbers |= {f"hard_{name}": value for name, value in of_hard.items()}
-    names = ("hard_perplexity", "soft_perplexity", "active_codes", "support_size", "tightness")
-    unused = dict.fromkeys(names, float("nan"))
-    numbers |= usage.compute() if usage else unused
-    numbers["converged_share"] = converged / seen if quantizer else float("nan")
-    return numbers
+    return numbers | {f"hard_{name}": value for name, value in of_hard.items()} | use.compute()
 
 
 class Errors:

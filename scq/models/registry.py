@@ -23,6 +23,10 @@ class ModelInfo:
         starting: those that :meth:`scq.models.Model.start` takes.
         layers: those of its settings that count layers, each of which has a parameter or more.
         citation: whom to cite.
+        headline: those of the numbers that it evaluates itself by that sum a run up, the most important first, of
+            which more is better.
+        errors: which of them settings are chosen by, smaller is better: of what it was trained with, and of its hard
+            codes. None where no number of a single run says which of two is the better one.
     """
 
     name: str
@@ -33,6 +37,8 @@ class ModelInfo:
     starting: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     citation: str = ""
+    headline: tuple[str, ...] = ()
+    errors: tuple[str, str] | None = None
 
     def load(self) -> "type[Model]":
         """Its class."""
@@ -58,6 +64,17 @@ _ENTRIES = (
         starting=("latents_offset",),
         layers=("residual_layers",),
         citation="van den Oord et al. 2017, arXiv 1711.00937",
+        headline=("psnr", "ssim"),
+        errors=("mse", "hard_mse"),
+    ),
+    ModelInfo(
+        name="text",
+        title="an autoencoder of text: a code for four characters, by convolutions of stride 2",
+        model="scq.models.text:TextAutoencoder",
+        kind="text",
+        settings=("width",),
+        headline=("accuracy", "hard_accuracy", "code_bits"),
+        errors=("cross_entropy", "hard_cross_entropy"),
     ),
     ModelInfo(
         name="vqgan",

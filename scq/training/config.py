@@ -31,8 +31,10 @@ class CommonConfig(
         applicability.check_taken(CommonConfig, f"model {self.model!r}", model.taken)
         applicability.check_taken(CommonConfig, f"quantizer {self.quantizer!r}", quantizer.settings)
         if dataset.kind not in ("", model.kind):
+            taken = ", ".join(one.name for one in datasets.datasets() if one.kind == model.kind)
             raise ValueError(
                 f"data is {self.data!r}, which are {dataset.kind}; must be {model.kind}, as model {self.model!r} takes"
+                + (f": {taken}" if taken else "")
             )
         if self.gap and not backends.get(self.backend).exact and quantizer.convex:
             raise ValueError(

@@ -142,7 +142,8 @@ class ModelSettings(Settings):
     """What is trained around the quantizer."""
 
     model: str = "vqvae"
-    """vqvae, a small autoencoder of pictures, or vqgan, which also learns from a discriminator."""
+    """vqvae, a small autoencoder of pictures; vqgan, which also learns from a discriminator; text, an autoencoder of
+    text."""
     width: Count = 64
     """Channels of the convolutions; of vqgan of its first level."""
     residual_width: Annotated[

@@ -5,17 +5,37 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scq.validation.common.tables import number
+
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of :func:`scq.training.evaluate`; tables of runs that do not have it leave it out where it is not
-    ``common``."""
+    """One of the numbers that a model evaluates itself by; tables of runs that do not have it leave it out where it is
+    not ``common``."""
 
     name: str
     title: str
     digits: int = 3
     scale: float = 1.0
     common: bool = True
+
+    @property
+    def label(self) -> str:
+        """The title without its unit."""
+        return self.title.partition(", ")[0]
+
+    @property
+    def unit(self) -> str:
+        """Empty where there is none."""
+        return self.title.partition(", ")[2]
+
+    def said(self, value: float | None) -> str:
+        """The number with its name and unit, in a sentence."""
+        return " ".join(filter(None, (self.label, number(value, self.digits, self.scale).text, self.unit)))
+
+    def with_unit(self, value: str) -> str:
+        """What was written of it, with its unit: "20.1 dB", "3.2·10⁻³"."""
+        return f"{value}{'·' if self.unit.startswith('10') else ' '}{self.unit}".strip()
 
 
 METRICS = {
@@ -30,6 +50,11 @@ METRICS = {
         Metric("hard_feature_distance", "feature distance of hard decoding", common=False),
         Metric("lpips_vgg", "LPIPS (VGG)", common=False),
         Metric("hard_lpips_vgg", "LPIPS (VGG) of hard decoding", common=False),
+        Metric("accuracy", "accuracy, %", scale=100.0, common=False),
+        Metric("hard_accuracy", "accuracy of hard decoding, %", scale=100.0, common=False),
+        Metric("cross_entropy", "cross-entropy, bits a character", common=False),
+        Metric("hard_cross_entropy", "cross-entropy of hard decoding, bits a character", common=False),
+        Metric("code_bits", "entropy of the codes, bits a character", common=False),
         Metric("hard_perplexity", "hard perplexity"),
         Metric("hard_bits", "entropy of the hard code, bits a latent"),
         Metric("soft_perplexity", "soft perplexity"),
@@ -70,4 +95,9 @@ def finite(value: float | None) -> float | None:
 
 def shown(tests: Collection[Mapping[str, Any]]) -> list[Metric]:
     """The metrics of a table of these tests."""
-    return [metric for metric in METRICS.values() if metric.common or any(metric.name in test for test in tests)]
+    return [one for one in METRICS.values() if one.common or any(one.name in test for test in tests)]
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name; of a model of somebody else it is called as its number."""
+    return METRICS.get(name, Metric(name, name.replace("_", " ")))

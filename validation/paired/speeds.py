@@ -25,8 +25,8 @@ def measure_speeds(
     """Times the models in turns, forward and as in a training step, after one round that is not counted.
 
     Args:
-        models: trained, by name of the method; on the device. Buffers of a quantizer that moves its codebook in the
-            forward pass of training move, so that nothing else should be done with them afterwards.
+        models: trained, by name of the method, on the device; they have met the data. Buffers of a quantizer that moves
+            its codebook in the forward pass of training move, so that nothing else should be done with them afterwards.
         images: held-out pictures, of which each pass takes some, spread evenly.
         batch_size: pictures of a training step.
         device: where the models are.

@@ -106,10 +106,12 @@ def paired_runs(config: GapConfig, images: Dataset, folder: Path, progress: bool
     tell("Evaluating on held-out pictures")
     device = pick_device(config.train.device)
     models = {method: load_run(folder / method)[1].to(device) for method in done}
+    for model in models.values():
+        model.meet(images)
     for method in done:
         methods[method]["test"] = read_json(folder / method / TEST)
         if METHODS[method].convex:
-            save_latents(folder / method, models[method], images.test)
+            save_latents(folder / method, models[method], images)
             save_gap_map(folder / method, models[method], images.test, config.train)
     save_pictures(folder, models, images.test)
     results = {

@@ -32,6 +32,7 @@ def study_page(record: StudyRecord, figures: Path) -> str:
         limitations=limitations(record),
         validation_share=f"{VALIDATION_SHARE:.0%}".replace("%", " %"),
         title=record.plan["title"],
+        kind=record.model.kind,
         arms=_arms(record),
         common=plainly({name: value for name, value in record.train.items() if name not in _SET_BY_STUDY}),
         environment=plainly(record.environment),
@@ -70,9 +71,10 @@ def limitations(record: StudyRecord) -> list[str]:
         None: "not tuned",
     }[plan["tuning"].get("where", "centre") if "tuning" in plan else None]
     quantizers = {settings.get("quantizer", arm) for arm, settings in plan["arms"].items()}
+    width = f"width {train['width']}, " if "width" in record.model.settings else ""
     points = [
-        f"A small model (width {train['width']}, latents of {train['dim']} channels) trained briefly: "
-        f"{train['steps']:,} steps of {train['batch_size']} pictures, {epochs}. Larger models and longer training may "
+        f"A small model ({width}latents of {train['dim']} channels) trained briefly: "
+        f"{train['steps']:,} steps of {train['batch_size']} examples, {epochs}. Larger models and longer training may "
         "order the quantizers differently.",
         f"Learning rate and weight were {tuned}. What was not on the grid, as temperatures, decays, lam and "
         "neighbours, has its default for all.",

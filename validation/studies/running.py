@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from scq import models
+from scq.data import ImageData
 from scq.data.dataset import Dataset
 from scq.data.registry import get as dataset
 from scq.training import build_model
@@ -36,7 +38,7 @@ def study(config: StudyConfig, progress: bool = True) -> Path:
     Three stages, each of training runs (:func:`scq.training.train`) in folders of their own:
 
     - tune: every arm on the same grid of learning rates and weights, on one seed, with a tenth of the training
-      pictures held out. The trial with the smallest MSE of those is chosen.
+      examples held out. The trial with the smallest error of those is chosen, of pictures the MSE.
     - stress: arms with a large codebook from a start with all codewords far from the latents.
     - final: every arm at the centre and along the slices with the chosen settings, over fresh seeds. These alone are
       compared, as mean and spread; what the plan has measured on them is measured when a run is trained.
@@ -135,7 +137,9 @@ def _work(
         runner = Runner(hands, bar, config.minutes, lambda rows: _write(folder, content, rows))
         tried = runner.run(tuning)
         if plan.tuning is not None:
-            best = choose(tried, plan.tuning.hard_arms)
+            errors = models.get(plan.train.model).errors
+            assert errors is not None  # or the plan would have been refused
+            best = choose(tried, plan.tuning.hard_arms, errors)
             choices = {place: choice_of(row) for place, row in best.items()}
         if not runner.stopped:
             runner.run(stress_cells(plan, folder, choices))
@@ -148,13 +152,11 @@ _PRIVATE = ("out", "name", "data_root", "device", "data", "seed")
 """Paths of a machine, and what is the study's own."""
 
 
-def _described(images: Dataset) -> dict[str, Any]:
-    return {
-        "description": images.description,
-        "train_pictures": len(images.train),
-        "test_pictures": len(images.test),
-        "pixels": images.train.shape[2] * images.train.shape[3],
-    }
+def _described(dataset: Dataset) -> dict[str, Any]:
+    counted = {"train_pictures": len(dataset.train), "test_pictures": len(dataset.test)}  # examples of whatever kind
+    if isinstance(dataset, ImageData):
+        counted["pixels"] = dataset.train.shape[2] * dataset.train.shape[3]
+    return {"description": dataset.description, **counted}
 
 
 def _write(folder: Path, content: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:

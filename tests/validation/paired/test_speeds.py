@@ -8,6 +8,7 @@ import pytest
 import torch
 from folders import FORWARD, STEP, write_complete
 
+from scq.data import ImageData
 from scq.models import Autoencoder
 from scq.training import TrainConfig, build_model
 from scq.validation import report
@@ -75,7 +76,9 @@ def test_the_models_take_turns_and_keep_their_weights(monkeypatch: pytest.Monkey
     order: list[str] = []
     named = {"exact": "scq", "vq": "vq"}
     models = {name: build_model(TrainConfig(quantizer=quantizer, width=8)) for name, quantizer in named.items()}
+    images = torch.randint(0, 256, (6, 3, 16, 16), dtype=torch.uint8)
     for model in models.values():
+        model.meet(ImageData("noise", images, images, "noise"))
         speeds.step(model, torch.rand(4, 3, 16, 16))  # the first one starts the codebook by k-means
     before = {name: {key: x.clone() for key, x in model.state_dict().items()} for name, model in models.items()}
 
@@ -91,7 +94,6 @@ def test_the_models_take_turns_and_keep_their_weights(monkeypatch: pytest.Monkey
     for kind in ("forward", "step"):
         monkeypatch.setattr(speeds, kind, noted(kind))
     monkeypatch.setattr(speeds, "ROUNDS", 2)
-    images = torch.randint(0, 256, (6, 3, 16, 16), dtype=torch.uint8)
     content = json.loads(json.dumps(speeds.measure_speeds(models, images, 4, torch.device("cpu"))))
     assert order == ["forward exact 6", "step exact 4", "forward vq 6", "step vq 4"] * 3
     found = speeds.read_speeds(content)

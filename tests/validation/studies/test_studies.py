@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from small_studies import TRAIN, plan_file, small
+from small_studies import TRAIN, plan, plan_file, small
+from small_text import words
 from threads import torch_threads
 from tiny_runs import few
 
@@ -22,6 +23,7 @@ from scq.training import RunResult, TrainConfig, train
 from scq.validation import StudyConfig, report, study
 from scq.validation.studies.engines.local import usable
 from scq.validation.studies.results.record import read_study
+from scq.validation.studies.results.sentences import headline
 from scq.validation.studies.results.sheets import points_csv
 from scq.validation.studies.results.tables import markdown
 
@@ -181,3 +183,32 @@ def test_processes_make_the_same_numbers_as_one(tmp_path: Path, monkeypatch: pyt
     assert [row["run"] for row in together.rows] == [row["run"] for row in alone.rows]
     assert [row["test"] for row in together.rows] == [row["test"] for row in alone.rows]
     assert not multiprocessing.active_children()
+
+
+def test_a_study_of_text_is_tuned_and_told_in_its_own_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "load", lambda name, root=None, **settings: words(40))
+    trained = {name: TRAIN[name] for name in ("steps", "batch_size", "width", "dim", "codebook_size", "gap")}
+    arms = {"scq": {}, "vq": {}}
+    config = small(tmp_path, datasets=["topics"], train=trained | {"model": "text"}, arms=arms, stress=None)
+    folder = study(config, progress=False)
+    record = read_study(folder)
+    assert record.missing == []
+    tuned = [row for row in record.stage("tune") if row["arm"] == "vq"]
+    best = min(tuned, key=lambda row: row["test"]["cross_entropy"])
+    assert {row["learning_rate"] for row in record.stage("final") if row["arm"] == "vq"} == {best["learning_rate"]}
+    page = markdown(record)
+    assert "topics: held-out text, mean" in page and "accuracy of hard decoding, %" in page
+    assert "on validation text, bits a character" in page and "PSNR" not in page and "pictures" not in page
+    assert "Lowest cross-entropy, means over seeds: topics, K 8, " in headline(record)
+    said = report(folder, progress=False).read_text()
+    assert "who reconstructs held-out text better?" in said and "scq has accuracy" in said
+
+
+def test_a_plan_asks_of_a_model_what_it_has(tmp_path: Path) -> None:
+    text = {"datasets": ["topics"], "train": {"model": "text"}}
+    with pytest.raises(ValueError, match=r"measures has 'rate', but applies to pictures \(train.model is 'text'\)"):
+        plan(tmp_path, **text, stress=None, measures=["rate"])
+    with pytest.raises(ValueError, match="stress is given, but model 'text' takes no latents_offset to start badly"):
+        plan(tmp_path, **text)
+    with pytest.raises(ValueError, match="data is 'photos', which are pictures; must be text, as model 'text' takes"):
+        plan(tmp_path, train={"model": "text"})

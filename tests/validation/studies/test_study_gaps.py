@@ -92,7 +92,7 @@ def test_questions_are_answered_from_what_is_there(
 def test_one_seed_and_one_data_set_have_no_deviation_and_no_rule_without_others(tmp_path: Path) -> None:
     found = said(made_up(tmp_path, seeds=1, datasets=["photos"]))
     assert "±" not in found["quality"] + found["swap"] + found["annealing"]
-    assert "exact has 20 dB: +0.1 dB against relaxed (ahead in 1 of 1 seeds)" in found["quality"]
+    assert "exact has PSNR 20 dB: +0.1 dB against relaxed (ahead in 1 of 1 seeds)" in found["quality"]
 
 
 def test_a_change_is_over_the_seeds_that_both_have(tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ def test_the_swap_changes_the_solver_and_nothing_else(run: Run, quantizer: str, 
     names = {"exact": "scq", "relaxed": "scq_relaxed"}
     rebuilt = build_model(dataclasses.replace(trained.config, quantizer=names[other]))
     rebuilt.load_state_dict(trained.model().state_dict())
-    expected = evaluate(rebuilt, trained.pictures)
-    assert evaluate(swapped(trained.run), trained.pictures) == found["test"]
+    expected = evaluate(rebuilt, trained.images.test)
+    assert evaluate(swapped(trained.run), trained.images.test) == found["test"]
     assert found["test"]["mse"] == pytest.approx(expected["mse"], rel=1e-6)
     assert found["test"]["hard_perplexity"] == pytest.approx(expected["hard_perplexity"])
 
@@ -114,7 +114,7 @@ def test_hard_codes_cost_their_entropy_and_err_as_evaluated(run: Run) -> None:
     for quantizer in ("vq", "scq"):
         trained = run(quantizer)
         first, *soft = measure("rate", trained)["points"]
-        test = evaluate(trained.model(), trained.pictures)
+        test = evaluate(trained.model(), trained.images.test)
         assert first["cap"] == 1
         assert first["bits"] == pytest.approx(math.log2(test["hard_perplexity"]))
         assert first["mse"] == pytest.approx(test["hard_mse"], rel=1e-5)
@@ -125,7 +125,7 @@ def test_all_weights_at_8_bits_err_nearly_as_the_weights_themselves(run: Run) ->
     trained = run("scq")
     points = measure("rate", trained)["points"]
     assert points[-1]["cap"] > 8  # all of K 8
-    assert points[-1]["mse"] == pytest.approx(evaluate(trained.model(), trained.pictures)["mse"], rel=1e-2)
+    assert points[-1]["mse"] == pytest.approx(evaluate(trained.model(), trained.images.test)["mse"], rel=1e-2)
     assert [point["bits"] for point in points] == sorted(point["bits"] for point in points)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from scq.data.batching import at_once, to_float
-from scq.data.dataset import Examples, spread
+from scq.data.batching import at_once
+from scq.data.dataset import Dataset, spread
 from scq.models.base import Model
 from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.layout import to_rows
@@ -17,13 +17,14 @@ from scq.training.tensors import serialised
 
 LATENTS = "latents.safetensors"
 
-_PICTURES = 256
-"""64 latents each, at 32 x 32: more than any backend is timed on."""
+_EXAMPLES = 256
+"""Pictures have 64 latents each, at 32 x 32: more than any backend is timed on."""
 
 
 @torch.no_grad()
-def save_latents(folder: Path, model: Model, images: Examples) -> Path:
-    """Writes the latents of pictures, spread evenly over ``images``, and the codebook: ``folder/latents.safetensors``.
+def save_latents(folder: Path, model: Model, dataset: Dataset) -> Path:
+    """Writes the latents of held-out examples, spread evenly over them, and the codebook, to
+    ``folder/latents.safetensors``.
 
     Raises:
         ValueError: the model has no codebook, or several.
@@ -35,8 +36,9 @@ def save_latents(folder: Path, model: Model, images: Examples) -> Path:
             "stages and groups compare the problems that dump_every writes"
         )
     codebook = quantizer.codebook.detach()
-    chosen = images[spread(len(images), _PICTURES)]
-    parts = [model.encode(to_float(some).to(codebook.device)) for some in chosen.split(at_once(chosen, _PICTURES))]
+    chosen = dataset.test[spread(len(dataset.test), _EXAMPLES)]
+    size = at_once(chosen, _EXAMPLES) if dataset.kind == "pictures" else _EXAMPLES
+    parts = [model.encode(dataset.ready(some).to(codebook.device)) for some in chosen.split(size)]
     rows = quantizer.embedding.enter(to_rows(torch.cat(parts), quantizer.dim, quantizer.channel_dim))
     path = folder / LATENTS
     write_bytes(path, serialised({"latents": rows, "codebook": codebook}))
@@ -68,4 +70,4 @@ def latents_file(path: Path) -> Path:
     if (path / LATENTS).is_file():
         return (path / LATENTS).resolve()
     config, model = load_run(path)
-    return save_latents(path, model, images_of(config).test).resolve()
+    return save_latents(path, model, images_of(config)).resolve()

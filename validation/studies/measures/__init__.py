@@ -11,8 +11,7 @@ from typing import Any
 
 import torch
 
-from scq.data import ImageData
-from scq.data.dataset import Examples
+from scq.data import Dataset
 from scq.models.base import Model
 from scq.training import TrainConfig, load_run
 from scq.training.images import images_of
@@ -40,14 +39,9 @@ class Trained:
         return load_run(self.run)[1].to(self.device)
 
     @cached_property
-    def images(self) -> ImageData:
+    def images(self) -> Dataset:
         """What it was trained and is tested on."""
         return images_of(self.config)
-
-    @property
-    def pictures(self) -> Examples:
-        """The held-out pictures."""
-        return self.images.test
 
 
 def measure(name: str, trained: Trained) -> dict[str, Any]:

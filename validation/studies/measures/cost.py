@@ -1,7 +1,7 @@
 """What a run costs: the time of a forward pass and of a training step, and the memory of the latter.
 
 Runs of a study are measured hours apart, and while others train. Each is therefore timed in turns with the same
-autoencoder without quantization: ratios to that can be compared between runs, milliseconds cannot.
+model without quantization: ratios to that can be compared between runs, milliseconds cannot.
 """
 
 import copy
@@ -18,27 +18,29 @@ from scq.validation.common.measuring.timing import circumstances, in_turns
 from scq.validation.studies.measures import Trained
 
 _ROUNDS = 7
-_PICTURES = 64
+_EXAMPLES = 64
 
 
 def measure(trained: Trained) -> dict[str, Any]:
     """
     Returns:
-        forward, step: seconds of each round, of the forward pass in evaluation, ``pictures`` at a time, and of forward
-            and backward of a training step of the run's batch.
-        plain_forward, plain_step: the same of the autoencoder without its quantizer, in the same rounds.
+        forward, step: seconds of each round, of the forward pass in evaluation, ``pictures`` (examples of whatever
+            kind) at a time, and of forward and backward of a training step of the run's batch.
+        plain_forward, plain_step: the same of the model without its quantizer, in the same rounds.
         memory: bytes at the peak of one training step above what the process had before it.
         pictures, threads, load: of the timing.
     """
     before = circumstances()
     device, model = trained.device, trained.model()
     plain = copy.deepcopy(model)
-    plain.quantizer = NoQuantizer(channel_dim=1)
-    # What the pictures show changes nothing in what is allocated, and little in the time.
-    generator = torch.Generator().manual_seed(0)
-    shape = (max(_PICTURES, trained.config.batch_size), *trained.pictures.shape[1:])
-    pictures = (torch.rand(shape, generator=generator) - 0.5).to(device)
-    few, batch = pictures[:_PICTURES], pictures[: trained.config.batch_size]
+    plain.quantizer = NoQuantizer(channel_dim=model.channel_dim)
+    for one in (model, plain):
+        one.meet(trained.images)
+    test = trained.images.test
+    # Which examples they are changes nothing in what is allocated, and little in the time.
+    wanted = torch.arange(max(_EXAMPLES, trained.config.batch_size)) % len(test)
+    examples = trained.images.ready(test[wanted]).to(device)
+    few, batch = examples[:_EXAMPLES], examples[: trained.config.batch_size]
     works = {
         "forward": partial(forward, model, few),
         "plain_forward": partial(forward, plain, few),

@@ -42,7 +42,7 @@ def measure(trained: Trained) -> dict[str, Any]:
         return {}
     used = torch.zeros(quantizer.codebook_size, device=trained.device)
     square, bits, latents, pixels = Counter[int](), Counter[int](), 0, 0
-    for batch in trained.pictures.split(at_once(trained.pictures, _BATCH)):
+    for batch in trained.images.test.split(at_once(trained.images.test, _BATCH)):
         target = batch.to(trained.device) / 255
         output = model(to_float(batch).to(trained.device)).quantized
         latents, pixels = latents + output.indices.numel(), pixels + batch.numel()

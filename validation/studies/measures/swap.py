@@ -11,10 +11,10 @@ def measure(trained: Trained) -> dict[str, Any]:
     """
     Returns:
         solver: the other one, "exact" or "relaxed", as the settings of the run have it.
-        test: the metrics of :func:`scq.training.evaluate` with it; nothing else of the model changes.
+        test: the numbers that the model evaluates itself by, with it; nothing else of the model changes.
     """
     model = trained.model()
     if not isinstance(model.quantizer, SoftConvexQuantizer):
         return {}
     side = swap_solver(model.quantizer, trained.config)
-    return {"solver": side, "test": model.evaluate(trained.pictures)}
+    return {"solver": side, "test": model.evaluate(trained.images.test)}

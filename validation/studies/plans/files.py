@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scq.data import registry as data
+from scq.models import registry as models
 from scq.solvers.suggestions import among, did_you_mean
 from scq.training.config import CommonConfig
 from scq.training.kinds import Count, conforming
@@ -102,7 +103,9 @@ class _PlanFile:
 
 def _plan(name: str, content: Mapping[str, Any], machine_settings: Mapping[str, Any]) -> Plan:
     file = from_mapping(_PlanFile, content)
-    train = common_config(file.train, "train", **machine_settings)
+    if not file.datasets:
+        raise ValueError("datasets is empty, must name one or more")
+    train = common_config(file.train, "train", data=file.datasets[0], **machine_settings)
     arms = tuple(Arm(arm, settings(given, f"arms.{arm}")) for arm, given in file.arms.items())
     for arm in arms:
         # Built once, so that a wrong value is known before anything is trained.
@@ -118,11 +121,17 @@ def _plan(name: str, content: Mapping[str, Any], machine_settings: Mapping[str, 
         )
     for dataset, arm in product(file.datasets, arms):
         _check_run(train, arm, "train", data=dataset, size=train.size)
-    stress = tuning = None
+    model, stress, tuning = models.get(train.model), None, None
     if file.stress is not None:
+        if "latents_offset" not in model.taken:
+            raise ValueError(f"stress is given, but model {train.model!r} takes no latents_offset to start badly with")
         stress = from_mapping(Stress, {"steps": train.steps, "arms": with_codebook} | file.stress, "stress")
         _check_among("stress.arms", stress.arms, with_codebook)
+    if "rate" in file.measures and model.kind != "pictures":
+        raise ValueError(f"measures has 'rate', but applies to pictures (train.model is {train.model!r})")
     if file.tuning is not None:
+        if model.errors is None:
+            raise ValueError(f"tuning is given, but model {train.model!r} has no number that would choose")
         tuning = from_mapping(Tuning, file.tuning, "tuning")
         _check_among("tuning.hard_arms", tuning.hard_arms, with_codebook)
     return Plan(

@@ -57,14 +57,15 @@ class Slice:
 
 @dataclass(frozen=True)
 class Tuning:
-    """The grid on which every arm is tuned, by the MSE of a validation split of the training pictures.
+    """The grid on which every arm is tuned, by the error of a validation split of the training examples: that of its
+    model's entry, of pictures the MSE.
 
     Attributes:
         learning_rates: of Adam.
         weight_factors: multiples of the arm's weight in the loss: of regularizer_weight, else commitment_weight, else
             quantization_weight, whichever its quantizer has first.
         where: "centre", on the first data set, and what is chosen there holds everywhere; or "each", everywhere anew.
-        hard_arms: by name; those that are to be discrete codes, and chosen by the MSE of hard decoding.
+        hard_arms: by name; those that are to be discrete codes, and chosen by the error of hard decoding.
     """
 
     learning_rates: tuple[float, ...]

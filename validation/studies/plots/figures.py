@@ -19,6 +19,9 @@ from scq.validation.studies.results.tables import SHOWN
 _CAPTIONS = {
     "mse": "Mean squared error of held-out pictures at scale [0, 1]; soft codes carry more bits than hard ones",
     "psnr": "Peak signal-to-noise ratio of held-out pictures; the axis does not start at zero",
+    "accuracy": "Share of held-out characters that are the likeliest; soft codes carry more bits than hard ones",
+    "hard_accuracy": "The same when only the codeword of the largest weight is kept",
+    "code_bits": "Entropy of the hard codes of all held-out latents",
     "hard_perplexity": "Perplexity of the hard codes of all held-out latents",
     "hardening": "What the error grows by when only the codeword of the largest weight is kept",
     "tightness": "Mean distance of the weights to their nearest vertex of the simplex; 0 is a hard code",

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from scq.models import ModelInfo
+from scq.models import registry as models
 from scq.training.folder import METRICS
 from scq.training.run import Run
 from scq.validation.common.files import read_json
@@ -24,7 +26,7 @@ class StressRun:
         arm, size: whose, and K.
         steps, perplexity, active: of the log: hard perplexity and codewords used of the step's batch.
         ceiling: the largest perplexity that a batch can have.
-        test: the metrics on held-out pictures.
+        test: the metrics on held-out examples.
     """
 
     arm: str
@@ -69,6 +71,11 @@ class StudyRecord:
     @cached_property
     def summaries(self) -> list[Summary]:
         return summarize(self.stage("final"))
+
+    @property
+    def model(self) -> ModelInfo:
+        """What is trained: the autoencoder of pictures, where the settings are of before there were others."""
+        return models.get(self.train.get("model", "vqvae"))
 
     @property
     def datasets(self) -> list[str]:

@@ -60,27 +60,25 @@ class Summary:
         return self.settings["codebook_size"]
 
 
-def choose(rows: Sequence[Row], hard_arms: Collection[str] = ()) -> dict[Place, Row]:
-    """At every place the trial with the smallest MSE of the validation pictures; none where all trials failed.
+def choose(
+    rows: Sequence[Row], hard_arms: Collection[str] = (), errors: tuple[str, str] = ("mse", "hard_mse")
+) -> dict[Place, Row]:
+    """At every place the trial with the smallest error of the validation examples; none where all trials failed.
 
     A tie goes to the trial that comes first.
 
     Args:
         rows: of the tuning.
-        hard_arms: whose MSE is that of hard decoding.
+        hard_arms: whose error is that of hard decoding.
+        errors: the two, as the model's entry has them.
     """
     choices = {}
     for place, trials in _grouped(rows).items():
-        name = chosen_by(place[0], hard_arms)
+        name = errors[place[0] in hard_arms]
         done = [row for row in trials if _number(row, name) is not None]
         if done:
             choices[place] = min(done, key=lambda row: row["test"][name])
     return choices
-
-
-def chosen_by(arm: str, hard_arms: Collection[str]) -> str:
-    """The metric of an arm's tuning."""
-    return "hard_mse" if arm in hard_arms else "mse"
 
 
 def choice_of(row: Row) -> Choice:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from scq.validation.common.measuring.timing import cell
-from scq.validation.common.metrics import METRICS, Metric
+from scq.validation.common.metrics import METRICS, Metric, metric
 from scq.validation.common.seeds import over_seeds
 from scq.validation.common.tables import Cell, Table, count, number, spread_cell, table, text
 from scq.validation.studies.cells import Varied
 from scq.validation.studies.results.record import StudyRecord
-from scq.validation.studies.results.summary import Spread, Summary, choose, chosen_by, place_of
+from scq.validation.studies.results.summary import Spread, Summary, choose, place_of
 
 SHOWN = {
     metric.name: metric
@@ -16,6 +16,7 @@ SHOWN = {
         METRICS["mse"],
         METRICS["psnr"],
         METRICS["ssim"],
+        *(METRICS[name] for name in ("accuracy", "cross_entropy", "hard_accuracy", "hard_cross_entropy", "code_bits")),
         Metric("hardening", "MSE added by hard decoding, 10⁻³", scale=1e3),
         METRICS["hard_perplexity"],
         METRICS["soft_perplexity"],
@@ -25,46 +26,42 @@ SHOWN = {
         Metric("memory", "memory of a step, MiB", scale=2**-20),
     )
 }
-"""The metrics of a study, in the order of the table. A time is a multiple of that of the autoencoder without quantizer,
+"""The metrics of a study, in the order of the table. A time is a multiple of that of the model without quantizer,
 which took turns with it: seconds of runs that were measured hours apart, beside others, are no comparison."""
 
 
 def result_tables(record: StudyRecord) -> list[Table]:
     """A table for each data set: a line for each arm at each place, mean and standard deviation over seeds.
 
-    Without times where those have no spread, as of runs from before their repeats were kept.
+    With the metrics that some run has: without times where those have no spread, as of runs from before their repeats
+    were kept.
     """
-    shown = [metric for metric in SHOWN.values() if metric.name != "forward_ratio" or _timed(record)]
+    there = {name for summary in record.summaries for name in (*summary.numbers, *summary.timings)}
+    shown = [one for one in SHOWN.values() if one.name in there]
     return [
         table(
-            f"{data}: held-out pictures, {over_seeds(s.seeds for s in record.summaries if s.data == data)}",
-            ("arm", "K", "away from the centre", "seeds", *(metric.title for metric in shown)),
+            f"{data}: held-out {record.model.kind}, {over_seeds(s.seeds for s in record.summaries if s.data == data)}",
+            ("arm", "K", "away from the centre", "seeds", *(one.title for one in shown)),
             [_line(summary, shown) for summary in record.summaries if summary.data == data],
         )
         for data in dict.fromkeys(summary.data for summary in record.summaries)
     ]
 
 
-def _timed(record: StudyRecord) -> bool:
-    return any(summary.timings for summary in record.summaries)
-
-
 def centre_table(record: StudyRecord, data: str) -> Table:
     """A line for each arm at the centre of a data set, with what is asked of all of them."""
     here = [summary for summary in record.summaries if summary.data == data and not summary.varied]
+    shown = [metric(name) for name in _AT_THE_CENTRE if any(name in summary.numbers for summary in here)]
     return table(
-        f"{data}: held-out pictures at the centre, {over_seeds(summary.seeds for summary in here)}",
-        ("arm", *(metric.title for metric in _AT_THE_CENTRE)),
-        [
-            [text(summary.arm), *(_spread(summary.numbers.get(metric.name), metric) for metric in _AT_THE_CENTRE)]
-            for summary in here
-        ],
+        f"{data}: held-out {record.model.kind} at the centre, {over_seeds(summary.seeds for summary in here)}",
+        ("arm", *(one.title for one in shown)),
+        [[text(summary.arm), *(_spread(summary.numbers.get(one.name), one) for one in shown)] for summary in here],
     )
 
 
 _AT_THE_CENTRE = (
-    *(METRICS[name] for name in ("mse", "psnr", "ssim", "hard_mse", "hard_perplexity", "active_codes")),
-    SHOWN["tightness"],
+    *("mse", "psnr", "ssim", "hard_mse", "accuracy", "cross_entropy", "hard_accuracy", "hard_cross_entropy"),
+    *("code_bits", "hard_perplexity", "active_codes", "tightness"),
 )
 
 
@@ -75,10 +72,12 @@ def choice_table(record: StudyRecord) -> Table | None:
         return None
     lines = []
     hard_arms = record.plan.get("tuning", {}).get("hard_arms", ())
-    chosen = choose(rows, hard_arms)
+    errors = record.model.errors
+    assert errors is not None  # or nothing would have been tuned
+    chosen = choose(rows, hard_arms, errors)
     for place in dict.fromkeys(map(place_of, rows)):
         trials = [row for row in rows if place_of(row) == place]
-        best, name = chosen.get(place), chosen_by(place[0], hard_arms)
+        best, chooses = chosen.get(place), metric(errors[place[0] in hard_arms])
         failed = sum(row["state"] == "failed" for row in trials)
         arm, data, varied = place
         lines.append(
@@ -89,14 +88,14 @@ def choice_table(record: StudyRecord) -> Table | None:
                 number(best["learning_rate"] if best else None),
                 text(best["weight_name"] if best else None),
                 number(best["weight"] if best else None),
-                text(METRICS[name].title.split(",")[0]),
-                number(best["test"][name] if best else None, scale=1e3),
+                text(chooses.label),
+                number(best["test"][chooses.name] if best else None, scale=chooses.scale),
                 count(len(trials)),
                 count(failed),
             ]
         )
     headings = ("arm", "data", "away from the centre", "learning rate", "weight", "its value")
-    headings += ("chosen by", "on validation pictures, 10⁻³")
+    headings += ("chosen by", f"on validation {record.model.kind}, {metric(errors[0]).unit}")
     return table("Chosen settings", (*headings, "trials", "failed"), lines)
 
 
