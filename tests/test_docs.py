@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from registry_tables import markdown, markdown_of_presets, markdown_of_quantizers, markdown_of_variants
 from small_runs import config, few_photos
+from small_speech import of_speech, tones
 from small_text import of_text, words
 
 from scq import data, solvers
@@ -106,8 +107,9 @@ def test_the_page_explains_the_numbers_that_runs_write_and_no_others(
     for info in entries():
         result = train(config(tmp_path, quantizer=info.name, steps=1, clip_norm=1.0), progress=False)
         written |= {*result.history[0], *result.test}
-    result = train(of_text(tmp_path, "scq", steps=1), progress=False, data=words(20))
-    written |= {*result.history[0], *result.test}
+    for settings, examples in ((of_text(tmp_path, steps=1), words(20)), (of_speech(tmp_path, steps=1), tones())):
+        result = train(settings, progress=False, data=examples)
+        written |= {*result.history[0], *result.test}
     explained = _explained()
     assert len(explained) == len(set(explained))
     assert written - set(explained) == set(), "docs/diagnostics.md does not explain these"

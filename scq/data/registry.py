@@ -170,6 +170,14 @@ _ENTRIES = (
         citation="your own",
         kind="text",
     ),
+    DatasetInfo(
+        name="speech",
+        title="Recordings in a folder or zip archive, as of FSDD or LibriSpeech; needs the extra speech",
+        reader="scq.data.speech:read",
+        citation="Jackson et al., FSDD, CC BY-SA 4.0; Panayotov et al. 2015, LibriSpeech, CC BY 4.0; your own",
+        kind="speech",
+        settings=("rate",),
+    ),
 )
 
 

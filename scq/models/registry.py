@@ -101,6 +101,18 @@ _ENTRIES = (
         starting=("latents_offset",),
         layers=("residual_layers", "disc_layers"),
         citation="Esser, Rombach and Ommer 2021, arXiv 2012.09841",
+        headline=("psnr", "ssim"),
+        errors=("mse", "hard_mse"),
+    ),
+    ModelInfo(
+        name="wav2vec2",
+        title="wav2vec 2.0 of speech, transformers' own, small; needs the extra speech",
+        model="scq.models.wav2vec2:Wav2Vec2",
+        kind="speech",
+        settings=("width", "transformer_layers", "rate"),
+        layers=("transformer_layers",),
+        citation="Baevski et al. 2020, arXiv 2006.11477",
+        headline=("digit_accuracy", "contrastive_accuracy", "hard_perplexity"),
     ),
 )
 

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 
 @torch.no_grad()
-def calibrate(last: nn.Conv1d | nn.Conv2d, latents: Float[Tensor, "B dim *places"]) -> None:
-    """Scales an encoder's last layer, a convolution, so that each channel of these latents, which are its output, has
+def calibrate(last: nn.Linear | nn.Conv1d | nn.Conv2d, latents: Float[Tensor, "B dim *places"]) -> None:
+    """Scales an encoder's last layer so that each channel of these latents, which are its output, has
     mean 0 and variance 1.
 
     Without it the latents of an untrained encoder are some fifty times smaller than what it encodes, whatever codebook

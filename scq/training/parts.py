@@ -44,6 +44,8 @@ class DataSettings(Settings):
     """When a picture cannot be read: refuse ends the run, skip names it, leaves it out and counts it."""
     workers: Whole = 2
     """Processes that read ahead, for each one that trains, where pictures stay on the disk; 0 reads in between."""
+    rate: Annotated[int, Within("8000 or 16000", lambda value: value in (8000, 16000))] = 8000
+    """Samples a second that speech is brought to."""
     validation_share: Annotated[float, Within(">= 0 and < 1", lambda value: 0 <= value < 1)] = 0.0
     """Share of the training pictures, the last ones, that the run is not trained but evaluated on, in place of the test
     pictures: for the choice of settings."""
@@ -143,7 +145,7 @@ class ModelSettings(Settings):
 
     model: str = "vqvae"
     """vqvae, a small autoencoder of pictures; vqgan, which also learns from a discriminator; text, an autoencoder of
-    text."""
+    text; wav2vec2, wav2vec 2.0 of speech."""
     width: Count = 64
     """Channels of the convolutions; of vqgan of its first level."""
     residual_width: Annotated[
@@ -152,6 +154,8 @@ class ModelSettings(Settings):
     """Channels inside a residual block."""
     residual_layers: Whole = 2
     """Residual blocks in the encoder, and in the decoder; of vqgan of each level."""
+    transformer_layers: Count = 2
+    """Layers of the transformer."""
     latents_offset: float = 0.0
     """A bad start on purpose: the latents of the untrained encoder, of mean 0 and variance 1 in each channel, are moved
     by so much in every channel. With 5 and init normal, all codewords are far from the data, whatever the quantizer."""

@@ -99,10 +99,12 @@ BY_VQGAN: dict[str, Any] = {
 """Another value of each setting of the model vqgan."""
 
 UNSEEN = {
-    "model": "a model each; test_models_vqgan.py has the other",
+    "model": "a model each; test_models_vqgan.py, test_models_text.py and test_models_wav2vec2.py have the others",
     "lpips_weights": "there are none here; test_perceptual.py reads a file",
     "quantizer": "what is varied here",
     "data_root": "test_a_root_of_data_without_one_is_refused",
+    "transformer_layers": "of wav2vec2; test_models_wav2vec2.py has it",
+    "rate": "of speech; test_models_wav2vec2.py and test_data_speech.py have it",
     "on_bad_file": "test_data_lazy.py has it; noise has no files",
     "workers": "they change nothing but the time",
     "device": "auto and cpu are the same where there is no GPU",
@@ -161,6 +163,8 @@ def test_every_setting_is_looked_at() -> None:
         "size",
         "on_bad_file",
         "workers",
+        "transformer_layers",
+        "rate",
         "lpips_weights",
     }
     assert {*BY_QUANTIZER, *BY_VQGAN, *of_the_model, *own} == set(rules(TrainConfig))

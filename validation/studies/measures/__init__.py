@@ -35,8 +35,10 @@ class Trained:
         return pick_device(self.config.device)
 
     def model(self) -> Model:
-        """A fresh copy of the trained model, in evaluation mode."""
-        return load_run(self.run)[1].to(self.device)
+        """A fresh copy of the trained model, in evaluation mode, which has met the data."""
+        model = load_run(self.run)[1].to(self.device)
+        model.meet(self.images)
+        return model
 
     @cached_property
     def images(self) -> Dataset:

@@ -34,8 +34,6 @@ def measure(trained: Trained) -> dict[str, Any]:
     device, model = trained.device, trained.model()
     plain = copy.deepcopy(model)
     plain.quantizer = NoQuantizer(channel_dim=model.channel_dim)
-    for one in (model, plain):
-        one.meet(trained.images)
     test = trained.images.test
     # Which examples they are changes nothing in what is allocated, and little in the time.
     wanted = torch.arange(max(_EXAMPLES, trained.config.batch_size)) % len(test)

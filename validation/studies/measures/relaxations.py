@@ -24,7 +24,6 @@ def measure(trained: Trained) -> dict[str, Any]:
         return {}
     chosen = trained.images.test[spread(len(trained.images.test), _EXAMPLES)]
     batch = trained.images.ready(chosen).to(trained.device)
-    model.meet(trained.images)
     points = []
     for steps in (*STEPS, None):
         how = {"steps": steps, "projection": "alternating"} if steps else {"steps": 1, "projection": "exact"}

@@ -17,6 +17,8 @@ SHOWN = {
         METRICS["psnr"],
         METRICS["ssim"],
         *(METRICS[name] for name in ("accuracy", "cross_entropy", "hard_accuracy", "hard_cross_entropy", "code_bits")),
+        *(METRICS[name] for name in ("digit_accuracy", "untrained_digit_accuracy", "speaker_accuracy")),
+        *(METRICS[name] for name in ("contrastive_accuracy", "identical_negatives", "digit_information")),
         Metric("hardening", "MSE added by hard decoding, 10⁻³", scale=1e3),
         METRICS["hard_perplexity"],
         METRICS["soft_perplexity"],
@@ -61,7 +63,8 @@ def centre_table(record: StudyRecord, data: str) -> Table:
 
 _AT_THE_CENTRE = (
     *("mse", "psnr", "ssim", "hard_mse", "accuracy", "cross_entropy", "hard_accuracy", "hard_cross_entropy"),
-    *("code_bits", "hard_perplexity", "active_codes", "tightness"),
+    *("code_bits", "digit_accuracy", "untrained_digit_accuracy", "speaker_accuracy", "contrastive_accuracy"),
+    *("identical_negatives", "digit_information", "hard_perplexity", "active_codes", "tightness"),
 )
 
 
