@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from torch import nn
+
 
 class Setting:
     """A setting of a part, as an attribute of the layer.
@@ -22,4 +24,8 @@ class Setting:
         return self if layer is None else getattr(self._part(layer), self._name)
 
     def __set__(self, layer: Any, value: Any) -> None:
-        setattr(self._part(layer), self._name, value)
+        part = self._part(layer)
+        # A schedule is a module, in whose place torch takes no number.
+        if isinstance(getattr(part, self._name, None), nn.Module) and not isinstance(value, nn.Module):
+            delattr(part, self._name)
+        setattr(part, self._name, value)

@@ -32,6 +32,14 @@ def test_a_step_of_a_schedule_is_one_of_that_lam(backend):
     torch.testing.assert_close(layer.eval()(x).weights, fixed(x).weights)
 
 
+def test_a_number_takes_the_place_of_a_schedule():
+    layer, x = SoftConvexQuantizer(K, F, lam=Geometric(0.1, 10.0, steps=2)), torch.randn(20, F)
+    layer.lam = 0.5
+    fixed = SoftConvexQuantizer(K, F, lam=0.5)
+    fixed.load_state_dict(layer.state_dict())  # which has nothing left of the schedule
+    assert layer.lam == 0.5 and torch.equal(layer(x).weights, fixed(x).weights)
+
+
 @backends
 def test_gradient_of_a_learned_lam_agrees_with_finite_differences(backend):
     layer = SoftConvexQuantizer(K, F, lam=Learned(0.3), backend=backend, tol=None if backend == "relaxed" else 1e-12)
