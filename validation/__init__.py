@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from scq.validation.judging import judge
     from scq.validation.page.reporting import report
     from scq.validation.paired.training import gap
+    from scq.validation.priors import PriorSettings, prior
     from scq.validation.studies.running import study
 
 _LAZY = {
+    "PriorSettings": "scq.validation.priors",
     "Comparison": "scq.validation.comparison.comparing",
     "Row": "scq.validation.comparison.rows",
     "compare": "scq.validation.comparison.comparing",
     "demo": "scq.validation.demonstration",
     "gap": "scq.validation.paired.training",
     "judge": "scq.validation.judging",
+    "prior": "scq.validation.priors",
     "report": "scq.validation.page.reporting",
     "study": "scq.validation.studies.running",
 }
@@ -36,12 +39,14 @@ __all__ = [
     "Comparison",
     "DemoConfig",
     "GapConfig",
+    "PriorSettings",
     "Row",
     "StudyConfig",
     "compare",
     "demo",
     "gap",
     "judge",
+    "prior",
     "report",
     "study",
 ]

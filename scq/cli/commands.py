@@ -15,7 +15,7 @@ from tyro.conf import Positional
 from scq.cli.coding import DecodeConfig, EncodeConfig, run_decode, run_encode
 from scq.training.applicability import Applies, refuse_ignored
 from scq.training.config import CommonConfig, TrainConfig
-from scq.training.kinds import Within
+from scq.training.kinds import Count, Positive, Whole, Within
 from scq.training.presets import without_use
 from scq.training.settings import Settings, refuse_others
 from scq.validation.config import CompareConfig, DemoConfig, GapConfig, StudyConfig
@@ -163,6 +163,59 @@ class EvaluateConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_ignored(self)
+
+
+@dataclass(frozen=True)
+class PriorConfig(Settings):
+    """What a prior over the codes of a finished run is, and how it is trained."""
+
+    run: Positional[Path]
+    """Folder of the run, of a model of pictures with hard codes."""
+    width: Count = 128
+    """Channels of the transformer."""
+    layers: Count = 4
+    """Its layers."""
+    heads: Count = 4
+    """Its heads, which divide the width."""
+    steps: Count = 2000
+    """Optimiser steps at most: it stops when validation pictures, the last tenth of those of training, cost no less."""
+    batch_size: Count = 32
+    """Pictures a step."""
+    learning_rate: Positive = 5e-4
+    """Learning rate of AdamW."""
+    every: Count = 50
+    """Steps between two looks at the validation pictures."""
+    patience: Count = 5
+    """Looks without a better one, after which it stops; the best is kept."""
+    samples: Annotated[int, Within("at least 2", lambda value: value >= 2)] = 64
+    """Pictures that are drawn."""
+    seed: Whole = 0
+    """Of weights, batches and samples."""
+    data_root: Path | None = None
+    """Folder of the data, where it is another than the run's."""
+    device: str = "auto"
+    """auto (a GPU when there is one), cpu, cuda, cuda:1, ..."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width % self.heads:
+            raise ValueError(f"heads is {self.heads}, must divide width, {self.width}")
+
+
+def _prior(config: PriorConfig) -> None:
+    from scq.validation.priors import FOLDER, PriorSettings, prior
+
+    settings = PriorSettings(**{one.name: getattr(config, one.name) for one in fields(PriorSettings)})
+    found = prior(config.run, settings, data_root=config.data_root, device=config.device)
+    print(
+        f"Held-out pictures: {found['bits']:.3f} bits a latent under the prior, {found['bits_alone']:.3f} by the "
+        f"frequencies of the codes alone, {found['bits_uniform']:.3f} for any code"
+    )
+    print(
+        f"{found['pictures']} samples: Frechet distance {found['frechet']:.4g} by EfficientNet-Lite0, floor "
+        f"{found['frechet_floor']:.4g} (as many training pictures)"
+    )
+    print(f"Samples: {config.run / FOLDER}")
 
 
 def _evaluate(config: EvaluateConfig) -> None:
@@ -358,6 +411,12 @@ COMMANDS = (
         EvaluateConfig,
         "Measure how the reconstructions of a run look: perceptual distances, and distances of the sets.",
         _evaluate,
+    ),
+    Command(
+        "prior",
+        PriorConfig,
+        "Train a prior over the codes of a run: held-out bits a latent, and samples.",
+        _prior,
     ),
     Command(
         "compare",

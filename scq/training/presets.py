@@ -27,7 +27,7 @@ class Preset:
 
 _TAMING = {
     "model": "vqgan",
-    "data": "folder",
+    "data": "imagenet",
     "size": 256,
     "codebook_size": 1024,
     "dim": 256,
@@ -113,6 +113,7 @@ _PRESETS = (
         "256 x 256 pictures, 16 x 16 latents",
         _TAMING
         | {
+            "data": "lsun",
             "disc_weight": 1.0,
             "disc_weight_max": 1.0,
             "disc_start_share": 0.0136,
