@@ -10,13 +10,12 @@ from torch.nn.functional import mse_loss
 
 from scq import solvers
 from scq.models.base import Model, Objective
-from scq.programme import Programme
+from scq.programme import Programme, convex_places
 from scq.quantizers.base import Quantizer
 from scq.quantizers.calls import Call, evaluated
 from scq.quantizers.layout import positions
 from scq.quantizers.means import mean_square
 from scq.quantizers.soft_convex import SoftConvexQuantizer
-from scq.quantizers.stacked import places
 from scq.sides import at_latents, gap, gap_of_calls, gap_of_layer
 from scq.solvers.registry import DEFAULT_BACKEND, get
 from scq.training.config import CommonConfig
@@ -64,7 +63,8 @@ def gap_of(
 
     Source: arXiv 2310.03004, Eq. 7 against Algorithm 2.
     """
-    quantizer = _convex(model)
+    quantizer = model.quantizer
+    convex_places(quantizer)
     if output is None or output.latents is None or output.quantized is None:
         with torch.no_grad():
             x, lam = model.encode(batch), None
@@ -98,19 +98,35 @@ def gap_at_latents(
 
     Returns:
         weights_l1, weights_l2 (NaN where the exact solver failed), support_exact, support_relaxed and support_overlap:
-        of which :func:`gap_of` has the means. Each has the shape of the latents without their channels.
+        of which :func:`gap_of` has the means. Each has the shape of the latents without their channels. Of residual and
+        grouped quantizers supports are the sums over stages and groups, the others the means.
 
     Raises:
-        TypeError: the model's quantizer is not a soft convex one.
+        TypeError: the model's quantizer is no soft convex one, nor are all those in it.
     """
-    quantizer, x = _soft(model), model.encode(batch)
-    programme = Programme.of(quantizer, x, config, **relaxation)
+    quantizer, x = model.quantizer, model.encode(batch)
+    convex_places(quantizer)
+    alone = isinstance(quantizer, SoftConvexQuantizer)
+    given = [(quantizer, x)] if alone else [(call.place.layer, call.x) for call in evaluated(quantizer, x)[0]]
+    found = [_at_latents(layer, own, config, **relaxation) for layer, own in given]
+    numbers, shape = {}, positions(x, quantizer.channel_dim)
+    for name in found[0]:
+        values = torch.stack([one[name] for one in found])
+        values = values.sum(0) if name in ("support_exact", "support_relaxed") else values.mean(0)
+        numbers[name] = values.reshape(shape)
+    return numbers
+
+
+def _at_latents(
+    layer: Quantizer, x: Tensor, config: CommonConfig, **relaxation: Any
+) -> dict[str, Shaped[Tensor, " N"]]:
+    assert isinstance(layer, SoftConvexQuantizer)
+    programme = Programme.of(layer, x, config, **relaxation)
     exact, relaxed = programme.solve("exact", "none"), programme.solve("relaxed", "none")
     numbers = at_latents(exact, relaxed)
     for name in ("weights_l1", "weights_l2"):
         numbers[name] = torch.where(exact.failed, torch.nan, numbers[name])
-    shape = positions(x, quantizer.channel_dim)
-    return {name: value.reshape(shape) for name, value in numbers.items()}
+    return numbers
 
 
 def measure_gap(
@@ -187,20 +203,3 @@ def measure_gap(
     exact = {"backend": backend, "tol": tol}
     relaxed = {"backend": "relaxed", "steps": steps, "projection": projection}
     return gap(Programme(latents.detach(), codebook.detach(), lam, exact, relaxed), loss)
-
-
-def _convex(model: Model) -> Quantizer:
-    found = [place.layer for place in places(model.quantizer)] or [model.quantizer]
-    for layer in found:
-        if not isinstance(layer, SoftConvexQuantizer):
-            kind = type(layer).__name__
-            raise TypeError(f"model has a {kind}, must have a SoftConvexQuantizer: others have no gap")
-    return model.quantizer
-
-
-def _soft(model: Model) -> SoftConvexQuantizer:
-    quantizer = _convex(model)
-    if not isinstance(quantizer, SoftConvexQuantizer):
-        kind = type(quantizer).__name__
-        raise TypeError(f"model has a {kind}, must have one SoftConvexQuantizer: several have no gap at a latent")
-    return quantizer

@@ -7,8 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from scq import solvers
+from scq.quantizers.base import Quantizer
+from scq.quantizers.composed import ComposedQuantizer
 from scq.quantizers.layout import to_rows
 from scq.quantizers.soft_convex import SoftConvexQuantizer
+from scq.quantizers.stacked import Place, places
 from scq.solvers.registry import DEFAULT_BACKEND, get
 from scq.training.applicability import RELAXATION
 from scq.training.config import CommonConfig
@@ -80,14 +83,38 @@ class Programme:
         return solvers.solve(problem, throw=False, gradient=gradient, **getattr(self, side))
 
 
-def swap_solver(quantizer: SoftConvexQuantizer, config: CommonConfig) -> Side:
-    """Gives a quantizer the other solver, as the settings of its run have it; nothing else of it changes.
+def swap_solver(quantizer: Quantizer, config: CommonConfig) -> Side:
+    """Gives a soft convex quantizer the other solver, as the settings of its run have it; nothing else of it changes.
+    Of residual and grouped ones, all stages and groups have it.
 
     Same weights, same latents: what differs then is what the solver does at test time.
 
     Returns:
         The side that it is on now.
+
+    Raises:
+        TypeError: it is no soft convex quantizer, nor are all those in it.
     """
+    (side,) = {_swapped(layer, config) for layer in {place.layer for place in convex_places(quantizer)}}
+    return side
+
+
+def convex_places(quantizer: Quantizer) -> list[Place]:
+    """The soft convex quantizers in a layer, itself or its parts.
+
+    Raises:
+        TypeError: it is none, or some in it are not.
+    """
+    found = list(places(quantizer))
+    for layer in [place.layer for place in found] or [quantizer]:
+        if not isinstance(layer, SoftConvexQuantizer):
+            kind = type(layer).__name__
+            raise TypeError(f"model has a {kind}, must have a SoftConvexQuantizer: others have no gap")
+    return found
+
+
+def _swapped(quantizer: ComposedQuantizer, config: CommonConfig) -> Side:
+    assert isinstance(quantizer, SoftConvexQuantizer)
     side: Side = "relaxed" if get(quantizer.backend).exact else "exact"
     told = _told(quantizer, config)[side]
     quantizer.backend = told.pop("backend")

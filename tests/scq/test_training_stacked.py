@@ -99,8 +99,10 @@ def test_the_gap_of_a_stage_is_that_of_its_problem_with_the_others_held():
     assert {name: again[name] for name in again if not name.startswith("seconds")} == pytest.approx(
         {name: gap[name] for name in gap if not name.startswith("seconds")}, rel=1e-4, abs=1e-6
     )
-    with pytest.raises(TypeError, match="Grouped, must have one SoftConvexQuantizer"):
-        gap_at_latents(model, batch, SMALL)
+    at_latents = gap_at_latents(model, batch, SMALL)
+    assert all(value.shape == (3, 8, 8) for value in at_latents.values())
+    assert float(at_latents["weights_l2"].mean()) == pytest.approx(gap["weights_l2"], rel=1e-4)
+    assert float(at_latents["support_exact"].double().mean()) == pytest.approx(4 * gap["support_exact"], rel=1e-4)
     model.quantizer = Grouped(lambda _: build_model(SMALL.of("vq")).quantizer, 2)
     with pytest.raises(TypeError, match="VectorQuantizer, must have a SoftConvexQuantizer"):
         gap_of(model, batch, SMALL)

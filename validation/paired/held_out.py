@@ -11,7 +11,6 @@ from torch import Tensor
 from scq.data.dataset import Examples, spread
 from scq.models.base import Model
 from scq.programme import swap_solver
-from scq.quantizers import SoftConvexQuantizer
 from scq.training import load_run
 from scq.training.folder import write_bytes
 from scq.training.tensors import read_tensors, serialised
@@ -54,7 +53,6 @@ def swap_test(
 def swapped(folder: Path) -> Model:
     """The trained model of a run, with the other solver."""
     config, model = load_run(folder)
-    assert isinstance(model.quantizer, SoftConvexQuantizer)
     swap_solver(model.quantizer, config)
     return model
 

@@ -165,3 +165,21 @@ def test_the_cost_is_of_this_model(run: Run, tmp_path: Path) -> None:
     config = TINY.of("scq", width=256, residual_width=128, out=tmp_path)
     large = measure("cost", Trained(train(config, progress=False).folder, config))
     assert large["memory"] > small["memory"]
+
+
+@pytest.mark.slow
+def test_stages_and_groups_are_measured_each_and_their_bits_added(tmp_path: Path) -> None:
+    config = TINY.of("scq", groups=2, stages=2, out=tmp_path)
+    trained = Trained(train(config, progress=False).folder, config)
+    model, pictures = trained.model(), trained.pictures
+    codes = model.encode_to_codes(data.to_float(pictures)).reshape(-1, 4)
+    shares = [own.bincount(minlength=8) / len(own) for own in codes.T]
+    first, *soft = measure("rate", trained)["points"]
+    assert first["bits"] == pytest.approx(sum(float(torch.special.entr(own).sum()) for own in shares) / math.log(2))
+    test = evaluate(model, pictures)
+    assert first["mse"] == pytest.approx(test["hard_mse"], rel=1e-5)
+    assert soft[-1]["mse"] == pytest.approx(test["mse"], rel=1e-2)
+    found = measure("swap", trained)
+    assert found["solver"] == "relaxed" and found["test"] == evaluate(swapped(trained.run), pictures)
+    primal = [point["primal_relaxed/1/0"] for point in measure("relaxations", trained)["points"]]
+    assert primal[:3] == sorted(primal[:3], reverse=True)

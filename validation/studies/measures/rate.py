@@ -6,7 +6,8 @@ would need. A soft code sends the n largest weights, n <= the cap s, and their c
     bits = log2 s + log2 binom(K, n) + 8 (n - 1)
 
 for n, for which codewords, and for the weights at 8 bits each, the last of which follows from the others. Weights that
-are negative or round to 0 of 255 are not sent; those that are sent are scaled to the sum 1 by the decoder.
+are negative or round to 0 of 255 are not sent; those that are sent are scaled to the sum 1 by the decoder. Of stages
+and groups each is sent for itself, and the bits of a latent are their sum.
 """
 
 import math
@@ -20,6 +21,7 @@ from torch import Tensor
 from scq.data.batching import at_once, to_float
 from scq.models import PictureModel
 from scq.quantizers.composed import ComposedQuantizer
+from scq.quantizers.stacked import StackedQuantizer, places
 from scq.quantizers.usage import counts, perplexity
 from scq.validation.studies.measures import Trained
 
@@ -38,21 +40,22 @@ def measure(trained: Trained) -> dict[str, Any]:
     """
     model = trained.model()
     quantizer = model.quantizer
-    if not isinstance(quantizer, ComposedQuantizer):
+    if not isinstance(quantizer, (ComposedQuantizer, StackedQuantizer)):
         return {}
-    used = torch.zeros(quantizer.codebook_size, device=trained.device)
+    used = {place.index: torch.zeros(quantizer.codebook_size, device=trained.device) for place in places(quantizer)}
     square, bits, latents, pixels = Counter[int](), Counter[int](), 0, 0
     for batch in trained.images.test.split(at_once(trained.images.test, _BATCH)):
         target = batch.to(trained.device) / 255
         output = model(to_float(batch).to(trained.device)).quantized
-        latents, pixels = latents + output.indices.numel(), pixels + batch.numel()
-        used += counts(output.indices, quantizer.codebook_size)
+        latents, pixels = latents + output.indices.numel() // len(used), pixels + batch.numel()
+        for index, own in used.items():
+            own += counts(output.indices[(..., *index)], quantizer.codebook_size)
         square[1] += _error(model, quantizer.decode(output.indices), target)
         for cap in CAPS if output.weights is not None else ():
             weights, number = quantized(output.weights.flatten(0, -2), cap)
             bits[cap] += float(_bits(quantizer.codebook_size, cap)[number - 1].sum())
             square[cap] += _error(model, quantizer.combine(weights.reshape(output.weights.shape)), target)
-    bits[1] = latents * math.log2(float(perplexity(used)))
+    bits[1] = latents * sum(math.log2(float(perplexity(own))) for own in used.values())
     return {"points": [{"cap": cap, "bits": bits[cap] / latents, "mse": square[cap] / pixels} for cap in square]}
 
 

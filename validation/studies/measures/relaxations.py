@@ -4,7 +4,7 @@ from typing import Any
 
 from scq.data.dataset import spread
 from scq.diagnostics import gap_of
-from scq.quantizers import SoftConvexQuantizer
+from scq.quantizers.registry import get
 from scq.validation.studies.measures import Trained
 
 STEPS = (1, 5, 20, 200)
@@ -20,7 +20,7 @@ def measure(trained: Trained) -> dict[str, Any]:
             numbers of :func:`scq.diagnostics.gap_of`, on 64 held-out examples.
     """
     model = trained.model()
-    if not isinstance(model.quantizer, SoftConvexQuantizer):
+    if not get(trained.config.quantizer).convex:
         return {}
     chosen = trained.images.test[spread(len(trained.images.test), _EXAMPLES)]
     batch = trained.images.ready(chosen).to(trained.device)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from scq.programme import swap_solver
-from scq.quantizers import SoftConvexQuantizer
+from scq.quantizers.registry import get
 from scq.validation.studies.measures import Trained
 
 
@@ -14,7 +14,7 @@ def measure(trained: Trained) -> dict[str, Any]:
         test: the numbers that the model evaluates itself by, with it; nothing else of the model changes.
     """
     model = trained.model()
-    if not isinstance(model.quantizer, SoftConvexQuantizer):
+    if not get(trained.config.quantizer).convex:
         return {}
     side = swap_solver(model.quantizer, trained.config)
     return {"solver": side, "test": model.evaluate(trained.images.test)}
