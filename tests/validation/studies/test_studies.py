@@ -197,9 +197,9 @@ def test_a_study_of_text_is_tuned_and_told_in_its_own_numbers(tmp_path: Path, mo
     best = min(tuned, key=lambda row: row["test"]["cross_entropy"])
     assert {row["learning_rate"] for row in record.stage("final") if row["arm"] == "vq"} == {best["learning_rate"]}
     page = markdown(record)
-    assert "topics: held-out text, mean" in page and "accuracy of hard decoding, %" in page
+    assert "topics: held-out text, of one seed" in page and "accuracy of hard decoding, %" in page
     assert "on validation text, bits a character" in page and "PSNR" not in page and "pictures" not in page
-    assert "Lowest cross-entropy, means over seeds: topics, K 8, " in headline(record)
+    assert "Lowest cross-entropy, " in headline(record) and "topics, K 8, " in headline(record)
     said = report(folder, progress=False).read_text()
     assert "who reconstructs held-out text better?" in said and "scq has accuracy" in said
 
