@@ -20,6 +20,7 @@ from scq.quantizers.parametrized import Parametrizations
 from scq.quantizers.passes import refuse_second_pass, refuse_transforms
 from scq.quantizers.regularizers import Quantized, Regularizer
 from scq.quantizers.regularizers.regularizer import total
+from scq.quantizers.setting import Setting
 from scq.quantizers.usage import SUPPORT, counts, perplexity
 from scq.solvers.padding import blanked
 
@@ -273,6 +274,9 @@ class ComposedQuantizer(Quantizer):
         # functional_call lends any tensor, and puts the parameter back. By hand it must be a parameter to be trained.
         if name == "codebook" and isinstance(value, Tensor):
             self.embedding.hold(value)
+        elif isinstance(getattr(type(self), name, None), Setting):
+            # nn.Module would keep a schedule as a part of the layer, where nothing reads it.
+            object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
 

@@ -40,6 +40,16 @@ def test_a_number_takes_the_place_of_a_schedule():
     assert layer.lam == 0.5 and torch.equal(layer(x).weights, fixed(x).weights)
 
 
+@pytest.mark.parametrize("before", [0.5, Geometric(0.1, 10.0, steps=2)], ids=["a number", "a schedule"])
+def test_a_learned_number_takes_the_place_of_another(before):
+    layer = SoftConvexQuantizer(K, F, lam=before)
+    layer.lam = Learned(0.3)
+    assert float(layer.lam) == pytest.approx(0.3)
+    assert set(layer.state_dict()) == set(SoftConvexQuantizer(K, F, lam=Learned(0.3)).state_dict())
+    layer(torch.randn(20, F)).quantized.square().sum().backward()
+    assert layer.assignment.lam.logarithm.grad != 0
+
+
 @backends
 def test_gradient_of_a_learned_lam_agrees_with_finite_differences(backend):
     layer = SoftConvexQuantizer(K, F, lam=Learned(0.3), backend=backend, tol=None if backend == "relaxed" else 1e-12)

@@ -25,7 +25,9 @@ CLASSES = (
     DataConfig,
 )
 FIELDS = [(kind, field.name) for kind in CLASSES for field in dataclasses.fields(kind)]
-NEEDED = {ReportConfig: {"folder": Path("x")}}
+NEEDED = {ReportConfig: {"folder": [Path("x")]}}
+APPLIES = {"lpips_weights": {"model": "vqgan", "perceptual": "lpips"}}
+"""What else must be set, for a setting to mean anything."""
 
 
 def made(kind: type, **changes: Any) -> Any:
@@ -83,7 +85,7 @@ def test_a_name_is_a_text(kind: type, name: str) -> None:
 
 @pytest.mark.parametrize(("kind", "name"), [pair for pair in of_kind(Path) if pair[1] not in ("resume", "data_root")])
 def test_a_text_becomes_a_path(kind: type, name: str) -> None:
-    assert getattr(made(kind, **{name: "some/where"}), name) == Path("some/where")
+    assert getattr(made(kind, **APPLIES.get(name, {}), **{name: "some/where"}), name) == Path("some/where")
 
 
 def test_values_of_other_packages_become_ours() -> None:
