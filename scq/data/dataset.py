@@ -49,7 +49,7 @@ Examples = Tensor | LazyExamples
 
 def spread(available: int, wanted: int) -> Tensor:
     """Numbers of at most ``wanted`` examples, evenly over those available: some that stand for all."""
-    return torch.linspace(0, available - 1, min(available, wanted)).round().long()
+    return torch.linspace(0, available - 1, min(available, wanted), dtype=torch.float32, device="cpu").round().long()
 
 
 @dataclass(frozen=True)

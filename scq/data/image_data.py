@@ -66,7 +66,7 @@ class ImageData(Dataset):
         """
         train = self.train
         if isinstance(train, LazyPictures):
-            order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+            order = torch.randperm(len(train), generator=torch.Generator("cpu").manual_seed(0), device="cpu")
             train = train[order[:SAMPLED]]
         # From the histogram: exact, and no float copy of the whole set.
         counts = torch.bincount(train.reshape(-1), minlength=256).double()

@@ -72,7 +72,7 @@ class LazyPictures(LazyExamples):
 
     def __getitem__(self, numbers: Tensor | slice) -> UInt8[Tensor, "n 3 size size"]:
         """The middle squares of some, read now by threads; those that cannot be read are refused or left out."""
-        chosen = torch.arange(len(self))[numbers].tolist()
+        chosen = torch.arange(len(self), device="cpu")[numbers].tolist()
         answer = self.answer([Request(number) for number in chosen], threads=MOST_THREADS)
         self.left_out.note(answer.bad)
         return answer.pictures

@@ -52,14 +52,14 @@ class LazyBatches(Batches):
 
     def state_dict(self) -> dict[str, Tensor]:
         epoch, offset = divmod(self._position, len(self._pictures))
-        return {"epoch": torch.tensor(epoch), "offset": torch.tensor(offset), "names": self._digest}
+        return {"epoch": _number(epoch), "offset": _number(offset), "names": self._digest}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """
         Raises:
             ValueError: the state is of other pictures.
         """
-        if not torch.equal(state.get("names", torch.empty(0)), self._digest):
+        if not torch.equal(state.get("names", _number(0)), self._digest):
             raise ValueError(
                 f"data in {self._pictures.files.place} is not what the run was started with: pictures were added, "
                 "removed or renamed"
@@ -89,3 +89,7 @@ class LazyBatches(Batches):
             position += self._batch_size
             share = self._batch_size // world
             yield batch[rank * share : (rank + 1) * share]
+
+
+def _number(value: int) -> Tensor:
+    return torch.tensor(value, dtype=torch.long, device="cpu")

@@ -98,7 +98,7 @@ class Residual(StackedQuantizer):
     def _kept(self, shape: torch.Size, device: torch.device) -> Tensor:
         """How many stages each position has: drawn for each example, the first dimension."""
         drawn = torch.randint(1, self.number + 1, shape[:1], device=device)
-        drawn = drawn.where(torch.rand(shape[:1], device=device) < self.dropout, self.number)
+        drawn = drawn.where(torch.rand(shape[:1], dtype=torch.float32, device=device) < self.dropout, self.number)
         return drawn.reshape((*shape[:1], *[1] * len(shape[1:]))).expand(shape)
 
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:

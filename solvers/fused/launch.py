@@ -144,10 +144,9 @@ def pull_back(
 def _scratch(stage: Stage, count: int, F: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """What each program has to itself: F numbers for an error; the inverse, where it is in memory; and a number for
     each place, in the type of the stage and in float64."""
-    kind: dict[str, Any] = {"dtype": stage.dtype, "device": device}
     return (
-        torch.empty(count, F, **kind),
-        torch.empty(count if stage.in_memory else 1, stage.places**2, **kind),
-        torch.empty(count, stage.places, **kind),
+        torch.empty(count, F, dtype=stage.dtype, device=device),
+        torch.empty(count if stage.in_memory else 1, stage.places**2, dtype=stage.dtype, device=device),
+        torch.empty(count, stage.places, dtype=stage.dtype, device=device),
         torch.empty(count, stage.places, dtype=torch.float64, device=device),
     )

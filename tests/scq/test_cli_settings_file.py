@@ -48,7 +48,7 @@ def test_the_file_of_a_run_repeats_it(config: TrainConfig) -> None:
 
 
 def _shared(config: Any) -> dict[str, Any]:
-    return {name: value for name, value in vars(config).items() if name != "resume"}
+    return {name: value for name, value in vars(config).items() if name not in ("resume", "preset")}
 
 
 def test_the_file_has_what_applies_and_nothing_else() -> None:
