@@ -37,7 +37,9 @@ class PriorSettings:
     """What the prior is, and how it is trained.
 
     Args:
-        width, layers, heads: of the transformer.
+        width: of the transformer.
+        layers: of it.
+        heads: of its attention.
         steps: at most.
         batch_size: pictures a step.
         learning_rate: of AdamW.
