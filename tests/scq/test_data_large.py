@@ -139,12 +139,14 @@ batches.close()
 model = Autoencoder(quantizer("vq", 16, 4, channel_dim=1), width=4, residual_width=4, dim=4)
 model.meet(loaded)
 evaluate(model, loaded.test.narrow(0, 0, 300))
-peak = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print(*peak)
+# Not RUSAGE_SELF, which has what the process that started this one had.
+(peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")]
+print(peak, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak where Linux has it")
 def test_twenty_thousand_pictures_take_less_than_a_gigabyte(tmp_path: Path) -> None:
     """In memory they would take 0.98 GB at 128 x 128, twice while they are read."""
     few = [picture(number, 16, 16, kind="JPEG") for number in range(50)]

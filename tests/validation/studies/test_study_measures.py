@@ -149,7 +149,7 @@ class Slowed(Trained):
 
     def model(self) -> Autoencoder:
         model = super().model()
-        model.register_forward_pre_hook(lambda *_: time.sleep(self.SECONDS))
+        model.encoder.register_forward_pre_hook(lambda *_: time.sleep(self.SECONDS))
         return model
 
 
@@ -171,7 +171,7 @@ def test_the_cost_is_of_this_model(run: Run, tmp_path: Path) -> None:
 def test_stages_and_groups_are_measured_each_and_their_bits_added(tmp_path: Path) -> None:
     config = TINY.of("scq", groups=2, stages=2, out=tmp_path)
     trained = Trained(train(config, progress=False).folder, config)
-    model, pictures = trained.model(), trained.pictures
+    model, pictures = trained.model(), trained.images.test
     codes = model.encode_to_codes(data.to_float(pictures)).reshape(-1, 4)
     shares = [own.bincount(minlength=8) / len(own) for own in codes.T]
     first, *soft = measure("rate", trained)["points"]
