@@ -1,6 +1,7 @@
 """Shared test set-up: shapes checked by beartype, seeds fixed, every device that is here."""
 
 import os
+import sys
 
 # Before torch starts its threads: two busy processes otherwise spin each other to a standstill.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -34,6 +35,16 @@ _HOOK = jaxtyping.install_import_hook(["scq"], "beartype.beartype")
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_accelerator_is_left() -> Iterator[None]:
+    """One that a trainer of somebody else opened would be the next test's, with its precision."""
+    yield
+    state = sys.modules.get("accelerate.state")
+    if state is not None and state.is_initialized():
+        state.AcceleratorState._reset_state(reset_partial_state=True)
+        state.GradientState._reset_state()
 
 
 @pytest.fixture
