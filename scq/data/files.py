@@ -10,6 +10,9 @@ from typing import overload
 
 import numpy as np
 
+MOST_THREADS = 8
+"""That read pictures: each holds one of up to ``scq.data.pictures.MAX_PIXELS``."""
+
 
 class Names(Sequence[str]):
     """Names of files, packed into one array of bytes.

@@ -22,9 +22,8 @@ from torch.utils import data as torch_data
 
 from scq.data.batching import Batches
 from scq.data.dataset import LazyExamples
-from scq.data.files import Files
+from scq.data.files import MOST_THREADS, Files
 from scq.data.left_out import LeftOut
-from scq.data.pictures import MOST_THREADS, square
 
 IN_A_ROW = 20
 """So many files that cannot be read, one after the other, are no bad files: the disk is gone."""
@@ -158,6 +157,9 @@ def _read(
     pictures: LazyPictures, seed: int, request: Request
 ) -> tuple[UInt8[np.ndarray, "3 size size"] | None, list[str]]:
     """One picture, and why files before it could not be read; None where it may not be replaced."""
+    # Here, because a model of pictures needs no Pillow before there are files.
+    from scq.data.pictures import square
+
     number, bad = request.number, []
     rng = None if request.epoch is None else np.random.default_rng((seed, request.epoch, number))
     for _ in range(IN_A_ROW):

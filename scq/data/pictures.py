@@ -19,6 +19,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from scq.data.files import MOST_THREADS
 from scq.data.tree import Tree
 
 SIZE = 32
@@ -45,9 +46,6 @@ _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 """Pillow's modes whose conversion to RGB keeps the picture; those with more bits would be clipped to white."""
 
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-
-MOST_THREADS = 8
-"""Each holds a picture of up to MAX_PIXELS."""
 
 
 def check_size(size: int) -> None:
