@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scq.solvers.compiled.cache import kernel
 from scq.solvers.compiled.inverse import JIT
-from scq.solvers.compiled.lanes import add, at, below, larger, load, pointer, smaller, splat, store
+from scq.solvers.compiled.lanes import add, at, below, larger, load, padded, pointer, smaller, splat, store
 from scq.solvers.compiled.lockstep_pass import errors, gradient_on_support, look, look_at_anchors
 from scq.solvers.compiled.lockstep_support import (
     ALL,
@@ -43,9 +43,8 @@ REFINED = 3
 
 def lockstep_scratch(K: int, F: int) -> tuple[Tensor, Tensor]:
     """What :func:`solve_in_lockstep` works on."""
-    Kp, Fp = -(-K // 32) * 32, -(-F // 32) * 32
-    vectors = TRIANGLE + SLOTS * F + 9 * SLOTS + 4 * Fp + 16
-    integers = SLOTS * LANES + 3 * SLOTS + Kp + 8 * LANES
+    vectors = TRIANGLE + SLOTS * F + 9 * SLOTS + 4 * padded(F) + 16
+    integers = SLOTS * LANES + 3 * SLOTS + padded(K) + 8 * LANES
     return (
         torch.zeros(vectors * LANES, dtype=torch.float32, device=CPU),
         torch.zeros(integers, dtype=torch.long, device=CPU),
@@ -126,7 +125,7 @@ def solve_in_lockstep(
                 refined[lane] *= 1 - (entered >> lane & 1)
                 lost |= (violated >> lane & 1 and b.used[lane] == FULL) << lane
             entered &= ~lost
-            lost |= settle(entered, g, b, F)
+            lost |= settle(entered, g, b)
             n = length(b)
         left = alive & ~entered & ~lost
         done = left & (~below(tolerated, spread) | spent)

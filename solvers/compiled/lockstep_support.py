@@ -83,7 +83,7 @@ def length(b):
 
 @njit(**HELPER)
 def start(z, a, book, g, b, lane):
-    """Lane lane begins a column with the support {anchor}, in slot 0."""
+    """The lane begins a column with the support {anchor}, in slot 0."""
     c = at(book.C, a * book.Fp)
     for f in range(book.F):
         g.z[f * LANES + lane], g.CS[f * LANES + lane] = z[f], c[f]
@@ -220,7 +220,7 @@ def products(rows, F, Fp, x, h, n):
 
 
 @njit(**HELPER)
-def settle(moving, g, b, F):
+def settle(moving, g, b):
     """Moves the weights of those lanes to the ones that solve the KKT system of the support, dropping what would turn
     negative on the way; every step lowers the objective. Returns the lanes where that breaks down."""
     places = at(g.found, 6 * LANES)
@@ -340,7 +340,7 @@ def weights_near(error, g, b, n):
 
 @njit(**HELPER)
 def write(index, values, r, g, b, lane):
-    """Row r of the results gets the support and the weights of lane lane, which is free then. Returns their number."""
+    """Row r of the results gets the support and the weights of the lane, which is free then. Returns their number."""
     k, total, bits = 0, 0.0, b.used[lane]
     while bits != 0:
         i = first_bit(bits)
